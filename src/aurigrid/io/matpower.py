@@ -1,0 +1,471 @@
+"""MATPOWER case files (``.m``, format versions 1 and 2) to a `Network`.
+
+Columns and their meaning: MATPOWER User's Manual, appendix B. What the format's own power flow does with them is kept:
+a PV bus without a unit in service is a PQ bus, a unit at a PQ bus does not regulate, of several units at one bus the
+last one in service sets the voltage, and elements at an isolated bus are off.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from aurigrid.errors import InputError, IssueList
+from aurigrid.io.matlab import CaseText, read_case_text
+from aurigrid.io.report import Import, ReportBuilder, SourceState
+from aurigrid.model import tables as t
+from aurigrid.model.network import Network
+from aurigrid.model.table import Array
+from aurigrid.model.validate import require_valid
+
+_PQ, _PV, _REF, _ISOLATED = 1, 2, 3, 4
+_MIN_COLUMNS = {"bus": 13, "gen": 10, "branch": 11, "gencost": 5, "dcline": 17}
+_GEN_COLUMNS, _BRANCH_COLUMNS = 21, 13
+_KNOWN_FIELDS = {
+    *("version", "baseMVA", "bus", "gen", "branch", "gencost", "dcline"),
+    *("bus_name", "genfuel", "gentype", "areas"),
+}
+_FUELS = {
+    "ng": "gas",
+    "gas": "gas",
+    "dfo": "oil",
+    "rfo": "oil",
+    "oil": "oil",
+    "coal": "coal",
+    "refuse": "waste",
+    "msw": "waste",
+    "wood": "biomass",
+    "biomass": "biomass",
+    "ess": "storage",
+    "unknown": "",
+    "other": "other",
+}
+
+
+def read_matpower(path: str | Path, *, name: str = "") -> Import:
+    """Read a MATPOWER case file.
+
+    Args:
+        path: the ``.m`` file.
+        name: short name of the grid; the file's stem where empty.
+
+    Returns:
+        The network; bus ids are the file's bus numbers, branch, gen and dcline ids their row numbers from 1, load and
+        shunt ids their bus. The format has no frequency: it stays at its default, and no result depends on it. The stored voltages are the source state, marked as not known to be solved.
+
+    Raises:
+        InputError: every problem found in the file, with line or field.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        issues = IssueList()
+        issues.add(str(path), "", f"cannot be read ({error.strerror or error})")
+        raise InputError(issues.issues) from error
+    return convert_case(read_case_text(text, path.name), path.name, name or path.stem)
+
+
+def convert_case(case: CaseText, where: str, name: str) -> Import:
+    """The network of an evaluated case file; arguments and errors as in `read_matpower`."""
+    return _Converter(case, where, name).convert()
+
+
+class _Converter:
+    """Converts one case; holds the arrays and the lookups that its steps share."""
+
+    def __init__(self, case: CaseText, where: str, name: str) -> None:
+        self.case, self.where, self.name = case, where, name
+        self.report = ReportBuilder("MATPOWER", where)
+        self.issues = IssueList()
+
+    def convert(self) -> Import:
+        self.check_shapes()
+        self.bus_lookup()
+        self.check_numbers()
+        self.issues.raise_if_any()
+        self.bus_kinds()
+        bus = self.buses()
+        branch, switch, extra_shunt = self.branches()
+        gen = self.units()
+        cost = self.costs(len(gen))
+        gen, cost_point = gen.replace(**cost[0]), cost[1]
+        network = Network(
+            bus=bus,
+            branch=branch,
+            gen=gen,
+            load=self.loads(),
+            shunt=self.shunts(extra_shunt),
+            hvdc=self.dc_lines(),
+            switch=switch,
+            cost_point=cost_point,
+            capability=self.capability(),
+            name=self.name,
+            base_mva=self.base_mva,
+        )
+        self.count_source()
+        require_valid(network)
+        state = SourceState(
+            "stored in the file",
+            solved=False,
+            v_mag_pu=self.bus[:, 7].copy(),
+            v_ang_deg=self.bus[:, 8].copy(),
+            remarks=("the format does not tell whether these voltages are a solution",),
+        )
+        return Import(network, self.report.finish(network), source_state=state)
+
+    # ---- checks -------------------------------------------------------------------------------------------------
+
+    def check_shapes(self) -> None:
+        """Required fields and column counts; pads the optional trailing columns."""
+        found = self.case.matrices
+        base = found.get("baseMVA")
+        if base is None or base.size != 1 or not (np.isfinite(base.item()) and base.item() > 0):
+            self.issues.add(self.where, "baseMVA", "must be one positive number", hint="e.g. mpc.baseMVA = 100;")
+        for key, least in _MIN_COLUMNS.items():
+            if key not in found and key in ("bus", "gen", "branch"):
+                self.issues.add(self.where, key, "is missing", hint=f"a case file assigns mpc.{key} = [ ... ];")
+            elif key in found and len(found[key]) and found[key].shape[1] < least:
+                line, width = self.case.lines.get(key, 0), found[key].shape[1]
+                at = f"{self.where}, line {line}"
+                self.issues.add(at, key, f"has {width} columns", hint=f"the format asks for at least {least}")
+        self.issues.raise_if_any()
+        assert base is not None
+        self.base_mva = float(base.item())
+        self.bus = found["bus"]
+        if not len(self.bus):
+            self.issues.add(self.where, "bus", "has no rows", hint="give at least one bus")
+            self.issues.raise_if_any()
+        self.gen = _padded(found["gen"], _GEN_COLUMNS)
+        self.branch = _padded(found["branch"], _BRANCH_COLUMNS)
+        self.dcline = found.get("dcline", np.zeros((0, 17)))
+        self.gen_row = np.arange(1, len(self.gen) + 1)
+        unknown = sorted({*found, *self.case.cells, *self.case.strings} - _KNOWN_FIELDS)
+        if unknown:
+            self.report.ignore("mpc", "fields that are not read", unknown, "they hold no part of the power-flow model")
+        if "areas" in found:
+            self.report.ignore("areas", "price reference buses are not kept", (), "no result depends on them")
+
+    def bus_lookup(self) -> None:
+        """Positions of the buses that the other tables name."""
+        numbers = self.bus[:, 0]
+        ok = np.isfinite(numbers) & (numbers == np.round(numbers))
+        if not ok.all():
+            self.issues.add("bus", "bus_i", "must be whole numbers", np.flatnonzero(~ok) + 1, "ids shown are row numbers")
+            self.issues.raise_if_any()
+        order = np.argsort(numbers, kind="stable")
+        ranked = numbers[order]
+        twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+        if len(twice):
+            self.issues.add("bus", "bus_i", "must be unique", twice.astype(int), "give each bus its own number")
+
+        def position(table: str, field: str, wanted: Array, rows: Array) -> Array:
+            at = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
+            missing = ranked[at] != wanted
+            if missing.any():
+                self.issues.add(
+                    table, field, "names buses that do not exist", rows[missing], "ids shown are row numbers, from 1"
+                )
+            return order[at].astype(np.int32)
+
+        branch_row = np.arange(1, len(self.branch) + 1)
+        self.from_bus = position("branch", "fbus", self.branch[:, 0], branch_row)
+        self.to_bus = position("branch", "tbus", self.branch[:, 1], branch_row)
+        self.gen_bus = position("gen", "bus", self.gen[:, 0], self.gen_row)
+        dc_row = np.arange(1, len(self.dcline) + 1)
+        self.dc_from = position("dcline", "fbus", self.dcline[:, 0], dc_row)
+        self.dc_to = position("dcline", "tbus", self.dcline[:, 1], dc_row)
+
+    def check_numbers(self) -> None:
+        """No NaN anywhere; no infinity where a number is needed; bus types 1 to 4."""
+        finite = {
+            "bus": (self.bus, {2: "Pd", 3: "Qd", 4: "Gs", 5: "Bs", 7: "Vm", 8: "Va", 9: "baseKV"}),
+            "gen": (self.gen, {1: "Pg", 2: "Qg", 5: "Vg", 7: "status"}),
+            "branch": (self.branch, {2: "r", 3: "x", 4: "b", 8: "ratio", 9: "angle", 10: "status"}),
+        }
+        for table, (array, names) in finite.items():
+            width = {"bus": 13, "gen": _GEN_COLUMNS, "branch": _BRANCH_COLUMNS}[table]
+            nan_rows = np.flatnonzero(np.isnan(array[:, :width]).any(axis=1))
+            if len(nan_rows):
+                self.issues.add(table, "", "holds NaN", nan_rows + 1, "ids shown are row numbers, from 1")
+            for column, field in names.items():
+                bad = np.flatnonzero(np.isinf(array[:, column]))
+                if len(bad):
+                    self.issues.add(table, field, "must be finite", bad + 1, "ids shown are row numbers, from 1")
+        bad = np.flatnonzero(~np.isin(self.bus[:, 1], (_PQ, _PV, _REF, _ISOLATED)))
+        if len(bad):
+            numbers = self.bus[bad, 0].astype(np.int64)
+            self.issues.add("bus", "type", "must be 1 (PQ), 2 (PV), 3 (reference) or 4 (isolated)", numbers)
+
+    # ---- model --------------------------------------------------------------------------------------------------
+
+    def bus_kinds(self) -> None:
+        """Bus types as the power flow uses them: decided by the units in service."""
+        kind = self.bus[:, 1].astype(int)
+        numbers = self.bus[:, 0].astype(np.int64)
+        self.bus_on = kind != _ISOLATED
+        self.gen_on = (self.gen[:, 7] > 0) & self.bus_on[self.gen_bus]
+        supplied = np.zeros(len(kind), dtype=bool)
+        supplied[self.gen_bus[self.gen_on]] = True
+        bare = (kind == _PV) & ~supplied
+        if bare.any():
+            self.report.merge("bus", "PV buses without a unit in service are PQ buses", numbers[bare], "as MATPOWER does")
+        self.reference = (kind == _REF) & supplied
+        lost = (kind == _REF) & ~supplied
+        if lost.any():
+            why = "the first PV bus with a unit takes over where no other is left, as MATPOWER does"
+            self.report.merge("bus", "reference buses without a unit in service are PQ buses", numbers[lost], why)
+        if not self.reference.any():
+            pv = np.flatnonzero((kind == _PV) & supplied)
+            if len(pv):
+                self.reference[pv[0]] = True
+                self.report.merge("bus", "the first PV bus is the reference", numbers[pv[:1]], "the file names none")
+        self.regulated = ((kind == _PV) | (kind == _REF)) | self.reference
+
+    def buses(self) -> t.BusTable:
+        numbers = self.bus[:, 0].astype(np.int64)
+        kv = self.bus[:, 9].copy()
+        unknown = kv == 0
+        if unknown.any():
+            self.report.merge(
+                "bus", "baseKV is 0: taken as 1 kV", numbers[unknown], "per-unit results do not depend on it"
+            )
+            kv[unknown] = 1.0
+        names = self.case.cells.get("bus_name")
+        if names is not None and len(names) != len(numbers):
+            self.report.ignore("bus_name", f"has {len(names)} names for {len(numbers)} buses", (), "names are dropped")
+            names = None
+        return t.BusTable.make(
+            id=numbers,
+            name=names if names is not None else "",
+            v_nom_kv=kv,
+            v_max_pu=self.bus[:, 11],
+            v_min_pu=self.bus[:, 12],
+            area=[f"{v:g}" for v in self.bus[:, 6]],
+            zone=[f"{v:g}" for v in self.bus[:, 10]],
+            in_service=self.bus_on,
+            v_mag_pu=self.bus[:, 7],
+            v_ang_deg=self.bus[:, 8],
+        )
+
+    def branches(self) -> tuple[t.BranchTable, t.SwitchTable, Array]:
+        """Branches, the closed switches that stand for those without impedance, and (n_bus,) shunt Mvar of the latter."""
+        b, f, to = self.branch, self.from_bus, self.to_bus
+        row = np.arange(1, len(b) + 1)
+        on = (b[:, 10] > 0) & self.bus_on[f] & self.bus_on[to]
+        ratio, shift = b[:, 8], b[:, 9]
+        kv = self.bus[:, 9]
+        other_kv = (kv[f] != kv[to]) & (kv[f] > 0) & (kv[to] > 0)
+        transformer = ((ratio != 0) & ~((ratio == 1) & (shift == 0) & ~other_kv)) | (shift != 0) | other_kv
+        short = (b[:, 2] == 0) & (b[:, 3] == 0) & np.isin(ratio, (0, 1)) & (shift == 0)
+        extra = np.zeros(len(self.bus))
+        if short.any():
+            self.report.merge("branch", "zero impedance: now switches", row[short], "their two buses are one node")
+            charged = short & on & (b[:, 4] != 0)
+            np.add.at(extra, f[charged], b[charged, 4] * self.base_mva)
+        rate = np.where(b[:, 5:8] == 0, np.inf, b[:, 5:8])
+        low = np.where(b[:, 11] == 0, -360.0, np.clip(b[:, 11], -360, 360))
+        high = np.where(b[:, 12] == 0, 360.0, np.clip(b[:, 12], -360, 360))
+        branch = t.BranchTable.make(
+            id=row,
+            kind=np.where(transformer, t.TRANSFORMER, t.LINE),
+            from_bus=f,
+            to_bus=to,
+            r_pu=b[:, 2],
+            x_pu=b[:, 3],
+            b_from_pu=b[:, 4] / 2,
+            b_to_pu=b[:, 4] / 2,
+            tap_ratio=np.where(ratio == 0, 1.0, ratio),
+            shift_deg=shift,
+            rate_mva=rate[:, 0],
+            rate_short_mva=rate[:, 1],
+            rate_emergency_mva=rate[:, 2],
+            angle_min_deg=low,
+            angle_max_deg=high,
+            in_service=on,
+        ).take(~short)
+        switch = t.SwitchTable.make(
+            id=row[short], from_bus=f[short], to_bus=to[short], closed=on[short], rate_mva=rate[short, 0]
+        )
+        return branch, switch, extra
+
+    def units(self) -> t.GenTable:
+        g, at = self.gen, self.gen_bus
+        regulates = self.regulated[at]
+        v_set = g[:, 5].copy()
+        last = np.zeros(len(self.bus), dtype=int)
+        last[at[self.gen_on]] = np.flatnonzero(self.gen_on)  # assignment in order: the last unit of a bus stays
+        held = self.gen_on & regulates
+        differs = held & (v_set != v_set[last[at]])
+        if differs.any():
+            why = "as MATPOWER does where units at one bus disagree"
+            self.report.merge("gen", "Vg is that of the last unit at its bus", self.gen_row[differs], why)
+            v_set[held] = v_set[last[at[held]]]
+        first_at = {int(bus): row for row, bus in reversed(list(enumerate(at))) if self.gen_on[row]}
+        reference = np.zeros(len(g), dtype=bool)
+        reference[[first_at[bus] for bus in np.flatnonzero(self.reference)]] = True
+        agc, ten, thirty = g[:, 16], g[:, 17] / 10, g[:, 18] / 30
+        ramp = np.where(agc > 0, agc, np.where(ten > 0, ten, np.where(thirty > 0, thirty, np.inf)))
+        fuel = [_FUELS.get(v.lower(), v.lower()) for v in self.labels("genfuel")]
+        return t.GenTable.make(
+            len(g),
+            id=self.gen_row,
+            bus=at,
+            p_mw=g[:, 1],
+            q_mvar=g[:, 2],
+            v_set_pu=v_set,
+            regulates=regulates,
+            is_reference=reference,
+            v_ang_deg=np.where(reference, self.bus[at, 8], 0.0),
+            p_min_mw=g[:, 9],
+            p_max_mw=g[:, 8],
+            q_min_mvar=g[:, 4],
+            q_max_mvar=g[:, 3],
+            participation=g[:, 20],
+            ramp_up_mw_per_min=ramp,
+            ramp_down_mw_per_min=ramp,
+            fuel=fuel,
+            technology=self.labels("gentype"),
+            in_service=self.gen_on,
+        )
+
+    def labels(self, field: str) -> list[str]:
+        """A cell array with one string a unit, or empty strings."""
+        found = self.case.cells.get(field)
+        if found is not None and len(found) == len(self.gen):
+            return found
+        if found is not None:
+            what = f"has {len(found)} entries for {len(self.gen)} units"
+            self.report.ignore(field, what, (), "labels are dropped; no power flow depends on them")
+        return [""] * len(self.gen)
+
+    def costs(self, n: int) -> tuple[dict[str, Array], t.CostPointTable]:
+        """Polynomials up to degree two as columns of the units, piecewise-linear costs as points."""
+        cost = self.case.matrices.get("gencost", np.zeros((0, 5)))
+        if len(cost) not in (0, n, 2 * n):
+            what = f"has {len(cost)} rows for {n} units"
+            self.issues.add(self.where, "gencost", what, hint="give one row per unit, or two (P, then Q)")
+            self.issues.raise_if_any()
+        if len(cost) == 2 * n and n:
+            self.report.ignore("gencost", "costs of reactive power", (), "they matter to an optimal power flow only")
+        c = np.zeros((n, 3))
+        start, stop = np.zeros(n), np.zeros(n)
+        points: list[tuple[int, float, float]] = []
+        cubic = []
+        for row, line in enumerate(cost[:n]):
+            start[row], stop[row] = line[1], line[2]
+            count = int(line[3])
+            values = line[4 : 4 + (2 * count if line[0] == 1 else count)]
+            if line[0] == 1:
+                points += [(row, p, v) for p, v in zip(values[::2], values[1::2], strict=True)]
+            elif line[0] == 2:
+                if (values[:-3] != 0).any():
+                    cubic.append(row + 1)
+                tail = values[-3:][::-1]
+                c[row, : len(tail)] = tail
+            else:
+                self.issues.add("gencost", "model", "must be 1 (piecewise linear) or 2 (polynomial)", [row + 1])
+        self.issues.raise_if_any()
+        if cubic:
+            why = "an optimal power flow uses the rest of the polynomial; no power flow depends on it"
+            self.report.ignore("gencost", "terms above the second degree", cubic, why)
+        columns = {
+            "cost_c0_per_h": c[:, 0],
+            "cost_c1_per_mwh": c[:, 1],
+            "cost_c2_per_mw2h": c[:, 2],
+            "start_cost": start,
+            "stop_cost": stop,
+        }
+        at, p, value = (list(v) for v in zip(*points, strict=True)) if points else ([], [], [])
+        return columns, t.CostPointTable.make(len(at), gen=at, p_mw=p, cost_per_h=value)
+
+    def capability(self) -> t.CapabilityTable:
+        """The two points (Pc1, Pc2) of a unit's capability line where the file gives one."""
+        g = self.gen
+        given = (g[:, 10] != g[:, 11]) & (g[:, 12:16] != 0).any(axis=1)
+        rows = np.flatnonzero(given)
+        at = np.repeat(rows, 2)
+        p, low, high = (g[rows][:, pair].ravel() for pair in ([10, 11], [12, 14], [13, 15]))
+        order = np.lexsort((p, at))
+        return t.CapabilityTable.make(
+            len(at), gen=at[order], p_mw=p[order], q_min_mvar=low[order], q_max_mvar=high[order]
+        )
+
+    def loads(self) -> t.LoadTable:
+        rows = np.flatnonzero((self.bus[:, 2] != 0) | (self.bus[:, 3] != 0))
+        return t.LoadTable.make(
+            len(rows),
+            id=self.bus[rows, 0].astype(np.int64),
+            bus=rows,
+            p_mw=self.bus[rows, 2],
+            q_mvar=self.bus[rows, 3],
+            in_service=self.bus_on[rows],
+        )
+
+    def shunts(self, extra_mvar: Array) -> t.ShuntTable:
+        """Gs and Bs, with the charging of branches that became switches added at their from bus."""
+        g, b = self.bus[:, 4], self.bus[:, 5] + extra_mvar
+        rows = np.flatnonzero((g != 0) | (b != 0))
+        return t.ShuntTable.make(
+            len(rows),
+            id=self.bus[rows, 0].astype(np.int64),
+            bus=rows,
+            g_mw=g[rows],
+            b_mvar=b[rows],
+            in_service=self.bus_on[rows],
+        )
+
+    def dc_lines(self) -> t.HvdcTable:
+        """DC lines; both converters hold their bus's voltage. The format's power flow leaves them out unless asked."""
+        d = self.dcline
+        if not len(d):
+            return t.HvdcTable.empty()
+        row = np.arange(1, len(d) + 1)
+        p, fixed, share = d[:, 3].copy(), d[:, 15].copy(), d[:, 16].copy()
+        back = p < 0
+        if back.any():
+            why = "the format's losses grow with power drawn at the from end only; exact at the given power"
+            self.report.approximate("dcline", "fixed losses, as power flows backwards", row[back], why)
+            fixed[back] += share[back] * p[back]
+            share[back] = 0.0
+            p[back] -= fixed[back]
+        on = (d[:, 2] > 0) & self.bus_on[self.dc_from] & self.bus_on[self.dc_to]
+        why = "MATPOWER leaves DC lines out of a power flow unless toggle_dcline switches them on; here they are on"
+        self.report.approximate("dcline", "are part of the model", row[on], why)
+        return t.HvdcTable.make(
+            id=row,
+            from_bus=self.dc_from,
+            to_bus=self.dc_to,
+            p_mw=p,
+            p_min_mw=d[:, 9],
+            p_max_mw=d[:, 10],
+            loss_fixed_mw=fixed,
+            loss_share=share,
+            regulates_from=True,
+            regulates_to=True,
+            v_set_from_pu=d[:, 7],
+            v_set_to_pu=d[:, 8],
+            q_from_mvar=d[:, 5],
+            q_to_mvar=d[:, 6],
+            q_min_from_mvar=d[:, 11],
+            q_max_from_mvar=d[:, 12],
+            q_min_to_mvar=d[:, 13],
+            q_max_to_mvar=d[:, 14],
+            in_service=on,
+        )
+
+    def count_source(self) -> None:
+        self.report.count("bus", self.bus_on, self.bus[:, 2], self.bus[:, 3])
+        self.report.count("gen", self.gen_on, self.gen[:, 1], self.gen[:, 2])
+        self.report.count("branch", self.branch[:, 10] > 0)
+        if len(self.dcline):
+            self.report.count("dcline", self.dcline[:, 2] > 0, self.dcline[:, 3])
+
+
+def _padded(array: Array, width: int) -> Array:
+    """The first columns; missing trailing ones are 0, which the format takes as "not given"."""
+    if not len(array):
+        return np.zeros((0, width))
+    missing = width - array.shape[1]
+    return array[:, :width] if missing <= 0 else np.hstack([array, np.zeros((len(array), missing))])
