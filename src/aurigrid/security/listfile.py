@@ -122,7 +122,7 @@ class Finder:
 
     @cached_property
     def _known(self) -> list[str]:
-        tables = [*self._ids.values(), self._groups, *self._names.values()]
+        tables: list[Iterable[str]] = [*self._ids.values(), self._groups, *self._names.values()]
         return list(dict.fromkeys(k for table in tables for k in table))
 
 
@@ -131,7 +131,7 @@ def block_of_entries(net: Network, entries: object) -> Block:
     if not isinstance(entries, Iterable) or isinstance(entries, (str, bytes)):
         raise refused(f"cannot be read from a {type(entries).__name__}", "give words, a path or a list")
     made = []
-    for i, entry in enumerate(cast("Iterable[object]", entries)):
+    for i, entry in enumerate(entries):
         several = isinstance(entry, Iterable) and not isinstance(entry, (str, bytes))
         made.append(Entry("", tuple(cast("Iterable[object]", entry)) if several else (entry,), where=f"entry {i}"))
     return _block(net, made, "contingencies")
