@@ -152,7 +152,9 @@ class _Converter:
         numbers = self.bus[:, 0]
         ok = np.isfinite(numbers) & (numbers == np.round(numbers))
         if not ok.all():
-            self.issues.add("bus", "bus_i", "must be whole numbers", np.flatnonzero(~ok) + 1, "ids shown are row numbers")
+            self.issues.add(
+                "bus", "bus_i", "must be whole numbers", np.flatnonzero(~ok) + 1, "ids shown are row numbers"
+            )
             self.issues.raise_if_any()
         order = np.argsort(numbers, kind="stable")
         ranked = numbers[order]
@@ -210,7 +212,9 @@ class _Converter:
         supplied[self.gen_bus[self.gen_on]] = True
         bare = (kind == _PV) & ~supplied
         if bare.any():
-            self.report.merge("bus", "PV buses without a unit in service are PQ buses", numbers[bare], "as MATPOWER does")
+            self.report.merge(
+                "bus", "PV buses without a unit in service are PQ buses", numbers[bare], "as MATPOWER does"
+            )
         self.reference = (kind == _REF) & supplied
         lost = (kind == _REF) & ~supplied
         if lost.any():
