@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 
 from aurigrid.errors import InputError, Issue
-from aurigrid.io.powsybl_branches import read_boundary_lines, read_lines, read_ratings, read_three_winding, read_two_winding
+from aurigrid.io.powsybl_branches import (
+    read_boundary_lines,
+    read_lines,
+    read_ratings,
+    read_three_winding,
+    read_two_winding,
+)
 from aurigrid.io.powsybl_hvdc import choose_references, read_hvdc
 from aurigrid.io.powsybl_rows import Rows, branch_powers, bus_voltages, read_buses, read_switches
 from aurigrid.io.powsybl_solve import open_load_flow, plain_units, pypowsybl, scratch_variant
@@ -67,7 +73,10 @@ def read_powsybl(source: Any, *, reference: bool = False, solved_positions: bool
             network.apply_solved_tap_position_and_section_count_values()
         rows = Rows(network, ReportBuilder(str(network.source_format), label))
         taps = _convert(rows)
-        grid = rows.network(Path(source).stem if isinstance(source, (str, Path)) else str(network.id), _FREQUENCY_HZ.get(str(network.source_format), 50.0))
+        grid = rows.network(
+            Path(source).stem if isinstance(source, (str, Path)) else str(network.id),
+            _FREQUENCY_HZ.get(str(network.source_format), 50.0),
+        )
         moved = [*position_differences(taps), *section_differences(rows)]
         if moved:
             why = "the stored voltages belong to other positions; solved_positions=True takes those"
@@ -81,7 +90,7 @@ def read_powsybl(source: Any, *, reference: bool = False, solved_positions: bool
 
 
 def reference_state(imported: Import) -> SourceState | None:
-    """OpenLoadFlow's solution of an import that still holds its live pypowsybl network; None where it does not converge."""
+    """OpenLoadFlow's solution of an import that holds its live pypowsybl network; None where it does not converge."""
     return read_powsybl(imported.source_object, reference=True).source_state
 
 
@@ -155,7 +164,7 @@ def _stored_state(rows: Rows, moved: list[str]) -> SourceState | None:
     shift = sum(abs(p - target) for target, p in stored)
     if shift > 0.01:
         remarks.append(f"units stand {shift:.2f} MW off their targets in all (the imbalance was distributed)")
-    return SourceState("stored in the source", False, magnitude, angle, *branch_powers(rows), remarks=tuple(remarks))
+    return SourceState("stored in the source", False, magnitude, angle, **branch_powers(rows), remarks=tuple(remarks))
 
 
 def _reference_state(rows: Rows, grid: Network) -> SourceState | None:
@@ -167,4 +176,4 @@ def _reference_state(rows: Rows, grid: Network) -> SourceState | None:
     if failures and np.isnan(magnitude).all():
         return None
     origin = "OpenLoadFlow (pypowsybl): slack at the reference unit, no reactive limits, no regulation"
-    return SourceState(origin, not failures, magnitude, angle, *branch_powers(rows), remarks=failures)
+    return SourceState(origin, not failures, magnitude, angle, **branch_powers(rows), remarks=failures)

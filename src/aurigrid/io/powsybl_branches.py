@@ -114,10 +114,14 @@ def read_boundary_lines(rows: Rows, ratings: Ratings) -> None:
 
 def _tie_line(rows: Rows, ratings: Ratings, tie: Record, a: Record, b: Record) -> None:
     """One branch for both halves: each half's shunt stands at its network end, so the impedances simply add."""
-    ends = {f"{key}{side}": half[key] for side, half in (("1", a), ("2", b)) for key in ("connected", "voltage_level_id")}
+    ends = {
+        f"{key}{side}": half[key] for side, half in (("1", a), ("2", b)) for key in ("connected", "voltage_level_id")
+    }
     ends |= {f"bus_breaker_bus{side}_id": half["bus_breaker_bus_id"] for side, half in (("1", a), ("2", b))}
     i, j, on = _ends(rows, ends | {"id": tie["id"]}, "tie_lines")
-    own = [_rating(ratings, half["id"], {"NONE": rows.v_nom[bus], "": rows.v_nom[bus]}) for half, bus in ((a, i), (b, j))]
+    own = [
+        _rating(ratings, half["id"], {"NONE": rows.v_nom[bus], "": rows.v_nom[bus]}) for half, bus in ((a, i), (b, j))
+    ]
     rows.add_branch(
         tie["id"], i, j, complex(a["r"] + b["r"], a["x"] + b["x"]), complex(a["g"], a["b"]), complex(b["g"], b["b"]),
         table="tie_lines", name=text(tie["name"]), kind=LINE, in_service=on,
@@ -132,7 +136,8 @@ def _boundary_line(rows: Rows, ratings: Ratings, r: Record, generation: Record |
     v, angle = number(r["boundary_v_mag"]), number(r["boundary_v_angle"])
     j = rows.add_bus(
         f"{id}:boundary", kv, component=rows.component[i], name=text(r["pairing_key"]), area="boundary",
-        v_mag_pu=v / kv, v_ang_deg=angle, in_service=on, probe=Probe("boundary_lines", id, "boundary_v_mag", "boundary_v_angle"),
+        v_mag_pu=v / kv, v_ang_deg=angle, in_service=on,
+        probe=Probe("boundary_lines", id, "boundary_v_mag", "boundary_v_angle"),
     )  # fmt: skip
     rows.add_branch(
         id, i, j, complex(r["r"], r["x"]), complex(r["g"], r["b"]), 0j, table="boundary_lines", name=text(r["name"]),
@@ -147,7 +152,8 @@ def _boundary_line(rows: Rows, ratings: Ratings, r: Record, generation: Record |
         rows.add(
             "gen", id=id, bus=j, p_mw=number(generation["target_p"], 0.0), q_mvar=number(generation["target_q"], 0.0),
             v_set_pu=target_v / kv if regulates else 1.0, regulates=regulates, technology="boundary",
-            p_min_mw=bound(generation["min_p"], -math.inf), p_max_mw=bound(generation["max_p"], math.inf), in_service=on,
+            p_min_mw=bound(generation["min_p"], -math.inf), p_max_mw=bound(generation["max_p"], math.inf),
+            in_service=on,
         )  # fmt: skip
 
 
@@ -173,7 +179,7 @@ def read_three_winding(rows: Rows, ratings: Ratings, taps: Taps) -> None:
     for r in records:
         id, u0 = r["id"], float(r["rated_u0"])
         v = number(r.get("v"))
-        state = {"v_mag_pu": v / u0, "v_ang_deg": number(r.get("angle"))}
+        state: Record = {"v_mag_pu": v / u0, "v_ang_deg": number(r.get("angle"))}
         alive = [rows.alive(r, s) for s in "123"]
         star = rows.add_bus(f"{id}:star", u0, name=text(r["name"]), is_star=True, in_service=any(alive), **state)
         for side, leg in zip("123", _SIDES, strict=True):
@@ -181,14 +187,16 @@ def read_three_winding(rows: Rows, ratings: Ratings, taps: Taps) -> None:
             rho = r[f"rho{side}"]
             rows.add_branch(
                 f"{id}:{side}", i, star, _at_tap(r, "r", "x", side), _at_tap(r, "g", "b", side), 0j, rho=rho,
-                alpha_deg=r[f"alpha{side}"], table="3_windings_transformers", name=text(r["name"]), kind=WINDING, group=id,
-                probes=(Probe("3_windings_transformers", id, f"p{side}", f"q{side}"), None),
+                alpha_deg=r[f"alpha{side}"], table="3_windings_transformers", name=text(r["name"]), kind=WINDING,
+                group=id, probes=(Probe("3_windings_transformers", id, f"p{side}", f"q{side}"), None),
                 in_service=rows.alive(r, side), **_rated(_rating(ratings, id, {leg: rows.v_nom[i]}), r, side),
                 **tap_columns(rows, taps, id, leg, u0 / (rows.v_nom[i] * rho)),
             )  # fmt: skip
     if records:
         rows.report.count("3_windings_transformers", [all(r[f"connected{s}"] for s in "123") for r in records])
-        rows.report.merge("3_windings_transformers", "each became three windings and a star bus", [r["id"] for r in records])
+        rows.report.merge(
+            "3_windings_transformers", "each became three windings and a star bus", [r["id"] for r in records]
+        )
 
 
 def _at_tap(r: Record, real: str, imaginary: str, side: str = "") -> complex:

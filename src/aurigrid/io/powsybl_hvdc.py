@@ -40,7 +40,9 @@ def _detailed_dc(rows: Rows) -> None:
     for name in ("voltage_source_converters", "dc_lines"):
         found = rows.records(name)
         if found:
-            rows.report.ignore(name, "detailed DC grids are not read", [r["id"] for r in found], "their power is missing")
+            rows.report.ignore(
+                name, "detailed DC grids are not read", [r["id"] for r in found], "their power is missing"
+            )
 
 
 def _link(rows: Rows, r: Record, stations: list[Record], curves: dict[str, list[Record]], span: Record | None) -> None:
@@ -63,18 +65,34 @@ def _link(rows: Rows, r: Record, stations: list[Record], curves: dict[str, list[
         loss_fixed_mw=fixed, loss_share=1 - keep[0] * keep[1], in_service=all(alive), **columns,
     )  # fmt: skip
     if fixed:
-        rows.note("approximate", "hvdc_lines", "resistive loss held at the present transfer", id, "it grows with the square")
+        rows.note(
+            "approximate", "hvdc_lines", "resistive loss held at the present transfer", id, "it grows with the square"
+        )
 
 
 def _converter(
-    rows: Rows, link: str, end: str, station: Record, bus: int, on: bool, both: bool, p: float, curves: dict[str, list[Record]]
+    rows: Rows,
+    link: str,
+    end: str,
+    station: Record,
+    bus: int,
+    on: bool,
+    both: bool,
+    p: float,
+    curves: dict[str, list[Record]],
 ) -> Record:
     """The columns of one end. A VSC that holds a distant bus, or whose link is dead, becomes a compensator."""
     if "power_factor" in station:
         factor = abs(number(station["power_factor"], 1.0))
         if p:
             why = "it follows the transfer in the source"
-            rows.note("approximate", "lcc_converter_stations", "reactive demand held at the present transfer", station["id"], why)
+            rows.note(
+                "approximate",
+                "lcc_converter_stations",
+                "reactive demand held at the present transfer",
+                station["id"],
+                why,
+            )
         return {f"q_{end}_mvar": -abs(p) * math.tan(math.acos(factor)), f"regulates_{end}": False}
     q_min, q_max = reactive_limits(station, curves)
     if station["id"] in curves:

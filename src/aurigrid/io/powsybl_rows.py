@@ -20,7 +20,7 @@ from aurigrid.model.table import Array, Table
 
 BASE_MVA = 100.0
 ZERO_IMPEDANCE_PU = 1e-8
-"""Below this |z| a branch is taken as a closed switch; the same threshold as OpenLoadFlow's ``lowImpedanceThreshold``."""
+"""Below this |z| a branch is taken as a closed switch, as by OpenLoadFlow's ``lowImpedanceThreshold``."""
 
 _STAND_IN_REACTANCE_PU = 1e-6
 _UNLIMITED = 1e300
@@ -116,7 +116,14 @@ class Rows:
         return len(self.rows[table]) - 1
 
     def add_bus(
-        self, id: str, v_nom_kv: float, *, view: str = "", component: int = -1, probe: Probe | None = None, **row: object
+        self,
+        id: str,
+        v_nom_kv: float,
+        *,
+        view: str = "",
+        component: int = -1,
+        probe: Probe | None = None,
+        **row: object,
     ) -> int:
         """Append a bus."""
         self.v_nom.append(v_nom_kv)
@@ -299,8 +306,8 @@ def bus_voltages(rows: Rows) -> tuple[Array, Array]:
     return magnitude, angle
 
 
-def branch_powers(rows: Rows) -> Array:
-    """Flows that the source holds now, (4, n_branch): p_from, q_from, p_to, q_to in MW and Mvar into the branch."""
+def branch_powers(rows: Rows) -> dict[str, Array]:
+    """Flows that the source holds now, by the names of `SourceState`: (n_branch,) MW and Mvar into the branch."""
     probes = [p for pair in rows.flow_probe for p in pair]
     frames = {p.frame: {r["id"]: r for r in rows.records(p.frame)} for p in _one_a_frame(probes)}
     out = np.full((4, len(rows.flow_probe)), np.nan)
@@ -309,9 +316,8 @@ def branch_powers(rows: Rows) -> Array:
             if probe:
                 record = frames[probe.frame][probe.id]
                 out[2 * side, i], out[2 * side + 1, i] = number(record[probe.first]), number(record[probe.second])
-    return out
+    return dict(zip(("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar"), out, strict=True))
 
 
 def _one_a_frame(probes: list[Probe | None]) -> list[Probe]:
     return list({p.frame: p for p in probes if p}.values())
-

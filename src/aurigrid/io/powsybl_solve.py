@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from aurigrid.errors import MissingExtraError
 
@@ -30,12 +30,12 @@ def pypowsybl() -> ModuleType:
     try:
         import pypowsybl as module
         import pypowsybl.loadflow
-        import pypowsybl.network  # noqa: F401
+        import pypowsybl.network
     except ImportError as error:
         raise MissingExtraError("pypowsybl", "grids", "reading CGMES, XIIDM, UCTE, PSS/E and IEEE-CDF") from error
     finally:
         logger.setLevel(level)
-    return module
+    return cast(ModuleType, module)
 
 
 @contextmanager

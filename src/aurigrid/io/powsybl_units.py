@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from xml.etree import ElementTree
 
 from aurigrid.io.powsybl_rows import Record, Rows, bound, number, text
 
@@ -54,15 +54,17 @@ def read_generators(rows: Rows, curves: dict[str, list[Record]]) -> None:
         held = voltage_control(rows, r, bus, bool(r["voltage_regulator_on"]) and on, "generators")
         position = rows.add(
             "gen", id=id, name=text(r["name"]), bus=bus, p_mw=number(r["target_p"], 0.0),
-            q_mvar=number(r["target_q"], 0.0), p_min_mw=bound(r["min_p"], -math.inf), p_max_mw=bound(r["max_p"], math.inf),
-            q_min_mvar=q_min, q_max_mvar=q_max, fuel=_FUEL.get(text(r["energy_source"]), ""),
-            technology="condenser" if r["condenser"] else "", participation=_share(r, control.get(id)), in_service=on, **held,
+            q_mvar=number(r["target_q"], 0.0), p_min_mw=bound(r["min_p"], -math.inf),
+            p_max_mw=bound(r["max_p"], math.inf), q_min_mvar=q_min, q_max_mvar=q_max,
+            fuel=_FUEL.get(text(r["energy_source"]), ""), technology="condenser" if r["condenser"] else "",
+            participation=_share(r, control.get(id)), in_service=on, **held,
         )  # fmt: skip
         for point in curves.get(id, ()):
             rows.add("capability", gen=position, p_mw=point["p"], q_min_mvar=point["min_q"], q_max_mvar=point["max_q"])
     if records:
-        on = [bool(r["connected"]) for r in records]
-        rows.report.count("generators", on, [r["target_p"] for r in records], [number(r["target_q"], 0.0) for r in records])
+        connected = [bool(r["connected"]) for r in records]
+        p, q = ([number(r[c], 0.0) for r in records] for c in ("target_p", "target_q"))
+        rows.report.count("generators", connected, p, q)
 
 
 def _share(r: Record, control: Record | None) -> float:
@@ -123,7 +125,9 @@ def read_loads(rows: Rows) -> None:
             **models.get(r["id"], {}),
         )  # fmt: skip
     if records:
-        rows.report.count("loads", [bool(r["connected"]) for r in records], [r["p0"] for r in records], [r["q0"] for r in records])
+        rows.report.count(
+            "loads", [bool(r["connected"]) for r in records], [r["p0"] for r in records], [r["q0"] for r in records]
+        )
 
 
 def load_models(rows: Rows) -> dict[str, Record]:
@@ -170,11 +174,19 @@ def read_shunts(rows: Rows) -> None:
             g, b = section["g_per_section"], section["b_per_section"]
         else:
             g, b, steps, most = r["g"], r["b"], 1.0, 1
-            rows.note("approximate", "shunt_compensators", "unequal sections held as they are", id, "one step of today's value")
+            rows.note(
+                "approximate",
+                "shunt_compensators",
+                "unequal sections held as they are",
+                id,
+                "one step of today's value",
+            )
         row = {"g_mw": number(g, 0.0) * mva, "b_mvar": number(b, 0.0) * mva, "step": steps, "step_max": most}
         rows.add("shunt", id=id, name=text(r["name"]), bus=bus, in_service=on, **row)
         if r["voltage_regulation_on"]:
-            rows.note("ignore", "shunt_compensators", "voltage regulation not kept", id, "the present sections are held")
+            rows.note(
+                "ignore", "shunt_compensators", "voltage regulation not kept", id, "the present sections are held"
+            )
     if records:
         q = [number(r["b"], 0.0) * rows.v_nom[rows.home(r)] ** 2 for r in records]
         rows.report.count("shunt_compensators", [bool(r["connected"]) for r in records], None, q)
@@ -207,8 +219,16 @@ def read_svcs(rows: Rows) -> None:
         if number(slopes.get(id, {}).get("slope"), 0.0):
             rows.note("ignore", "static_var_compensators", "voltage slope not kept", id, "the voltage is held exactly")
         if id in standby:
-            rows.note("ignore", "static_var_compensators", "standby automaton not kept", id, "thresholds and b0 have no column")
+            rows.note(
+                "ignore",
+                "static_var_compensators",
+                "standby automaton not kept",
+                id,
+                "thresholds and b0 have no column",
+            )
     if records:
         rows.report.count("static_var_compensators", [bool(r["connected"]) for r in records])
         why = "the limit follows the square of the voltage in the source"
-        rows.report.approximate("static_var_compensators", "susceptance limits as Mvar at 1 pu", [r["id"] for r in records], why)
+        rows.report.approximate(
+            "static_var_compensators", "susceptance limits as Mvar at 1 pu", [r["id"] for r in records], why
+        )

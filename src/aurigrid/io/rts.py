@@ -1,9 +1,9 @@
 """RTS-GMLC: the IEEE reliability test system of 1996, modernised by NREL, as a folder of CSV files with its profiles.
 
-Reference: C. Barrows et al., "The IEEE Reliability Test System: A Proposed 2019 Update", IEEE Trans. Power Systems 35(1),
+Reference: C. Barrows et al., "The IEEE Reliability Test System: A Proposed 2019 Update", IEEE Trans. Power Systems 35,
 2020, doi:10.1109/TPWRS.2019.2925557. Layout: ``SourceData/*.csv`` and ``timeseries_data_files/*/*.csv``.
 
-Costs. Output points are ``P_k = pct_k PMax``; the heat rate (BTU/kWh) is an average up to ``P_0`` and an increment after::
+Costs. Output points are ``P_k = pct_k PMax``; the heat rate (BTU/kWh) is an average up to ``P_0``, an increment after::
 
     heat(P_0) = HR_avg_0 P_0 / 1000                                     MMBTU/h
     heat(P_k) = heat(P_k-1) + HR_incr_k (P_k - P_k-1) / 1000
@@ -45,8 +45,9 @@ _FUEL = {"ng": "gas", "sync_cond": "", "gas": "gas"}
 _NO_SHARE = ("Wind", "Solar", "Sync_Cond", "Storage")
 _N_POINTS = 5
 _USED_UNIT_COLUMNS = {
-    "gen uid", "bus id", "unit type", "fuel", "mw inj", "mvar inj", "v setpoint p.u.", "pmax mw", "pmin mw", "qmax mvar",
-    "qmin mvar", "min down time hr", "min up time hr", "ramp rate mw/min", "non fuel shutdown cost $", "vom",
+    "gen uid", "bus id", "unit type", "fuel", "mw inj", "mvar inj", "v setpoint p.u.", "pmax mw", "pmin mw",
+    "qmax mvar", "qmin mvar", "min down time hr", "min up time hr", "ramp rate mw/min", "vom",
+    "non fuel shutdown cost $",
 }  # fmt: skip
 _USED_BRANCH_COLUMNS = {
     "uid", "from bus", "to bus", "r", "x", "b", "cont rating", "lte rating", "ste rating", "tr ratio", "length",
@@ -137,7 +138,9 @@ def _buses(file: CsvFile, ids: list[int], report: ReportBuilder) -> tuple[BusTab
     loaded, shunted = np.flatnonzero((p != 0) | (q != 0)), np.flatnonzero((g != 0) | (b != 0))
     at = [ids[i] for i in loaded]
     region = [f"area {area[i]}" for i in loaded]
-    load = LoadTable.make(len(at), id=at, name=[name[i] for i in loaded], bus=loaded, p_mw=p[loaded], q_mvar=q[loaded], kind=region)
+    load = LoadTable.make(
+        len(at), id=at, name=[name[i] for i in loaded], bus=loaded, p_mw=p[loaded], q_mvar=q[loaded], kind=region
+    )
     shunt = ShuntTable.make(len(shunted), id=[ids[i] for i in shunted], bus=shunted, g_mw=g[shunted], b_mvar=b[shunted])
     report.count("bus (MW Load, MVAR Load)", np.ones(len(ids), bool), p, q)
     return bus, load, shunt
@@ -156,7 +159,9 @@ def _branches(file: CsvFile, at: dict[int, int], report: ReportBuilder) -> Branc
     )  # fmt: skip
 
 
-def _units(file: CsvFile, at: dict[int, int], bus_kind: list[str], report: ReportBuilder) -> tuple[GenTable, CostPointTable]:
+def _units(
+    file: CsvFile, at: dict[int, int], bus_kind: list[str], report: ReportBuilder
+) -> tuple[GenTable, CostPointTable]:
     """Units other than storage, and their cost points."""
     uid, fuel = file.text("GEN UID"), file.text("Fuel")
     bus = _positions(file, "Bus ID", at, uid)
@@ -180,7 +185,8 @@ def _units(file: CsvFile, at: dict[int, int], bus_kind: list[str], report: Repor
         fuel=[_FUEL.get(f.casefold(), f.casefold()) for f in fuel], technology=file.text("Unit Type"),
         ramp_up_mw_per_min=ramp, ramp_down_mw_per_min=ramp, min_up_h=file.number("Min Up Time Hr", 0.0),
         min_down_h=file.number("Min Down Time Hr", 0.0), start_cost=start,
-        stop_cost=file.number("Non Fuel Shutdown Cost $", 0.0, column_default=0.0), co2_t_per_mwh=carbon * full * _T_A_LB,
+        stop_cost=file.number("Non Fuel Shutdown Cost $", 0.0, column_default=0.0),
+        co2_t_per_mwh=carbon * full * _T_A_LB,
     )  # fmt: skip
     keep = np.flatnonzero([f.casefold() != "storage" for f in fuel])
     points = _cost_points(heat, price, file.number("VOM", 0.0, column_default=0.0), keep)
@@ -237,13 +243,20 @@ def _storage(units: CsvFile, stores: CsvFile, at: dict[int, int]) -> StorageTabl
     p_max = units.number("PMax MW")
     pump = units.number("Pump Load MW", 0.0, column_default=0.0)
     cycle = units.number("Storage Roundtrip Efficiency", 0.0, column_default=0.0) / 100
-    full = [head.get(uid[i], (np.nan, np.nan)) for i in rows]
+    energy = np.array([head.get(uid[i], (np.nan, np.nan)) for i in rows]).reshape(-1, 2)
     return StorageTable.make(
-        len(rows), id=[uid[i] for i in rows], bus=_positions(units, "Bus ID", at, uid)[rows], p_mw=units.number("MW Inj", 0.0)[rows],
-        p_max_mw=p_max[rows], p_min_mw=-np.where(pump > 0, pump, p_max)[rows], q_min_mvar=units.number("QMin MVAR", 0.0)[rows],
-        q_max_mvar=units.number("QMax MVAR", 0.0)[rows], energy_max_mwh=[f[0] for f in full], energy_mwh=[f[1] for f in full],
+        len(rows),
+        id=[uid[i] for i in rows],
+        bus=_positions(units, "Bus ID", at, uid)[rows],
+        p_mw=units.number("MW Inj", 0.0)[rows],
+        p_max_mw=p_max[rows],
+        p_min_mw=-np.where(pump > 0, pump, p_max)[rows],
+        q_min_mvar=units.number("QMin MVAR", 0.0)[rows],
+        q_max_mvar=units.number("QMax MVAR", 0.0)[rows],
+        energy_max_mwh=energy[:, 0],
+        energy_mwh=energy[:, 1],
         charge_efficiency=np.where(cycle > 0, cycle, 1.0)[rows],
-    )  # fmt: skip
+    )
 
 
 def _dc_links(file: CsvFile, at: dict[int, int], report: ReportBuilder) -> HvdcTable:
@@ -254,7 +267,9 @@ def _dc_links(file: CsvFile, at: dict[int, int], report: ReportBuilder) -> HvdcT
     loss = file.number("R Line") * np.divide(p, kv, out=np.zeros(len(uid)), where=kv > 0) ** 2
     report.count("dc_branch", np.ones(len(uid), bool), p)
     report.approximate("dc_branch", "resistive loss held at the scheduled power", uid, "it grows with the square")
-    report.ignore("dc_branch", "reactive demand of the converters", uid, "firing angles and commutation are not modelled")
+    report.ignore(
+        "dc_branch", "reactive demand of the converters", uid, "firing angles and commutation are not modelled"
+    )
     return HvdcTable.make(
         len(uid), id=uid, from_bus=_positions(file, "From Bus", at, uid), to_bus=_positions(file, "To Bus", at, uid),
         p_mw=p, p_min_mw=-np.abs(p), p_max_mw=np.abs(p), loss_fixed_mw=loss,
@@ -268,7 +283,10 @@ def _extras(
     gen = files["gen"]
     position = {str(id): i for i, id in enumerate(gen.text("GEN UID"))}
     category = gen.text("Category", "") if gen.has("Category") else gen.text("Unit Type")
-    inflow = {name: read_only(v.copy()) for name, (_, v) in pointers.series("DAY_AHEAD", "Generator", "Natural_Inflow").items()}
+    inflow = {
+        name: read_only(v.copy())
+        for name, (_, v) in pointers.series("DAY_AHEAD", "Generator", "Natural_Inflow").items()
+    }
     if inflow:
         why = "its thermal store is not modelled; the series is in the extras"
         pointers.report.ignore("gen", "solar heat inflow of plants with thermal storage", list(inflow), why)
@@ -281,8 +299,12 @@ def _extras(
         if spare:
             pointers.report.ignore(table, "columns kept in the extras", list(spare), "no part in a power flow")
     stores = files["storage"]
-    reservoirs = {row[stores.header.index("Storage")]: dict(zip(stores.header, row, strict=True)) for row in stores.rows}
-    water = sorted({r["GEN UID"] for r in reservoirs.values() if r["GEN UID"] in position} - {str(i) for i in net.storage.id})
+    reservoirs = {
+        row[stores.header.index("Storage")]: dict(zip(stores.header, row, strict=True)) for row in stores.rows
+    }
+    water = sorted(
+        {r["GEN UID"] for r in reservoirs.values() if r["GEN UID"] in position} - {str(i) for i in net.storage.id}
+    )
     if water:
         why = "they are units here; volumes and inflow limits are in the extras"
         pointers.report.ignore("storage", "reservoirs of hydro and thermal solar plants", water, why)

@@ -166,7 +166,9 @@ def read_series(path: Path, issues: IssueList) -> SeriesFile | None:
         return None
     dates = [_find(header, name) for name in _DATE_COLUMNS]
     if any(d is None for d in dates) or not len(table):
-        issues.add(path.name, "", "needs the columns Year, Month and Day, and at least one row", hint="see upstream's files")
+        issues.add(
+            path.name, "", "needs the columns Year, Month and Day, and at least one row", hint="see upstream's files"
+        )
         return None
     year, month, day = (table[:, d].astype(int) for d in dates if d is not None)
     start = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)

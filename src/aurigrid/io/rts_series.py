@@ -138,7 +138,9 @@ def read_profiles(net: Network, pointers: Pointers, simulation: str) -> tuple[Pr
     known = {name: found for name, found in upper.items() if name in position}
     stores = [n for n in upper if n not in position]
     if stores:
-        pointers.report.ignore("time series", "series of units that are storage", stores, "storage is not bound to a series")
+        pointers.report.ignore(
+            "time series", "series of units that are storage", stores, "storage is not bound to a series"
+        )
     files = [file for file, _ in (*areas.values(), *known.values())]
     if not files:
         return None, ()
@@ -182,14 +184,20 @@ def read_reserves(source: Path, issues: IssueList, pointers: Pointers) -> tuple[
     series = pointers.series("DAY_AHEAD", "Reserve", "Requirement")
 
     def members(column: str) -> list[tuple[str, ...]]:
-        return [tuple(part.strip() for part in cell.strip("()").split(",") if part.strip()) for cell in file.text(column)]
+        return [
+            tuple(part.strip() for part in cell.strip("()").split(",") if part.strip()) for cell in file.text(column)
+        ]
 
-    products, seconds, needs = file.text("Reserve Product"), file.number("Timeframe (sec)"), file.number("Requirement (MW)")
-    areas, categories = members("Eligible Regions"), members("Eligible Device SubCategories")
-    return tuple(
-        Reserve(
-            name, direction.lower(), float(seconds[i]), float(needs[i]), areas[i], categories[i],
-            read_only(series[name][1].copy()) if name in series else None,
-        )  # fmt: skip
-        for i, (name, direction) in enumerate(zip(products, file.text("Direction"), strict=True))
+    products, seconds, needs = (
+        file.text("Reserve Product"),
+        file.number("Timeframe (sec)"),
+        file.number("Requirement (MW)"),
     )
+    areas, categories = members("Eligible Regions"), members("Eligible Device SubCategories")
+    directions = file.text("Direction")
+    out = []
+    for i, name in enumerate(products):
+        given = read_only(series[name][1].copy()) if name in series else None
+        need = (float(seconds[i]), float(needs[i]))
+        out.append(Reserve(name, directions[i].lower(), *need, areas[i], categories[i], given))
+    return tuple(out)
