@@ -21,9 +21,12 @@ from .conftest import begin, step_tables
 
 def test_a_run_reads_back_as_it_was_written(run_path: Path) -> None:
     run = open_run(run_path)
-    assert run.steps == (0, 1, 2) and run.finished
-    assert run.info.status == "finished" and run.info.summary == {"converged": 6}
-    assert run.info.grid["digest"] == "d1" and run.info.options["q_limits"] is True
+    assert run.steps == (0, 1, 2)
+    assert run.finished
+    assert run.info.status == "finished"
+    assert run.info.summary == {"converged": 6}
+    assert run.info.grid["digest"] == "d1"
+    assert run.info.options["q_limits"] is True
     assert {"aurigrid", "numpy", "numba", "pyarrow", "duckdb", "python"} <= set(run.info.versions)
     for name in TABLES:
         assert run.table(name).schema.equals(arrow_schema(name))

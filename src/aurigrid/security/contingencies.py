@@ -16,6 +16,7 @@ import numpy as np
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
+from aurigrid.model.ragged import Ragged
 from aurigrid.model.table import Array, read_only
 
 ELEMENT_TABLES = ("branch", "gen", "hvdc", "bus", "load")
@@ -25,9 +26,6 @@ KINDS = ("line", "transformer", "generator", "hvdc", "bus", "load", "tower", "mu
 """Values of `Contingencies.kind`; ``multiple`` is an outage of several elements that no other word describes."""
 
 LINE, TRANSFORMER, GENERATOR, HVDC, BUS, LOAD, TOWER, MULTIPLE = range(len(KINDS))
-
-Rows = tuple[Array, Array]
-"""One compressed list: ``ptr`` (n + 1,) int64 and ``idx`` (ptr[-1],) int32, ascending and unique within a row."""
 
 Explicit = Sequence[object]
 """One entry an outage: an element's id or name, or several of them."""
@@ -40,8 +38,7 @@ class Contingencies:
     Attributes:
         label: (n,) unique label of each outage, object of str.
         kind: (n,) int8, position in `KINDS`.
-        rows: for each table of `ELEMENT_TABLES`, ``(ptr, idx)``: outage ``c`` takes away the elements
-            ``idx[ptr[c]:ptr[c + 1]]``. A bus outage also lists the branches, units, HVDC links and loads that connect
+        rows: for each table of `ELEMENT_TABLES`, the positions of the elements that each outage takes away. A bus outage also lists the branches, units, HVDC links and loads that connect
             to the bus; its shunts, storage and compensators follow from the bus itself.
         branch_class: (n_branch,) int32, equal for identical parallel circuits: same ends, same parameters, same
             ratings, same service state.
@@ -53,7 +50,7 @@ class Contingencies:
 
     label: Array
     kind: Array
-    rows: Mapping[str, Rows]
+    rows: Mapping[str, Ragged]
     branch_class: Array
     representative: Array
 
@@ -69,28 +66,28 @@ class Contingencies:
         return len(self.label)
 
     @property
-    def branch(self) -> Rows:
-        """Outaged branches, ``(ptr, idx)``."""
+    def branch(self) -> Ragged:
+        """Outaged branches of each outage."""
         return self.rows["branch"]
 
     @property
-    def gen(self) -> Rows:
-        """Outaged units, ``(ptr, idx)``."""
+    def gen(self) -> Ragged:
+        """Outaged units of each outage."""
         return self.rows["gen"]
 
     @property
-    def hvdc(self) -> Rows:
-        """Outaged HVDC links, ``(ptr, idx)``."""
+    def hvdc(self) -> Ragged:
+        """Outaged HVDC links of each outage."""
         return self.rows["hvdc"]
 
     @property
-    def bus(self) -> Rows:
-        """Outaged buses, ``(ptr, idx)``."""
+    def bus(self) -> Ragged:
+        """Outaged buses of each outage."""
         return self.rows["bus"]
 
     @property
-    def load(self) -> Rows:
-        """Outaged loads, ``(ptr, idx)``."""
+    def load(self) -> Ragged:
+        """Outaged loads of each outage."""
         return self.rows["load"]
 
     @cached_property
@@ -106,8 +103,8 @@ class Contingencies:
     def elements(self, contingency: int) -> dict[str, Array]:
         """Positions of the elements that one outage takes away, by table, empty tables left out."""
         found = {}
-        for table, (ptr, idx) in self.rows.items():
-            part = idx[ptr[contingency] : ptr[contingency + 1]]
+        for table, rows in self.rows.items():
+            part = rows[contingency]
             if len(part):
                 found[table] = part
         return found
@@ -135,7 +132,7 @@ class Contingencies:
         """The outages at the given positions, or where a mask is true, in that order."""
         picked = np.asarray(positions)
         picked = np.flatnonzero(picked) if picked.dtype == bool else picked.astype(np.int64)
-        rows = {table: _take_rows(part, picked) for table, part in self.rows.items()}
+        rows = {table: part.take(picked) for table, part in self.rows.items()}
         return type(self)(
             label=read_only(self.label[picked]),
             kind=read_only(self.kind[picked]),
@@ -251,20 +248,12 @@ def branch_classes(net: Network) -> Array:
     return classes
 
 
-def _compress(n: int, outage: Array, element: Array, n_elements: int) -> Rows:
+def _compress(n: int, outage: Array, element: Array, n_elements: int) -> Ragged:
     key = np.unique(outage.astype(np.int64) * max(n_elements, 1) + element)
     row, idx = np.divmod(key, max(n_elements, 1))
-    ptr = np.zeros(n + 1, np.int64)
+    ptr = np.zeros(n + 1, np.int32)
     np.cumsum(np.bincount(row, minlength=n), out=ptr[1:])
-    return read_only(ptr), read_only(idx.astype(np.int32))
-
-
-def _take_rows(rows: Rows, picked: Array) -> Rows:
-    ptr, idx = rows
-    size = ptr[picked + 1] - ptr[picked]
-    new_ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    at = np.arange(new_ptr[-1]) - np.repeat(new_ptr[:-1] - ptr[picked], size)
-    return read_only(new_ptr), read_only(idx[at])
+    return Ragged(read_only(ptr), read_only(idx.astype(np.int32)))
 
 
 def _mix(values: Array, seed: int) -> Array:
@@ -275,7 +264,7 @@ def _mix(values: Array, seed: int) -> Array:
     return np.asarray(z ^ (z >> np.uint64(31)))
 
 
-def _representatives(n: int, rows: Mapping[str, Rows], classes: Array) -> Array:
+def _representatives(n: int, rows: Mapping[str, Ragged], classes: Array) -> Array:
     """First outage with the same elements up to identical circuits, (n,) int32.
 
     Sets are compared by two independent 64-bit sums of scattered element numbers (128 bits in all), so the order
@@ -283,7 +272,7 @@ def _representatives(n: int, rows: Mapping[str, Rows], classes: Array) -> Array:
     """
     sums = np.zeros((2, n), np.uint64)
     for code, table in enumerate(ELEMENT_TABLES):
-        ptr, idx = rows[table]
+        ptr, idx = rows[table].ptr, rows[table].idx
         if not len(idx):
             continue
         member = classes[idx] if table == "branch" else idx
