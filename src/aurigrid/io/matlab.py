@@ -9,25 +9,20 @@ know - calls of functions on other files, loops - is refused with its line, neve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from aurigrid.errors import InputError, Issue
+from aurigrid.io.matlab_expression import STRING, Expression, UnreadableError, as_matrix
 from aurigrid.model.table import Array
 
-_STRING = r"'(?:[^'\n]|'')*'|\"[^\"\n]*\""
-_NOISE = re.compile(rf"(?P<keep>[\w)\]}}]'(?!\w*')|{_STRING})|%[^\n]*|\.\.\.[^\n]*\n")
+_NOISE = re.compile(rf"(?P<keep>[\w)\]}}]'(?!\w*')|{STRING})|%[^\n]*|\.\.\.[^\n]*\n")
 _BLOCK_COMMENT = re.compile(r"^[ \t]*%\{[ \t]*$.*?^[ \t]*%\}[ \t]*$", re.MULTILINE | re.DOTALL)
 _FUNCTION = re.compile(r"function\b[ \t]*(?:(?P<out>\w+|\[[^\]\n]*\])[ \t]*=)?[ \t]*(?P<name>\w+)[^\n]*")
 _LITERAL = re.compile(r"(?P<name>[A-Za-z]\w*(?:\.\w+)*)\s*=\s*(?P<open>[\[{])")
-_CELL_TOKEN = re.compile(rf"{_STRING}|\}}")
-_TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?)|(?P<name>[A-Za-z]\w*(?:\.[A-Za-z]\w*)*)"
-    rf"|(?P<string>{_STRING})|(?P<op>\.\*|\./|\.\^|==|~=|<=|>=|&&|\|\||[-+*/^()\[\],:;=<>&|~])"
-)
+_CELL_TOKEN = re.compile(rf"{STRING}|\}}")
 
 _INDEX_ORDER = {
     "idx_bus": "PQ=1 PV=2 REF=3 NONE=4 BUS_I=1 BUS_TYPE=2 PD=3 QD=4 GS=5 BS=6 BUS_AREA=7 VM=8 VA=9 BASE_KV=10 ZONE=11 "
@@ -43,22 +38,7 @@ INDEX_NAMES: dict[str, dict[str, int]] = {
     table: {name: int(number) for name, number in (pair.split("=") for pair in pairs.split())}
     for table, pairs in _INDEX_ORDER.items()
 }
-"""Column numbers (from 1) by name, in the order in which each function returns them (MATPOWER User's Manual, app. B)."""
-
-_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "isinf": np.isinf,
-    "isnan": np.isnan,
-    "find": lambda x: np.flatnonzero(x.T)[:, None] + 1.0,
-}
-_CONSTANTS = {"pi": np.pi, "Inf": np.inf, "inf": np.inf, "NaN": np.nan, "nan": np.nan, "eps": 2.0**-52}
+"""Column numbers from 1, by name, in the order in which each function returns them (MATPOWER User's Manual, B)."""
 
 
 @dataclass
@@ -195,8 +175,8 @@ class _Reader:
                     out.append(float(word))
                 except ValueError:
                     try:
-                        out.append(float(_Expression(word, self.values).whole().item()))
-                    except (_Unreadable, ValueError):
+                        out.append(float(Expression(word, self.values).whole().item()))
+                    except (UnreadableError, ValueError):
                         at = f"{self.where}, line {line}"
                         issues.append(
                             Issue(at, head["name"], f"column {column}: {word!r} is not a number", hint="give a number")
@@ -231,12 +211,12 @@ class _Reader:
                 for table, names in INDEX_NAMES.items():
                     self.values.update(names if text in ("define_constants", table) else {})
             elif name:
-                value = _Expression(text.split("=", 1)[1], self.values).whole()
+                value = Expression(text.split("=", 1)[1], self.values).whole()
                 self.pos = end
                 return value
             else:
                 self.assign(text)
-        except _Unreadable as error:
+        except UnreadableError as error:
             shown = " ".join(text.split())
             raise self.fail(
                 f"{shown[:80]!r} cannot be evaluated: {error}",
@@ -249,7 +229,7 @@ class _Reader:
     def take_statement(self) -> tuple[str, int]:
         """Text of the statement at `pos` and the position behind it: to a ; , or line end outside brackets."""
         depth, at = 0, self.pos
-        for token in re.finditer(rf"{_STRING}|[\[({{\])}};,\n]", self.text[self.pos :]):
+        for token in re.finditer(rf"{STRING}|[\[({{\])}};,\n]", self.text[self.pos :]):
             mark = token.group()
             if mark in "[({":
                 depth += 1
@@ -262,7 +242,7 @@ class _Reader:
     def control(self, word: str, condition: str, end: int) -> None:
         """``if`` without ``else``: run or skip its block; a lone ``end`` closes one. Anything else is refused."""
         if word == "if":
-            if _Expression(condition, self.values).whole().all():
+            if Expression(condition, self.values).whole().all():
                 self.pos = end
                 return
             block = re.compile(r"^[ \t]*(if|for|while|switch|else\w*|end)\b", re.MULTILINE)
@@ -270,44 +250,44 @@ class _Reader:
             while depth:
                 found = block.search(self.text, at)
                 if not found or found[1].startswith("else"):
-                    raise _Unreadable("an if with else, or without end")
+                    raise UnreadableError("an if with else, or without end")
                 depth, at = depth + (-1 if found[1] == "end" else 1), found.end()
             self.pos = at
         elif word in ("end", "return"):
             self.pos = end if word == "end" else len(self.text)
         else:
-            raise _Unreadable(f"{word} is not supported")
+            raise UnreadableError(f"{word} is not supported")
 
     def assign(self, text: str) -> None:
         """One assignment: ``[A, B] = idx_bus``, ``x = expr``, ``x(rows, columns) = expr`` or ``x = 'text'``."""
         left, found, right = (part.strip() for part in text.partition("="))
         if not found:
-            raise _Unreadable("it is not an assignment")
+            raise UnreadableError("it is not an assignment")
         if left.startswith("["):
             names = left.strip("[]").replace(",", " ").split()
             known = INDEX_NAMES.get(right)
             if known is None:
-                raise _Unreadable(f"{right[:40]!r} is a call of a function that is not known")
+                raise UnreadableError(f"{right[:40]!r} is a call of a function that is not known")
             self.values.update(zip(names, known.values(), strict=False))
             return
         target = re.fullmatch(r"([A-Za-z]\w*(?:\.\w+)*)\s*(?:\((.*)\))?", left, re.DOTALL)
         if not target:
-            raise _Unreadable(f"{left[:40]!r} cannot be assigned to")
+            raise UnreadableError(f"{left[:40]!r} cannot be assigned to")
         name, index = target.groups()
         self.line_of[name] = self.line(self.pos)
-        if re.fullmatch(_STRING, right):
+        if re.fullmatch(STRING, right):
             self.values[name] = _unquote(right)
             return
-        value = _Expression(right, self.values).whole()
+        value = Expression(right, self.values).whole()
         if index is None:
             self.values[name] = value
             return
-        array = _as_matrix(self.values.get(name), name).copy()
-        rows, columns = _Expression(index, self.values).indices(array.shape)
+        array = as_matrix(self.values.get(name), name).copy()
+        rows, columns = Expression(index, self.values).indices(array.shape)
         try:
             array[np.ix_(rows, columns)] = value
         except (ValueError, IndexError) as error:
-            raise _Unreadable(str(error)) from error
+            raise UnreadableError(str(error)) from error
         self.values[name] = array
 
     def result(self) -> CaseText:
@@ -329,165 +309,5 @@ class _Reader:
         return out
 
 
-class _Unreadable(Exception):
-    """An expression that the evaluator does not know; always turned into an `InputError` with its line."""
-
-
 def _unquote(text: str) -> str:
     return text[1:-1].replace("''", "'") if text[0] == "'" else text[1:-1]
-
-
-def _as_matrix(value: Any, name: str) -> Array:
-    if value is None:
-        raise _Unreadable(f"{name} is not known")
-    if isinstance(value, (str, list)):
-        raise _Unreadable(f"{name} is not numeric")
-    return np.atleast_2d(np.asarray(value, dtype=np.float64))
-
-
-class _Expression:
-    """Evaluates one expression over two-dimensional arrays, by MATLAB's precedence."""
-
-    def __init__(self, text: str, values: dict[str, Any]) -> None:
-        self.values = values
-        self.tokens: list[tuple[str, str, bool]] = []
-        at, spaced = 0, False
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if not found:
-                raise _Unreadable(f"{text[at : at + 20]!r} is not understood")
-            if found.lastgroup == "space":
-                spaced = True
-            else:
-                self.tokens.append((str(found.lastgroup), found.group(), spaced))
-                spaced = False
-            at = found.end()
-        self.at = 0
-
-    def whole(self) -> Array:
-        value = self.binary(0)
-        if self.at < len(self.tokens):
-            raise _Unreadable(f"{self.tokens[self.at][1]!r} is unexpected")
-        return value
-
-    def peek(self) -> str:
-        return self.tokens[self.at][1] if self.at < len(self.tokens) else ""
-
-    def accept(self, *texts: str) -> str:
-        word = self.peek()
-        if word in texts and word:
-            self.at += 1
-            return word
-        return ""
-
-    def expect(self, text: str) -> None:
-        if not self.accept(text):
-            raise _Unreadable(f"{text!r} is missing")
-
-    _LEVELS = (("|", "||"), ("&", "&&"), ("<", "<=", ">", ">=", "==", "~="), ("+", "-"), ("*", "/", ".*", "./"))
-
-    def binary(self, level: int) -> Array:
-        if level == len(self._LEVELS):
-            return self.unary()
-        left = self.binary(level + 1)
-        while op := self.accept(*self._LEVELS[level]):
-            left = _operate(op, left, self.binary(level + 1))
-        return left
-
-    def unary(self) -> Array:
-        if op := self.accept("-", "+", "~"):
-            value = self.unary()
-            return -value if op == "-" else value if op == "+" else np.where(value == 0, 1.0, 0.0)
-        base = self.primary()
-        while op := self.accept("^", ".^"):
-            base = _operate(op, base, self.unary() if self.peek() in ("-", "+") else self.primary())
-        return base
-
-    def primary(self) -> Array:
-        if self.at == len(self.tokens):
-            raise _Unreadable("it ends too early")
-        kind, word, _ = self.tokens[self.at]
-        self.at += 1
-        if kind == "number":
-            return np.full((1, 1), float(word.replace("d", "e").replace("D", "e")))
-        if word == "(":
-            value = self.binary(0)
-            self.expect(")")
-            return value
-        if word == "[":
-            parts = []
-            while not self.accept("]"):
-                parts.append(self.binary(3))
-                self.accept(",")
-            return np.hstack(parts) if parts else np.zeros((0, 0))
-        if kind != "name":
-            raise _Unreadable(f"{word!r} is unexpected")
-        return self.named(word)
-
-    def named(self, word: str) -> Array:
-        called = self.peek() == "("
-        if called and word in _FUNCTIONS and word not in self.values:
-            self.expect("(")
-            value = self.binary(0)
-            self.expect(")")
-            return np.atleast_2d(np.asarray(_FUNCTIONS[word](value), dtype=np.float64))
-        if word not in self.values:
-            if word in _CONSTANTS:
-                return np.full((1, 1), _CONSTANTS[word])
-            raise _Unreadable(f"{word} is {'a function' if called else 'a name'} that is not known")
-        value = _as_matrix(self.values[word], word)
-        if not called:
-            return value
-        self.expect("(")
-        rows, columns = self.indices(value.shape, ")")
-        return value[np.ix_(rows, columns)]
-
-    def indices(self, shape: tuple[int, ...], close: str = "") -> tuple[Array, Array]:
-        """Zero-based rows and columns of ``(rows, columns)``, each a list, a mask-free expression or ``:``."""
-        picked = []
-        for axis in (0, 1):
-            if self.accept(":"):
-                picked.append(np.arange(shape[axis]))
-            else:
-                where = self.binary(0).ravel() - 1
-                if not np.array_equal(where, np.round(where)) or ((where < 0) | (where >= shape[axis])).any():
-                    raise _Unreadable("an index is outside the matrix")
-                picked.append(where.astype(np.int64))
-            if axis == 0:
-                self.expect(",")
-        if close:
-            self.expect(close)
-        elif self.at < len(self.tokens):
-            raise _Unreadable("an index has more than two parts")
-        return picked[0], picked[1]
-
-
-def _operate(op: str, a: Array, b: Array) -> Array:
-    """One binary operation, elementwise with broadcasting of scalars; true matrix products are refused."""
-    if op in ("*", "/", "^") and not (b.size == 1 or (a.size == 1 and op == "*")):
-        raise _Unreadable("products of matrices are not supported")
-    table: dict[str, Callable[[Array, Array], Array]] = {
-        "+": np.add,
-        "-": np.subtract,
-        "*": np.multiply,
-        ".*": np.multiply,
-        "/": np.divide,
-        "./": np.divide,
-        "^": np.power,
-        ".^": np.power,
-        "<": np.less,
-        "<=": np.less_equal,
-        ">": np.greater,
-        ">=": np.greater_equal,
-        "==": np.equal,
-        "~=": np.not_equal,
-        "&": np.logical_and,
-        "&&": np.logical_and,
-        "|": np.logical_or,
-        "||": np.logical_or,
-    }
-    with np.errstate(all="ignore"):
-        try:
-            return np.asarray(table[op](a, b), dtype=np.float64)
-        except ValueError as error:
-            raise _Unreadable("the sizes of the operands differ") from error

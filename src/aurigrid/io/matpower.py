@@ -52,7 +52,8 @@ def read_matpower(path: str | Path, *, name: str = "") -> Import:
 
     Returns:
         The network; bus ids are the file's bus numbers, branch, gen and dcline ids their row numbers from 1, load and
-        shunt ids their bus. The format has no frequency: it stays at its default, and no result depends on it. The stored voltages are the source state, marked as not known to be solved.
+        shunt ids their bus. The format has no frequency: it stays at its default, and no result depends on it. The
+        stored voltages are the source state, marked as not known to be solved.
 
     Raises:
         InputError: every problem found in the file, with line or field.
@@ -254,7 +255,7 @@ class _Converter:
         )
 
     def branches(self) -> tuple[t.BranchTable, t.SwitchTable, Array]:
-        """Branches, the closed switches that stand for those without impedance, and (n_bus,) shunt Mvar of the latter."""
+        """Branches, the switches that stand for those without impedance, and the charging of these, (n_bus,) Mvar."""
         b, f, to = self.branch, self.from_bus, self.to_bus
         row = np.arange(1, len(b) + 1)
         on = (b[:, 10] > 0) & self.bus_on[f] & self.bus_on[to]

@@ -14,8 +14,9 @@ import numpy as np
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.io import pandapower_branch as pb
+from aurigrid.io import pandapower_loads as pl
 from aurigrid.io import pandapower_units as pu
-from aurigrid.io.pandapower_frame import Frame, flags, numbers, texts
+from aurigrid.io.pandapower_frame import Frame, flags, inner_buses, numbers, texts
 from aurigrid.io.report import Import, ReportBuilder, SourceState
 from aurigrid.model import tables as t
 from aurigrid.model.network import Network
@@ -93,9 +94,9 @@ def convert_net(net: Any, name: str, where: str) -> Import:
     try:
         branch, switch = pb.convert_branches(frame)
         gen = pu.convert_units(frame)
-        load, shunt = pu.convert_loads(frame), pu.convert_shunts(frame)
-        storage, compensator = pu.convert_storage(frame), pu.convert_compensators(frame)
-        hvdc = pu.convert_dc_lines(frame)
+        load, shunt = pl.convert_loads(frame), pl.convert_shunts(frame)
+        storage, compensator = pl.convert_storage(frame), pl.convert_compensators(frame)
+        hvdc = pl.convert_dc_lines(frame)
         gen, cost_point = pu.convert_costs(frame, gen)
         capability = pu.convert_capability(frame, gen)
         bus = convert_buses(frame)
@@ -181,7 +182,7 @@ def source_state(frame: Frame, branch: t.BranchTable, real: int) -> SourceState 
     v[:real], angle[:real] = numbers(result, "vm_pu"), numbers(result, "va_degree")
     inner = net.get("res_trafo3w")
     if inner is not None and len(inner) == len(frame.table("trafo3w")) and len(inner):
-        star = pu.inner_buses(frame, "trafo3w")
+        star = inner_buses(frame, "trafo3w")
         v[star], angle[star] = numbers(inner, "vm_internal_pu"), numbers(inner, "va_internal_degree")
     flows = branch_flows(frame, branch)
     remarks = []

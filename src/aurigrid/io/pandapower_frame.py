@@ -1,4 +1,4 @@
-"""Shared ground of the pandapower reader: columns as plain arrays, bus positions, and buses that the tool adds inside."""
+"""Shared ground of the pandapower reader: columns as plain arrays, bus positions, open ends, buses that are added."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Frame:
 
 @dataclass
 class Rows:
-    """Collects the rows of one of our tables from several of theirs: columns by name, padded with the table's default."""
+    """Rows of one of our tables, collected from several of theirs; a column that one of them lacks has its default."""
 
     columns: dict[str, list[Any]] = field(default_factory=dict)
     n: int = 0
@@ -161,3 +161,22 @@ def reroute(frame: Frame, ids: list[str], ends: dict[str, Array], dead: dict[str
         for i in np.flatnonzero(mask & on):
             ends[side][i] = frame.add_bus(f"{ids[i]}:{side}", f"open end of {ids[i]}", int(ends[side][i]))
     return on
+
+
+def inner_buses(frame: Frame, table: str) -> list[int]:
+    """Positions of the inner nodes that the branch step added for a table."""
+    real = len(frame.net["bus"])
+    where = {id: real + i for i, (id, *_) in enumerate(frame.added)}
+    return [where[id] for id in frame.ids(table)]
+
+
+def phase_sums(data: Any) -> tuple[Array, Array]:
+    """Three-phase totals of an asymmetric element."""
+    p = sum((numbers(data, f"p_{k}_mw", 0.0) for k in "abc"), np.zeros(len(data)))
+    q = sum((numbers(data, f"q_{k}_mvar", 0.0) for k in "abc"), np.zeros(len(data)))
+    return p, q
+
+
+def note_balanced(frame: Frame, table: str) -> None:
+    why = "the model is balanced; the tool's own balanced power flow does the same"
+    frame.report.approximate(table, "the three phases are added up", frame.ids(table), why)

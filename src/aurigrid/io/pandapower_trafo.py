@@ -1,13 +1,13 @@
 """Transformers of a pandapower net, two- and three-winding, as its power flow models them.
 
-Equations: pandapower documentation, "Electric Model" of each element. With ``kv`` the nominal voltage of the low-voltage
-bus, ``S`` the net's base and ``n = vn_lv/kv`` the transformer's own off-nominal ratio at its low-voltage side::
+Equations: pandapower documentation, "Electric Model" of each element. With ``kv`` the nominal voltage of the low-
+voltage bus, ``S`` the net's base and ``n = vn_lv/kv`` the transformer's own off-nominal ratio at its low-voltage side::
 
     z = vk/100 * n^2 * S/sn        y_m = (pfe - j sqrt((i0/100 sn)^2 - pfe^2)) / (n^2 S)
     tap_ratio = (vn_hv/vn_lv) / (kv_hv/kv)
 
-and the star T (half of z, y_m, half of z) turned into the pi that our branch is. Three-winding transformers are three of
-these around a star bus.
+and the star T (half of z, y_m, half of z) turned into the pi that our branch is. Three-winding transformers are three
+of these around a star bus.
 """
 
 from __future__ import annotations
