@@ -1,7 +1,7 @@
 """Every problem of a network, found at once.
 
 `check` returns what makes a network unusable, `warnings_of` what is legal but rarely meant; `require_valid` raises the
-former. Rules that compare columns row by row are data (`aurigrid.model.rules`); rules across rows or tables are functions.
+former. Rules that compare columns row by row are data (`aurigrid.model.rules`), those across rows or tables functions.
 """
 
 from __future__ import annotations
