@@ -38,8 +38,9 @@ class Contingencies:
     Attributes:
         label: (n,) unique label of each outage, object of str.
         kind: (n,) int8, position in `KINDS`.
-        rows: for each table of `ELEMENT_TABLES`, the positions of the elements that each outage takes away. A bus outage also lists the branches, units, HVDC links and loads that connect
-            to the bus; its shunts, storage and compensators follow from the bus itself.
+        rows: for each table of `ELEMENT_TABLES`, the positions of the elements that each outage takes away. A bus
+            outage also lists the branches, units, HVDC links and loads that connect to the bus; its shunts, storage
+            and compensators follow from the bus itself.
         branch_class: (n_branch,) int32, equal for identical parallel circuits: same ends, same parameters, same
             ratings, same service state.
         representative: (n,) int32, the first outage of the list whose solution is the same up to a renaming of
