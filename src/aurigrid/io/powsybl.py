@@ -172,8 +172,12 @@ def _reference_state(rows: Rows, grid: Network) -> SourceState | None:
     views = [rows.view[b] for b in grid.gen.bus[grid.gen.is_reference]]
     shares = grid.load.p_share_z + grid.load.p_share_i + grid.load.q_share_z + grid.load.q_share_i
     failures = open_load_flow(rows.source, [v for v in views if v], bool(shares.any()))
+    remarks = failures
+    if rows.exponential:
+        # Seen with pypowsybl 1.16.1: np = nq = 1 draws p0 (1 + v), where IIDM says p0 v.
+        remarks += (f"OpenLoadFlow adds p0 and q0 to exponential loads ({', '.join(rows.exponential[:8])})",)
     magnitude, angle = bus_voltages(rows)
     if failures and np.isnan(magnitude).all():
         return None
     origin = "OpenLoadFlow (pypowsybl): slack at the reference unit, no reactive limits, no regulation"
-    return SourceState(origin, not failures, magnitude, angle, **branch_powers(rows), remarks=failures)
+    return SourceState(origin, not failures, magnitude, angle, **branch_powers(rows), remarks=remarks)

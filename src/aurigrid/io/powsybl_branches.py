@@ -25,7 +25,7 @@ def read_ratings(rows: Rows) -> Ratings:
     """
     limits: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     others: dict[str, list[str]] = defaultdict(list)
-    for r in rows.records("operational_limits"):
+    for r in rows.records("loading_limits"):
         if not r["selected"]:
             others["set of limits not selected"].append(r["element_id"])
         elif r["type"] in ("CURRENT", "APPARENT_POWER"):
@@ -33,7 +33,7 @@ def read_ratings(rows: Rows) -> Ratings:
         else:
             others[f"limit of type {r['type']}"].append(r["element_id"])
     for what, ids in others.items():
-        rows.report.ignore("operational_limits", what, dict.fromkeys(ids), "ratings are in MVA")
+        rows.report.ignore("loading_limits", what, dict.fromkeys(ids), "ratings are in MVA")
     out: Ratings = defaultdict(dict)
     for (element, side, kind), found in limits.items():
         permanent = [bound(r["value"], math.inf) for r in found if r["acceptable_duration"] == _PERMANENT]
@@ -45,7 +45,7 @@ def read_ratings(rows: Rows) -> Ratings:
         out[element, side][f"{kind} rate_emergency_mva"] = max(finite.values(), default=math.inf)
     if any(kind == "CURRENT" for _, _, kind in limits):
         why = "S = sqrt(3) V_nom I"
-        rows.report.approximate("operational_limits", "current limits read as MVA at nominal voltage", (), why)
+        rows.report.approximate("loading_limits", "current limits read as MVA at nominal voltage", (), why)
     return out
 
 

@@ -75,6 +75,7 @@ class Rows:
         level_kv: nominal voltage by voltage level, kV.
         bus_probe: where the voltage of each bus is found, or None.
         flow_probe: where the flows at both ends of each branch are found.
+        exponential: loads that follow an exponential model in the source.
     """
 
     source: Any
@@ -87,6 +88,7 @@ class Rows:
     level_kv: dict[str, float] = field(default_factory=dict)
     bus_probe: list[Probe | None] = field(default_factory=list)
     flow_probe: list[tuple[Probe | None, Probe | None]] = field(default_factory=list)
+    exponential: list[str] = field(default_factory=list)
     rows: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     asides: dict[tuple[str, str, str, str], list[str]] = field(default_factory=dict)
 
@@ -202,7 +204,10 @@ class Rows:
             if y != 0:
                 g, b = y.real * BASE_MVA, y.imag * BASE_MVA
                 self.add("shunt", id=f"{id}:{end}", bus=bus, g_mw=g, b_mvar=b, in_service=closed)
-        self.note("merge", table, "read as switch", id, f"its impedance is below {ZERO_IMPEDANCE_PU:g} pu")
+        why = f"its impedance is below {ZERO_IMPEDANCE_PU:g} pu"
+        if any(shunts):
+            why += "; its charging stays as shunts, which OpenLoadFlow drops"
+        self.note("merge", table, "read as switch", id, why)
 
     def table(self, name: str, kind: type[Table]) -> Table:
         """The rows of a table as our table type; absent columns take their defaults."""

@@ -153,6 +153,7 @@ def load_models(rows: Rows) -> dict[str, Record]:
 
 
 def _exponential(rows: Rows, id: str, n_p: float, n_q: float) -> Record:
+    rows.exponential.append(id)
     out: Record = {}
     for x, n in (("p", n_p), ("q", n_q)):
         if n not in (0.0, 1.0, 2.0):

@@ -32,9 +32,8 @@ def explain(net: Network, state: SourceState, balance: Balance, off_set_point_pu
         )
     if not balance.worst_mva > _BALANCED_MVA:
         return tuple(out)
-    for cause in (_rounded(net, state, balance), _unshifted(net, state, balance), _distributed(net, balance)):
-        if cause:
-            out.append(cause)
+    causes = (_rounded(net, state, balance), _unshifted(net, state, balance), _distributed(net, balance))
+    out.extend(cause for cause in causes if cause)
     return tuple(out)
 
 
