@@ -1,0 +1,54 @@
+"""Aurigrid: batched, exact simulation of power grids that carry a lot of wind and sun.
+
+The public names; everything else is loaded when it is first used, so that importing this package stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "InputError": "aurigrid.errors",
+    "Issue": "aurigrid.errors",
+    "Network": "aurigrid.model.network",
+    "Profiles": "aurigrid.model.profiles",
+    "Scenarios": "aurigrid.model.scenarios",
+    "Solution": "aurigrid.powerflow",
+    "Status": "aurigrid.powerflow",
+    "load": "aurigrid.io.load",
+    "load_with_report": "aurigrid.io.load",
+    "power_flow": "aurigrid.powerflow",
+    "save": "aurigrid.io.folder",
+    "security_analysis": "aurigrid.security",
+    "contingencies": "aurigrid.security",
+    "run_day": "aurigrid.studies.day",
+}
+
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from aurigrid.errors import InputError, Issue
+    from aurigrid.io.folder import save
+    from aurigrid.io.load import load, load_with_report
+    from aurigrid.model.network import Network
+    from aurigrid.model.profiles import Profiles
+    from aurigrid.model.scenarios import Scenarios
+    from aurigrid.powerflow import Solution, Status, power_flow
+    from aurigrid.security import contingencies, security_analysis
+    from aurigrid.studies.day import run_day
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'aurigrid' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,240 @@
+"""The certificate: power balance of finished scenarios, recomputed branch by branch in float64.
+
+Engines work on admittance rows in elimination order; this file shares none of that. For each branch ``k`` from ``f`` to
+``t`` it evaluates the powers that enter at its two ends,
+
+    S_f = V_f conj(y_ff V_f + y_ft V_t),    S_t = V_t conj(y_tf V_f + y_tt V_t),
+
+adds them up at the nodes with the shunts' ``|V|^2 conj(y)``, and compares with what is specified there. P is compared at
+every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also looks at whether the
+root is a plausible one: every ``|V|`` between 0.5 and 2 pu, and no branch turned by more than 90 degrees.
+
+Shapes: n nodes, n_scen scenarios; tiles are ``[node * LANES + lane]`` in the caller's node order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels.simd import LANES, load, splat, store, vabs, vmax, vsqrt
+from aurigrid.kernels.tile import CONVERGED, OFF, PQ, REF
+
+Array = np.ndarray
+
+V_LOW_PU, V_HIGH_PU = 0.5, 2.0
+
+
+class Circuit(NamedTuple):
+    """The grid as a list of branches, in the caller's node order.
+
+    Attributes:
+        kind: (n,) int8 node kinds; island: (n,) int32.
+        from_node, to_node: (m,) int32, in-service branches only.
+        branch: (m,) int32 position of each in the network's table.
+        y: (m, 8) g, b of y_ff, y_ft, y_tf, y_tt, pu; turn: (m, 2) cosine and sine of the phase shift.
+        place: (n_branch,) int32, row of each of the network's branches in this list, -1 where out of service.
+        g, b: (n,) shunt admittance, pu.
+        order: (n,) node at each elimination position; the tables of a `Batch` are in that order.
+        held: (n_held,) nodes of the columns of `Results.held`.
+    """
+
+    kind: Array
+    island: Array
+    from_node: Array
+    to_node: Array
+    branch: Array
+    y: Array
+    turn: Array
+    place: Array
+    g: Array
+    b: Array
+    order: Array
+    held: Array
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed):
+    """What is specified at each node of a tile, pu; p_free and q_free are 0 where nothing is imposed."""
+    kind, order, held, island = circuit.kind, circuit.order, circuit.held, circuit.island
+    base_p, base_q, alpha = batch.base_p, batch.base_q, batch.alpha
+    q_min, q_max = batch.q_min, batch.q_max
+    slack, oheld = out.slack, out.held
+    for x in range(len(order)):
+        i = order[x]
+        store(p, i * LANES, splat(base_p[x]))
+        store(q, i * LANES, splat(base_q[x]))
+        imposed_p = kind[i] != OFF and (distributed or kind[i] != REF)
+        store(p_free, i * LANES, splat(1.0 if imposed_p else 0.0))
+        store(q_free, i * LANES, splat(1.0 if kind[i] == PQ else 0.0))
+    tables = ((batch.load_p, batch.load_node, batch.load_scale_p, p),
+              (batch.load_q, batch.load_node, batch.load_scale_q, q),
+              (batch.gen_p, batch.gen_node, batch.gen_scale, p))  # fmt: skip
+    for table, node, scale, to in tables:
+        if table.shape[0]:
+            for e in range(table.shape[1]):
+                if node[e] >= 0:
+                    at = order[node[e]] * LANES
+                    for lane in range(lanes):
+                        to[at + lane] += scale[e] * table[batch.row[first + lane], e]
+    if batch.extra_p.shape[0]:
+        for x in range(len(order)):
+            for lane in range(lanes):
+                r = batch.row[first + lane]
+                p[order[x] * LANES + lane] += batch.extra_p[r, x]
+                q[order[x] * LANES + lane] += batch.extra_q[r, x]
+    if distributed:
+        for x in range(len(order)):
+            i = order[x]
+            for lane in range(lanes):
+                s = first + lane
+                p[i * LANES + lane] += alpha[batch.set_row[s], x] * slack[s, island[i]]
+    for c in range(len(held)):
+        i = held[c]
+        for lane in range(lanes):
+            state, r = oheld[first + lane, c], batch.set_row[first + lane]
+            if state != 0:
+                # columns of q_min and q_max are in elimination order, as the held nodes are
+                x = batch.held_place[c]
+                q[i * LANES + lane] += q_max[r, x] if state > 0 else q_min[r, x]
+                q_free[i * LANES + lane] = 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed):
+    """Apply the scenarios' sparse edits and nodes without supply to what is specified."""
+    order, island, kind = circuit.order, circuit.island, circuit.kind
+    edit_ptr, edit_node, edit_p, edit_q = batch.edit_ptr, batch.edit_node, batch.edit_p, batch.edit_q
+    edit_alpha, edit_q_min, edit_q_max = batch.edit_alpha, batch.edit_q_min, batch.edit_q_max
+    edit_free, off_ptr, off_node, column = batch.edit_free, batch.off_ptr, batch.off_node, batch.held_column
+    slack, held = out.slack, out.held
+    for lane in range(lanes):
+        s = first + lane
+        for x in range(edit_ptr[s], edit_ptr[s + 1]):
+            i = order[edit_node[x]]
+            at = i * LANES + lane
+            p[at] += edit_p[x]
+            q[at] += edit_q[x]
+            if distributed:
+                p[at] += edit_alpha[x] * slack[s, island[i]]
+            c = column[edit_node[x]]
+            if c >= 0 and held[s, c] != 0:
+                q[at] += edit_q_max[x] if held[s, c] > 0 else edit_q_min[x]
+            if edit_free[x] and kind[i] != REF:
+                q_free[at] = 1.0
+        for x in range(off_ptr[s], off_ptr[s + 1]):
+            at = order[off_node[x]] * LANES + lane
+            p_free[at], q_free[at] = 0.0, 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _branch_power(y, ef, ff, et, ft):
+    """Powers that enter a branch at its two ends, one lane."""
+    re, im = y[0] * ef - y[1] * ff + y[2] * et - y[3] * ft, y[0] * ff + y[1] * ef + y[2] * ft + y[3] * et
+    pf, qf = ef * re + ff * im, ff * re - ef * im
+    re, im = y[4] * ef - y[5] * ff + y[6] * et - y[7] * ft, y[4] * ff + y[5] * ef + y[6] * ft + y[7] * et
+    return pf, qf, et * re + ft * im, ft * re - et * im
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distributed):
+    """Mismatch and plausibility of scenarios lo..hi; nodes without supply become NaN in ``out.v``.
+
+    Args:
+        mismatch: (n_scen,) receives the largest mismatch of each solved scenario, pu; NaN where not solved.
+        implausible: (n_scen,) receives whether the root is an implausible one.
+        lo, hi: range of scenarios.
+        distributed: whether references share in a distributed slack.
+    """
+    n, m = len(circuit.kind), len(circuit.branch)
+    from_node, to_node, yb, turn = circuit.from_node, circuit.to_node, circuit.y, circuit.turn
+    shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
+    v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
+    out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
+    e, f, p, q = np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES)
+    p_free, q_free = np.zeros(n * LANES), np.zeros(n * LANES)
+    tz, worst_of, turned_of, low_of, high_of = (
+        np.zeros(4 * LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    )  # fmt: skip
+    for first in range(lo, hi, LANES):
+        lanes = min(LANES, hi - first)
+        for i in range(n):
+            for lane in range(lanes):
+                e[i * LANES + lane], f[i * LANES + lane] = v[first + lane, 2 * i], v[first + lane, 2 * i + 1]
+        _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
+        _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
+        for x in range(n):
+            c = zip_node[x]
+            if c >= 0:
+                i = order[x]
+                for lane in range(lanes):
+                    r = batch.row[first + lane] if zip_.shape[0] > 1 else 0
+                    for part in range(4):
+                        tz[part * LANES + lane] = zip_[r, part, c]
+                at = i * LANES
+                square = load(e, at) * load(e, at) + load(f, at) * load(f, at)
+                size = vsqrt(square)
+                store(p, at, load(p, at) + load(tz, 0) * size + load(tz, LANES) * square)
+                store(q, at, load(q, at) + load(tz, 2 * LANES) * size + load(tz, 3 * LANES) * square)
+        turned = splat(1.0)
+        for k in range(m):
+            a, b, y = from_node[k] * LANES, to_node[k] * LANES, yb[k]
+            ef, ff, et, ft = load(e, a), load(f, a), load(e, b), load(f, b)
+            re, im = y[0] * ef - y[1] * ff + y[2] * et - y[3] * ft, y[0] * ff + y[1] * ef + y[2] * ft + y[3] * et
+            store(p, a, load(p, a) - ef * re - ff * im)
+            store(q, a, load(q, a) - ff * re + ef * im)
+            re, im = y[4] * ef - y[5] * ff + y[6] * et - y[7] * ft, y[4] * ff + y[5] * ef + y[6] * ft + y[7] * et
+            store(p, b, load(p, b) - et * re - ft * im)
+            store(q, b, load(q, b) - ft * re + et * im)
+            cosine = (ef * et + ff * ft) * turn[k, 0] + (ff * et - ef * ft) * turn[k, 1]
+            turned = -vmax(-turned, -cosine)
+        for lane in range(lanes):
+            for x in range(out_ptr[first + lane], out_ptr[first + lane + 1]):
+                k = place[out_branch[x]]
+                if k >= 0:
+                    a, b = from_node[k] * LANES + lane, to_node[k] * LANES + lane
+                    pf, qf, pt, qt = _branch_power(yb[k], e[a], f[a], e[b], f[b])
+                    p[a] += pf
+                    q[a] += qf
+                    p[b] += pt
+                    q[b] += qt
+        worst, low, high = splat(0.0), splat(4.0), splat(0.0)
+        for i in range(n):
+            at = i * LANES
+            if kind[i] == OFF:
+                continue
+            square = load(e, at) * load(e, at) + load(f, at) * load(f, at)
+            rp = load(p, at) - shunt_g[i] * square
+            rq = load(q, at) + shunt_b[i] * square
+            worst = vmax(vmax(vabs(rp * load(p_free, at)), vabs(rq * load(q_free, at))), worst)
+            low, high = -vmax(-square, -low), vmax(square, high)
+        store(worst_of, 0, worst)
+        store(turned_of, 0, turned)
+        store(low_of, 0, low)
+        store(high_of, 0, high)
+        for lane in range(lanes):
+            s = first + lane
+            if status[s] != CONVERGED:
+                mismatch[s], implausible[s] = np.nan, False
+                continue
+            mismatch[s] = worst_of[lane]
+            wrong = low_of[lane] < V_LOW_PU * V_LOW_PU or high_of[lane] > V_HIGH_PU * V_HIGH_PU
+            if turned_of[lane] < 0.0:
+                # look again without the branches that are out, whose ends may be any angle apart
+                for k in range(m):
+                    a, b = from_node[k] * LANES + lane, to_node[k] * LANES + lane
+                    cosine = (e[a] * e[b] + f[a] * f[b]) * turn[k, 0] + (f[a] * e[b] - e[a] * f[b]) * turn[k, 1]
+                    if cosine < 0.0 and kind[from_node[k]] != OFF:
+                        is_out = False
+                        for x in range(out_ptr[s], out_ptr[s + 1]):
+                            is_out = is_out or place[out_branch[x]] == k
+                        wrong = wrong or not is_out
+            implausible[s] = wrong
+            for x in range(off_ptr[s], off_ptr[s + 1]):
+                i = order[off_node[x]]
+                v[s, 2 * i], v[s, 2 * i + 1] = np.nan, np.nan
+            for i in range(n):
+                if kind[i] == OFF:
+                    v[s, 2 * i], v[s, 2 * i + 1] = np.nan, np.nan

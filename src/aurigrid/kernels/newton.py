@@ -1,0 +1,451 @@
+"""Newton's method for thousands of power flows of one grid, one scenario per SIMD lane.
+
+Unknowns are the angle and the logarithm of the magnitude of each node's voltage ``V = e + jf``. With the current
+``I = Y V``, the power ``S = V conj(I)`` and the terms ``S_ij = V_i conj(Y_ij V_j) = p_ij + j q_ij``, one iteration solves
+
+    sum_j J_ij x_j = r_i,    r_i = (P_i^spec - P_i, Q_i^spec - Q_i),    x_j = (d theta_j, d ln|V_j|)
+
+    J_ij = [[ q_ij, p_ij], [-p_ij, q_ij]]                                                        (i != j)
+    J_ii = [[-Q_i + q_ii, P_i + p_ii], [P_i - p_ii, Q_i + q_ii]]
+
+(Tinney and Hart 1967 in polar form; ln|V| makes the off-diagonal blocks scaled rotations), then updates
+
+    V_i <- V_i (1 + d ln|V_i|) (1 + j t) / (1 - j t),    t = d theta_i / 2
+
+whose last factor (Cayley's) has modulus one exactly, so held magnitudes stay held and no sine is needed.
+
+Rows are assembled, eliminated and stored in one pass in elimination order: row ``i`` takes the finished rows ``k`` of
+its lower part, so only the upper factor ``D^-1 U`` is kept. The residual is float64; the factor has the precision of
+the work arrays (float32 by default: the direction need not be better than the linearisation).
+
+Equations that do not hold are masked per lane: ``mp = 0`` (P not imposed: reference or dead node) and ``mq = 0``
+(Q not imposed: regulated, reference or dead node) turn a row into the identity.
+
+Outages are events at rows: a lane's outaged branch is taken off the row's current and off its blocks.
+Reactive limits: a regulated node whose reactive need passes a limit is held at that limit (mq = 1) until its voltage
+would let it return. Distributed slack: ``P_i^spec + alpha_i lambda`` with one lambda an island; the border is solved
+with a second right-hand side ``z = J^-1 alpha``.
+
+Shapes: n nodes, n_scen scenarios, W lanes; tile arrays are flat, ``[node * W + lane]``, in elimination order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels.simd import LANES, cast, load, splat, store, vabs, vmax, vsqrt, widen
+from aurigrid.kernels.tile import (
+    CONVERGED,
+    DIVERGED,
+    FLIPS,
+    ITERATION_LIMIT,
+    PV,
+    REF,
+    SINGULAR,
+    fill_lanes,
+    link_outages,
+    take_lanes,
+)
+
+_DIVERGENCE_PU = 1e9
+# limits are watched once the state is near a solution, where a node's reactive need means something
+_SWITCH_BELOW_PU = 1e-2
+_SWITCH_TOL = 1e-9
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _residual(rows, batch, tile, distributed):
+    """Largest mismatch of each lane into tile.norm; power of special rows into tile.p_now and tile.q_now."""
+    kind, g_diag, b_diag, yptr, ycol, yg = rows.kind, rows.g_diag, rows.b_diag, rows.ptr, rows.col, rows.g
+    yb, island = rows.b, rows.island
+    zip_node = batch.zip_node
+    te, tf, head, scratch, event_lane = tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
+    event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
+    tz, alpha, slack, special, p_now = tile.zip, tile.alpha, tile.slack, tile.special, tile.p_now
+    q_now, mp, mq, norm = tile.q_now, tile.mp, tile.mq, tile.norm
+    worst = splat(0.0)
+    for i in range(len(kind)):
+        at = i * LANES
+        e, f = load(te, at), load(tf, at)
+        re = g_diag[i] * e - b_diag[i] * f
+        im = g_diag[i] * f + b_diag[i] * e
+        for x in range(yptr[i], yptr[i + 1]):
+            j = ycol[x] * LANES
+            ej, fj = load(te, j), load(tf, j)
+            g, b = splat(yg[x]), splat(yb[x])
+            re = re + g * ej - b * fj
+            im = im + g * fj + b * ej
+        if head[i] >= 0:
+            store(scratch, 0, re)
+            store(scratch, LANES, im)
+            x = head[i]
+            while x >= 0:
+                lane, y = event_lane[x], event_y[x]
+                j = event_other[x] * LANES + lane
+                ei, fi, ej, fj = te[at + lane], tf[at + lane], te[j], tf[j]
+                scratch[lane] -= y[0] * ei - y[1] * fi + y[2] * ej - y[3] * fj
+                scratch[LANES + lane] -= y[0] * fi + y[1] * ei + y[2] * fj + y[3] * ej
+                x = event_next[x]
+            re, im = load(scratch, 0), load(scratch, LANES)
+        p, q = e * re + f * im, f * re - e * im
+        rp, rq = load(tp, at) - p, load(tq, at) - q
+        m = zip_node[i]
+        if m >= 0:
+            square = e * e + f * f
+            v, z = vsqrt(square), 4 * m * LANES
+            rp = rp + load(tz, z) * v + load(tz, z + LANES) * square
+            rq = rq + load(tz, z + 2 * LANES) * v + load(tz, z + 3 * LANES) * square
+        if distributed:
+            rp = rp + load(alpha, at) * load(slack, island[i] * LANES)
+        if special[i]:
+            # what is still to be injected at the node, before masking: slack power and reactive need
+            store(p_now, at, rp)
+            store(q_now, at, rq)
+            if not (distributed and kind[i] == REF):
+                rp = rp * load(mp, at)
+            rq = rq * load(mq, at)
+        worst = vmax(vmax(vabs(rp), vabs(rq)), worst)
+    store(norm, 0, worst)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _factorise(pattern, rows, batch, tile, distributed):
+    """Assemble and eliminate all rows: D^-1 U into tile.upper, D^-1 L^-1 r into tile.rhs (and of alpha into border)."""
+    low_ptr, up_ptr, target_ptr, low_idx = pattern.low_ptr, pattern.up_ptr, pattern.target_ptr, pattern.low_idx
+    target = pattern.target
+    kind, blank_ptr, blank, g_diag, b_diag = rows.kind, rows.blank_ptr, rows.blank, rows.g_diag, rows.b_diag
+    yptr, ycol, yg, yb, slot, island = rows.ptr, rows.col, rows.g, rows.b, rows.slot, rows.island
+    zip_node = batch.zip_node
+    row, te, tf, head, scratch, event_lane = tile.row, tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
+    event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
+    tz, alpha, slack, special, mp, mq = tile.zip, tile.alpha, tile.slack, tile.special, tile.mp, tile.mq
+    rhs, border, upper = tile.rhs, tile.border, tile.upper
+    for i in range(len(kind)):
+        at = i * LANES
+        lower = low_ptr[i + 1] - low_ptr[i]
+        size = lower + 1 + up_ptr[i + 1] - up_ptr[i]
+        zero = cast(splat(0.0), row)
+        for x in range(blank_ptr[i], blank_ptr[i + 1]):
+            s = blank[x] * 4 * LANES
+            store(row, s, zero)
+            store(row, s + LANES, zero)
+            store(row, s + 2 * LANES, zero)
+            store(row, s + 3 * LANES, zero)
+        e, f = load(te, at), load(tf, at)
+        square = e * e + f * f
+        pd, qd = g_diag[i] * square, -b_diag[i] * square
+        p, q = pd, qd
+        for x in range(yptr[i], yptr[i + 1]):
+            j = ycol[x] * LANES
+            ej, fj = load(te, j), load(tf, j)
+            g, b = splat(yg[x]), splat(yb[x])
+            re, im = g * ej - b * fj, g * fj + b * ej
+            pij, qij = e * re + f * im, f * re - e * im
+            p, q = p + pij, q + qij
+            s = slot[x] * 4 * LANES
+            pw, qw = cast(pij, row), cast(qij, row)
+            store(row, s, qw)
+            store(row, s + LANES, pw)
+            store(row, s + 2 * LANES, -pw)
+            store(row, s + 3 * LANES, qw)
+        if head[i] >= 0:
+            c = scratch
+            store(c, 0, p)
+            store(c, LANES, q)
+            store(c, 2 * LANES, pd)
+            store(c, 3 * LANES, qd)
+            x = head[i]
+            while x >= 0:
+                lane, y, other = event_lane[x], event_y[x], event_other[x]
+                j = other * LANES + lane
+                ei, fi, ej, fj = te[at + lane], tf[at + lane], te[j], tf[j]
+                own = ei * ei + fi * fi
+                re, im = y[2] * ej - y[3] * fj, y[2] * fj + y[3] * ej
+                pij, qij = ei * re + fi * im, fi * re - ei * im
+                c[lane] -= pij + y[0] * own
+                c[LANES + lane] -= qij - y[1] * own
+                c[2 * LANES + lane] -= y[0] * own
+                c[3 * LANES + lane] += y[1] * own
+                for z in range(yptr[i], yptr[i + 1]):
+                    if ycol[z] == other:
+                        s = slot[z] * 4 * LANES + lane
+                        row[s] -= qij
+                        row[s + LANES] -= pij
+                        row[s + 2 * LANES] += pij
+                        row[s + 3 * LANES] -= qij
+                x = event_next[x]
+            p, q, pd, qd = load(c, 0), load(c, LANES), load(c, 2 * LANES), load(c, 3 * LANES)
+        rp, rq = load(tp, at) - p, load(tq, at) - q
+        d11, d12, d21, d22 = qd - q, p + pd, p - pd, q + qd
+        m = zip_node[i]
+        if m >= 0:
+            v, z = vsqrt(square), 4 * m * LANES
+            p1, p2 = load(tz, z) * v, load(tz, z + LANES) * square
+            q1, q2 = load(tz, z + 2 * LANES) * v, load(tz, z + 3 * LANES) * square
+            rp, rq = rp + p1 + p2, rq + q1 + q2
+            d12, d22 = d12 - p1 - 2.0 * p2, d22 - q1 - 2.0 * q2
+        if distributed:
+            rp = rp + load(alpha, at) * load(slack, island[i] * LANES)
+        if special[i]:
+            keep_p, keep_q = load(mp, at), load(mq, at)
+            rp, rq = rp * keep_p, rq * keep_q
+            d11, d12 = d11 * keep_p + (1.0 - keep_p), d12 * keep_p
+            d21, d22 = d21 * keep_q, d22 * keep_q + (1.0 - keep_q)
+            mpw, mqw = cast(keep_p, row), cast(keep_q, row)
+            for x in range(yptr[i], yptr[i + 1]):
+                s = slot[x] * 4 * LANES
+                store(row, s, load(row, s) * mpw)
+                store(row, s + LANES, load(row, s + LANES) * mpw)
+                store(row, s + 2 * LANES, load(row, s + 2 * LANES) * mqw)
+                store(row, s + 3 * LANES, load(row, s + 3 * LANES) * mqw)
+        s = lower * 4 * LANES
+        store(row, s, d11)
+        store(row, s + LANES, d12)
+        store(row, s + 2 * LANES, d21)
+        store(row, s + 3 * LANES, d22)
+        store(rhs, 2 * at, rp)
+        store(rhs, 2 * at + LANES, rq)
+        if distributed:
+            store(border, 2 * at, load(alpha, at) * load(mp, at))
+            store(border, 2 * at + LANES, splat(0.0))
+        own = 2 * i * LANES
+        r1, r2 = load(rhs, own), load(rhs, own + LANES)
+        b1, b2 = load(border, own), load(border, own + LANES)
+        program = target_ptr[i]
+        first = low_ptr[i]
+        for x in range(lower):
+            k = low_idx[first + x]
+            s = x * 4 * LANES
+            a11, a12 = load(row, s), load(row, s + LANES)
+            a21, a22 = load(row, s + 2 * LANES), load(row, s + 3 * LANES)
+            y = 2 * k * LANES
+            y1, y2 = load(rhs, y), load(rhs, y + LANES)
+            r1, r2 = r1 - a11 * y1 - a12 * y2, r2 - a21 * y1 - a22 * y2
+            if distributed:
+                y1, y2 = load(border, y), load(border, y + LANES)
+                b1, b2 = b1 - a11 * y1 - a12 * y2, b2 - a21 * y1 - a22 * y2
+            for u in range(up_ptr[k], up_ptr[k + 1]):
+                t = target[program] * 4 * LANES
+                program += 1
+                c = u * 4 * LANES
+                u11, u12 = load(upper, c), load(upper, c + LANES)
+                u21, u22 = load(upper, c + 2 * LANES), load(upper, c + 3 * LANES)
+                store(row, t, load(row, t) - a11 * u11 - a12 * u21)
+                store(row, t + LANES, load(row, t + LANES) - a11 * u12 - a12 * u22)
+                store(row, t + 2 * LANES, load(row, t + 2 * LANES) - a21 * u11 - a22 * u21)
+                store(row, t + 3 * LANES, load(row, t + 3 * LANES) - a21 * u12 - a22 * u22)
+        s = lower * 4 * LANES
+        d11, d12 = load(row, s), load(row, s + LANES)
+        d21, d22 = load(row, s + 2 * LANES), load(row, s + 3 * LANES)
+        scale = cast(splat(1.0), row) / (d11 * d22 - d12 * d21)
+        d11, d12, d21, d22 = d22 * scale, -d12 * scale, -d21 * scale, d11 * scale
+        c = up_ptr[i] * 4 * LANES
+        for t in range((lower + 1) * 4 * LANES, size * 4 * LANES, 4 * LANES):
+            w11, w12 = load(row, t), load(row, t + LANES)
+            w21, w22 = load(row, t + 2 * LANES), load(row, t + 3 * LANES)
+            store(upper, c, d11 * w11 + d12 * w21)
+            store(upper, c + LANES, d11 * w12 + d12 * w22)
+            store(upper, c + 2 * LANES, d21 * w11 + d22 * w21)
+            store(upper, c + 3 * LANES, d21 * w12 + d22 * w22)
+            c += 4 * LANES
+        store(rhs, own, d11 * r1 + d12 * r2)
+        store(rhs, own + LANES, d21 * r1 + d22 * r2)
+        if distributed:
+            store(border, own, d11 * b1 + d12 * b2)
+            store(border, own + LANES, d21 * b1 + d22 * b2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _back_substitute(pattern, tile, x):
+    """Solve the unit upper triangle in place, for a right-hand side in the factor's precision."""
+    order, up_ptr, up_idx = pattern.order, pattern.up_ptr, pattern.up_idx
+    upper = tile.upper
+    for i in range(len(order) - 1, -1, -1):
+        at = 2 * i * LANES
+        x1, x2 = load(x, at), load(x, at + LANES)
+        for u in range(up_ptr[i], up_ptr[i + 1]):
+            c, j = u * 4 * LANES, up_idx[u] * 2 * LANES
+            y1, y2 = load(x, j), load(x, j + LANES)
+            x1 = x1 - load(upper, c) * y1 - load(upper, c + LANES) * y2
+            x2 = x2 - load(upper, c + 2 * LANES) * y1 - load(upper, c + 3 * LANES) * y2
+        store(x, at, x1)
+        store(x, at + LANES, x2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _border_step(rows, tile):
+    """Distributed slack: lambda's change from each reference's own balance, then x += z d lambda."""
+    n_island, yptr, ycol, yg, yb, island = rows.n_island, rows.ptr, rows.col, rows.g, rows.b, rows.island
+    kind = rows.kind
+    rhs, border, reference, te, tf, p_now = tile.rhs, tile.border, tile.reference, tile.e, tile.f, tile.p_now
+    alpha, head, scratch, event_lane, event_y = tile.alpha, tile.head, tile.scratch, tile.event_lane, tile.event_y
+    event_other, event_next, slack = tile.event_other, tile.event_next, tile.slack
+    change = np.zeros(n_island * LANES)
+    for i in reference:
+        at = i * LANES
+        e, f = load(te, at), load(tf, at)
+        need, gain = load(p_now, at), -load(alpha, at)
+        for x in range(yptr[i], yptr[i + 1]):
+            j = ycol[x] * LANES
+            ej, fj = load(te, j), load(tf, j)
+            g, b = splat(yg[x]), splat(yb[x])
+            re, im = g * ej - b * fj, g * fj + b * ej
+            p, q = e * re + f * im, f * re - e * im
+            need = need - q * widen(load(rhs, 2 * j)) - p * widen(load(rhs, 2 * j + LANES))
+            gain = gain + q * widen(load(border, 2 * j)) + p * widen(load(border, 2 * j + LANES))
+        if head[i] >= 0:
+            store(scratch, 0, need)
+            store(scratch, LANES, gain)
+            x = head[i]
+            while x >= 0:
+                lane, y = event_lane[x], event_y[x]
+                j = event_other[x] * LANES
+                ei, fi, ej, fj = te[at + lane], tf[at + lane], te[j + lane], tf[j + lane]
+                re, im = y[2] * ej - y[3] * fj, y[2] * fj + y[3] * ej
+                p, q = ei * re + fi * im, fi * re - ei * im
+                j = 2 * j + lane
+                scratch[lane] += q * rhs[j] + p * rhs[j + LANES]
+                scratch[LANES + lane] -= q * border[j] + p * border[j + LANES]
+                x = event_next[x]
+            need, gain = load(scratch, 0), load(scratch, LANES)
+        store(change, island[i] * LANES, need / gain)
+    for r in range(n_island):
+        store(slack, r * LANES, load(slack, r * LANES) + load(change, r * LANES))
+    for i in range(len(kind)):
+        step = cast(load(change, island[i] * LANES), rhs)
+        at = 2 * i * LANES
+        store(rhs, at, load(rhs, at) + load(border, at) * step)
+        store(rhs, at + LANES, load(rhs, at + LANES) + load(border, at + LANES) * step)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _update(rows, tile):
+    """Apply the solution to the voltages; lanes that are not live keep theirs."""
+    kind = rows.kind
+    te, tf, rhs = tile.e, tile.f, tile.rhs
+    live = load(tile.live, 0)
+    half = live * 0.5
+    for i in range(len(kind)):
+        at = i * LANES
+        e, f = load(te, at), load(tf, at)
+        t = widen(load(rhs, 2 * at)) * half
+        grow = 1.0 + widen(load(rhs, 2 * at + LANES)) * live
+        square = t * t
+        scale = grow / (1.0 + square)
+        c, s = (1.0 - square) * scale, (t + t) * scale
+        store(te, at, e * c - f * s)
+        store(tf, at, f * c + e * s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _switch(kind, tile, lane, tol):
+    """Enforce reactive limits in one lane; returns how many nodes changed between regulated and at limit."""
+    held, flips, state, q_now, q_max, q_min = tile.held, tile.flips, tile.state, tile.q_now, tile.q_max, tile.q_min
+    tq, mq, te, tf, v_set = tile.q, tile.mq, tile.e, tile.f, tile.v_set
+    changed = 0
+    for i in held:
+        at = i * LANES + lane
+        if kind[i] != PV or flips[at] > FLIPS:
+            continue
+        if state[at] == 0:
+            need = -q_now[at]
+            over, under = need - q_max[at], q_min[at] - need
+            if over > tol and over >= under:
+                state[at], limit = 1, q_max[at]
+            elif under > tol:
+                state[at], limit = -1, q_min[at]
+            else:
+                continue
+            tq[at] += limit
+            mq[at] = 1.0
+        else:
+            v = np.hypot(te[at], tf[at])
+            if (v - v_set[at]) * state[at] <= tol:
+                continue
+            tq[at] -= q_max[at] if state[at] > 0 else q_min[at]
+            mq[at] = 0.0
+            state[at] = 0
+            te[at] *= v_set[at] / v
+            tf[at] *= v_set[at] / v
+        flips[at] += 1
+        changed += 1
+    return changed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(kind, tile, out, scenario, done, count, before, tol, limit, enforce_q):
+    """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
+    norm, live = tile.norm, tile.live
+    status, iterations = out.status, out.iterations
+    for lane in range(LANES):
+        if done[lane]:
+            continue
+        s, now = scenario[lane], norm[lane]
+        done[lane] = True
+        if not now < _DIVERGENCE_PU:
+            status[s] = SINGULAR if count[lane] > 0 and before[lane] < 1.0 else DIVERGED
+        else:
+            switched = 0
+            if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
+                switched = _switch(kind, tile, lane, _SWITCH_TOL)
+            if now < tol and switched == 0:
+                status[s] = CONVERGED
+            elif count[lane] >= limit:
+                status[s] = ITERATION_LIMIT
+            else:
+                done[lane] = False
+        iterations[s] = count[lane]
+        before[lane] = now
+        count[lane] += 1
+        if done[lane]:
+            live[lane] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def newton_range(pattern, rows, batch, tile, out, todo, tol, limit, enforce_q, distributed):
+    """Solve the scenarios ``todo`` (int32 positions).
+
+    A lane that is done is frozen; when half of the lanes are, they are written out and refilled together. What a lane
+    computes does not depend on its neighbours or on when it was filled.
+
+    Args:
+        tol: largest mismatch accepted, pu.
+        limit: Newton iterations a scenario may take.
+        enforce_q: hold regulated nodes within their reactive limits.
+        distributed: spread each island's balance by alpha instead of leaving it to its reference.
+    """
+    scenario = np.full(LANES, -1, np.int32)
+    done, empty = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_)
+    count = np.zeros(LANES, np.int32)
+    before = np.zeros(LANES)
+    if len(todo) == 0:
+        return
+    # every lane starts with some scenario, frozen, so that spare lanes stay finite
+    scenario[:] = todo[0]
+    tile.live[:] = 0.0
+    fill_lanes(rows, batch, tile, np.arange(LANES), scenario, False, distributed)
+    waiting = 0
+    while True:
+        idle = np.sum(done)
+        if idle == LANES or (2 * idle >= LANES and waiting < len(todo)):
+            take_lanes(pattern, rows, tile, out, np.flatnonzero(done & ~empty), scenario)
+            fresh = np.flatnonzero(done)[: len(todo) - waiting]
+            empty[done] = True
+            for lane in fresh:
+                scenario[lane] = todo[waiting]
+                done[lane], empty[lane], count[lane], tile.live[lane] = False, False, 0, 1.0
+                waiting += 1
+            if len(fresh) == 0:
+                break
+            fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed)
+            link_outages(rows, batch, tile, scenario, done)
+        _residual(rows, batch, tile, distributed)
+        _judge(rows.kind, tile, out, scenario, done, count, before, tol, limit, enforce_q)
+        if not np.all(done):
+            _factorise(pattern, rows, batch, tile, distributed)
+            _back_substitute(pattern, tile, tile.rhs)
+            if distributed:
+                _back_substitute(pattern, tile, tile.border)
+                _border_step(rows, tile)
+            _update(rows, tile)

@@ -1,0 +1,255 @@
+"""`power_flow`: one call for every engine."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Literal
+
+import numpy as np
+
+from aurigrid.errors import InputError, IssueList
+from aurigrid.kernels.tile import OFF, PQ, REF
+from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.validate import require_valid
+from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.dc import dc_voltages, solve_dc
+from aurigrid.powerflow.grid import Grid, compile_grid
+from aurigrid.powerflow.newton import Solved, mark_islanded, solve
+from aurigrid.powerflow.problem import Start, build_batch, regulators_out
+from aurigrid.powerflow.solution import Solution
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Engine = Literal["newton", "dc"]
+Slack = Literal["reference", "distributed"]
+
+ENGINES: tuple[Engine, ...] = ("newton", "dc")
+SLACKS: tuple[Slack, ...] = ("reference", "distributed")
+
+_BASE: weakref.WeakKeyDictionary[Grid, dict[tuple[float, bool], Start]] = weakref.WeakKeyDictionary()
+
+
+def power_flow(
+    net: Network,
+    scenarios: Scenarios | None = None,
+    *,
+    engine: Engine = "newton",
+    tol_pu: float = 1e-8,
+    max_iterations: int = 20,
+    q_limits: bool = False,
+    slack: Slack = "reference",
+    threads: int | None = None,
+) -> Solution:
+    """Solve a batch of power flows of one network.
+
+    Every scenario starts from the solved base case of the network, which is found once from the source's stored state,
+    else from a DC solution, else from a flat start. Scenarios do not influence one another.
+
+    Args:
+        net: the network.
+        scenarios: n conditions of it; the network as it is where absent.
+        engine: ``"newton"`` (exact AC) or ``"dc"`` (linear, active power only; voltages 1 pu).
+        tol_pu: largest power mismatch accepted, pu of ``net.base_mva``.
+        max_iterations: Newton iterations a scenario may take.
+        q_limits: hold regulating units within their reactive limits (PV-PQ switching and back).
+        slack: ``"reference"``: reference units take the balance of their island; ``"distributed"``: all units with a
+            participation factor do (by p_max_mw where the source gives no factors).
+        threads: threads to use; all CPUs this process may use where absent.
+
+    Returns:
+        n results; a scenario that failed has its status and NaN values.
+
+    Raises:
+        InputError: an invalid network, scenarios of another network, an unknown engine or option value.
+    """
+    _check_options(net, scenarios, engine, tol_pu, max_iterations, slack, threads)
+    cases = Cases.of(scenarios if scenarios is not None else Scenarios.base(net))
+    return solve_cases(
+        net, cases, engine=engine, tol_pu=tol_pu, max_iterations=max_iterations, q_limits=q_limits, slack=slack, threads=threads
+    )
+
+
+def _check_options(
+    net: Network, scenarios: Scenarios | None, engine: str, tol_pu: float, max_iterations: int, slack: str, threads: int | None
+) -> None:
+    issues = IssueList()
+    if engine not in ENGINES:
+        issues.add("power_flow", "engine", f"is {engine!r}", hint="choose one of " + ", ".join(ENGINES))
+    if slack not in SLACKS:
+        issues.add("power_flow", "slack", f"is {slack!r}", hint="choose one of " + ", ".join(SLACKS))
+    if not tol_pu > 0:
+        issues.add("power_flow", "tol_pu", f"is {tol_pu}", hint="give a positive tolerance, such as 1e-8")
+    if max_iterations < 1:
+        issues.add("power_flow", "max_iterations", f"is {max_iterations}", hint="give at least 1")
+    if threads is not None and threads < 1:
+        issues.add("power_flow", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs")
+    if scenarios is not None and scenarios.net is not net and scenarios.net.digest != net.digest:
+        issues.add("scenarios", "", "belong to another network", hint="build them with this one")
+    issues.raise_if_any()
+    ensure_valid(net)
+
+
+_VALID: weakref.WeakSet[Network] = weakref.WeakSet()
+
+
+def ensure_valid(net: Network) -> None:
+    """Validate a network once in its life."""
+    if net not in _VALID:
+        require_valid(net)
+        _VALID.add(net)
+
+
+def solve_cases(
+    net: Network,
+    cases: Cases,
+    *,
+    engine: Engine,
+    tol_pu: float,
+    max_iterations: int,
+    q_limits: bool,
+    slack: Slack,
+    threads: int | None,
+) -> Solution:
+    """`power_flow` on cases; the network and the options are taken as checked."""
+    distributed = slack == "distributed"
+    grid = compile_grid(net, single_reference=distributed)
+
+    def run(on: Grid, some: Cases) -> Solution:
+        if engine == "dc":
+            return solve_dc(on, some, distributed=distributed, threads=threads)
+        start = base_start(grid, tol_pu=tol_pu, q_limits=q_limits, distributed=distributed)
+        if on is not grid:
+            start = Start(start.v, np.zeros((1, int(np.sum(on.rows.kind != PQ))), np.int8))
+        return _solve_newton(on, some, start, tol_pu, max_iterations, q_limits, distributed, threads)
+
+    moved = _without_reference(grid, cases)
+    if not moved.any():
+        return run(grid, cases)
+    # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds
+    rest = np.flatnonzero(~moved)
+    parts = [(rest, run(grid, cases.take(rest)))] if rest.size else []
+    for which, kind in _moved_references(grid, cases, np.flatnonzero(moved)):
+        parts.append((which, run(grid.with_kind(kind), cases.take(which))))
+    return _joined(grid, cases, parts)
+
+
+def _solve_newton(
+    grid: Grid, cases: Cases, start: Start, tol_pu: float, limit: int, q_limits: bool, distributed: bool, threads: int | None
+) -> Solution:
+    batch, off = build_batch(grid, cases, start, np.zeros(cases.n, np.int32), enforce_q=q_limits)
+    done = solve(
+        grid, batch, tol_pu=tol_pu, max_iterations=limit, q_limits=q_limits, distributed=distributed, threads=threads
+    )
+    mark_islanded(done.status, off)
+    return Solution(
+        grid, cases, done.status, done.iterations, done.mismatch_pu, done.v, done.held, done.slack * grid.base_mva, off, "newton"
+    )
+
+
+def _without_reference(grid: Grid, cases: Cases) -> Array:
+    """(n,) whether every regulator at some reference node, or the node itself, is out."""
+    moved = np.zeros(cases.n, bool)
+    is_reference = grid.kind == REF
+    case, r = regulators_out(grid, cases)
+    if len(case):
+        node = grid.regulators.node[r]
+        total = np.bincount(grid.regulators.node, minlength=grid.n_node)
+        key, count = np.unique(case * np.int64(grid.n_node) + node, return_counts=True)
+        gone = (count == total[key % grid.n_node]) & is_reference[key % grid.n_node]
+        moved[(key // grid.n_node)[gone]] = True
+    buses = cases.pairs("bus")
+    if len(buses.case):
+        moved[buses.case[is_reference[grid.node_of_bus[buses.element]]]] = True
+    return moved
+
+
+def _moved_references(grid: Grid, cases: Cases, which: Array) -> list[tuple[Array, Array]]:
+    """Groups of cases with the node kinds that replace a lost reference in each."""
+    net, reg = grid.net, grid.regulators
+    groups: dict[bytes, tuple[list[int], Array]] = {}
+    case_r, r_out = regulators_out(grid, cases)
+    buses = cases.pairs("bus")
+    size = np.where(reg.table == 0, np.nan_to_num(net.gen.p_max_mw, posinf=0.0)[np.where(reg.table == 0, reg.element, 0)], -1.0)
+    for c in which:
+        out = np.zeros(len(reg.node), bool)
+        out[r_out[case_r == c]] = True
+        dead = grid.node_of_bus[buses.element[buses.case == c]]
+        out |= np.isin(reg.node, dead)
+        kind = grid.kind.copy()
+        for i in np.flatnonzero(grid.kind == REF):
+            if not out[reg.node == i].all():
+                continue
+            kind[i] = PQ if i not in dead else OFF
+            left = np.flatnonzero(~out & (grid.island[reg.node] == grid.island[i]) & (reg.table == 0) & (reg.node != i))
+            if (kind[(grid.island == grid.island[i])] == REF).any():
+                continue
+            if left.size == 0:
+                kind[grid.island == grid.island[i]] = OFF
+            else:
+                kind[reg.node[left[np.argmax(size[left])]]] = REF
+        entry = groups.setdefault(kind.tobytes(), ([], kind))
+        entry[0].append(int(c))
+    return [(np.array(members), kind) for members, kind in groups.values()]
+
+
+def _joined(grid: Grid, cases: Cases, parts: list[tuple[Array, Solution]]) -> Solution:
+    """One solution from parts that were solved with different references."""
+    n = cases.n
+    v = np.empty((n, grid.n_node), complex)
+    status, iterations, mismatch = np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n)
+    slack = np.empty((n, grid.n_island))
+    held = np.zeros((n, int(np.sum(grid.rows.kind != PQ))), np.int8)
+    off_case, off_node = [], []
+    for which, part in parts:
+        v[which], status[which], iterations[which] = part.v, part.status, part.iterations
+        mismatch[which], slack[which] = part.mismatch_pu, part.slack_mw
+        if part.held.shape[1] == held.shape[1]:
+            held[which] = part.held
+        off_case.append(which[part.off.case])
+        off_node.append(part.off.element)
+    case = np.concatenate(off_case).astype(np.int32)
+    order = np.argsort(case, kind="stable")
+
+    off = Pairs(case[order], np.concatenate(off_node).astype(np.int32)[order])
+    return Solution(grid, cases, status, iterations, mismatch, v, held, slack, off, parts[0][1].engine)
+
+
+def base_start(grid: Grid, *, tol_pu: float, q_limits: bool, distributed: bool) -> Start:
+    """The solved base case of a grid, from which scenarios start; the best guess where it does not converge."""
+    kept = _BASE.setdefault(grid, {})
+    key = (tol_pu, q_limits)
+    if key not in kept:
+        kept[key] = _find_base(grid, tol_pu, q_limits, distributed)
+    return kept[key]
+
+
+def _find_base(grid: Grid, tol_pu: float, q_limits: bool, distributed: bool) -> Start:
+    cases = Cases.of(Scenarios.base(grid.net))
+    held = np.zeros((1, int(np.sum(grid.rows.kind != PQ))), np.int8)
+    guesses = list(_guesses(grid, cases))
+    for v in guesses:
+        batch, _ = build_batch(grid, cases, Start(v[None], held), np.zeros(1, np.int32), enforce_q=q_limits)
+        done: Solved = solve(
+            grid, batch, tol_pu=tol_pu, max_iterations=40, q_limits=q_limits, distributed=distributed, threads=1
+        )
+        if done.status[0] == 0:
+            return Start(np.where(np.isfinite(done.v), done.v, 1.0), done.held)
+    return Start(guesses[0][None], held)
+
+
+def _guesses(grid: Grid, cases: Cases) -> Any:
+    """Start voltages to try, in order: the stored state, DC angles with set-point magnitudes, flat."""
+    bus = grid.net.bus
+    magnitude = np.ones(grid.n_node)
+    magnitude[grid.regulators.node] = grid.regulators.v_set_pu
+    stored = bus.v_mag_pu * np.exp(1j * np.deg2rad(bus.v_ang_deg))
+    known = np.isfinite(stored) & (bus.v_mag_pu > 0)
+    if known.any() and known[grid.kind[grid.node_of_bus] != OFF].all():
+        v = np.ones(grid.n_node, complex)
+        v[grid.node_of_bus[::-1]] = np.where(known, stored, 1.0)[::-1]
+        yield v
+    yield magnitude * np.exp(1j * dc_voltages(grid, cases, distributed=False)[0])
+    yield magnitude.astype(complex)
+
+
+

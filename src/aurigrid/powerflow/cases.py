@@ -1,0 +1,79 @@
+"""Cases: which row of the scenario tables each power flow takes, and what is out of service in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.model.scenarios import Scenarios
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+OUTAGE_TABLES = ("branch", "gen", "load", "bus", "hvdc")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Outages of one table as pairs (case, element), sorted by case.
+
+    Attributes:
+        case: (k,) int32; element: (k,) int32.
+    """
+
+    case: Array
+    element: Array
+
+    def pointers(self, n: int) -> Array:
+        """(n + 1,) int32 compressed-row pointers over the cases."""
+        ptr = np.zeros(n + 1, np.int32)
+        np.cumsum(np.bincount(self.case, minlength=n), out=ptr[1:])
+        return ptr
+
+    def take(self, cases: Array, n: int) -> Pairs:
+        """The pairs of the given cases, renumbered in their order."""
+        ptr = self.pointers(n)
+        size = ptr[cases + 1] - ptr[cases]
+        case = np.repeat(np.arange(len(cases), dtype=np.int32), size)
+        start = np.repeat(ptr[cases] - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
+        return Pairs(case, self.element[start + np.arange(len(case))])
+
+
+NO_PAIRS = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """What is solved: ``n`` power flows on the tables of one `Scenarios`.
+
+    Attributes:
+        scenarios: the tables.
+        row: (n,) int32, row of the tables that each case takes.
+        out: outages by table name.
+    """
+
+    scenarios: Scenarios
+    row: Array
+    out: dict[str, Pairs]
+
+    @property
+    def n(self) -> int:
+        return len(self.row)
+
+    @classmethod
+    def of(cls, scenarios: Scenarios) -> Cases:
+        """One case a scenario."""
+        out = {}
+        for name in OUTAGE_TABLES:
+            ragged = getattr(scenarios, f"{name}_out")
+            case = np.repeat(np.arange(scenarios.n, dtype=np.int32), np.diff(ragged.ptr))
+            out[name] = Pairs(case, ragged.idx.astype(np.int32))
+        return cls(scenarios, np.arange(scenarios.n, dtype=np.int32), out)
+
+    def pairs(self, table: str) -> Pairs:
+        return self.out.get(table, NO_PAIRS)
+
+    def take(self, cases: Array) -> Cases:
+        """Some of the cases, in the order given."""
+        return Cases(self.scenarios, self.row[cases], {t: p.take(cases, self.n) for t, p in self.out.items()})
