@@ -374,7 +374,7 @@ def _switch(kind, tile, lane, tol):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _judge(kind, tile, out, scenario, done, count, before, tol, limit, enforce_q):
+def _judge(kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q):
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
     norm, live = tile.norm, tile.live
     status, iterations = out.status, out.iterations
@@ -389,7 +389,7 @@ def _judge(kind, tile, out, scenario, done, count, before, tol, limit, enforce_q
             switched = 0
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
                 switched = _switch(kind, tile, lane, _SWITCH_TOL)
-            if now < tol and switched == 0:
+            if now < tol and switched == 0 and count[lane] >= least:
                 status[s] = CONVERGED
             elif count[lane] >= limit:
                 status[s] = ITERATION_LIMIT
@@ -403,7 +403,7 @@ def _judge(kind, tile, out, scenario, done, count, before, tol, limit, enforce_q
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def newton_range(pattern, rows, batch, tile, out, todo, tol, limit, enforce_q, distributed):
+def newton_range(pattern, rows, batch, tile, out, todo, tol, least, limit, enforce_q, distributed):
     """Solve the scenarios ``todo`` (int32 positions).
 
     A lane that is done is frozen; when half of the lanes are, they are written out and refilled together. What a lane
@@ -411,7 +411,7 @@ def newton_range(pattern, rows, batch, tile, out, todo, tol, limit, enforce_q, d
 
     Args:
         tol: largest mismatch accepted, pu.
-        limit: Newton iterations a scenario may take.
+        least, limit: Newton iterations a scenario must and may take.
         enforce_q: hold regulated nodes within their reactive limits.
         distributed: spread each island's balance by alpha instead of leaving it to its reference.
     """
@@ -441,7 +441,7 @@ def newton_range(pattern, rows, batch, tile, out, todo, tol, limit, enforce_q, d
             fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed)
             link_outages(rows, batch, tile, scenario, done)
         _residual(rows, batch, tile, distributed)
-        _judge(rows.kind, tile, out, scenario, done, count, before, tol, limit, enforce_q)
+        _judge(rows.kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q)
         if not np.all(done):
             _factorise(pattern, rows, batch, tile, distributed)
             _back_substitute(pattern, tile, tile.rhs)

@@ -73,6 +73,7 @@ class Batch(NamedTuple):
         set_row: (n_scen,) int32, row of v_set, q_min, q_max and alpha.
         start_e, start_f: (n_start, n) start voltages; start: (n_scen,) int32 row.
         start_held: (n_start, n_held) int8, reactive limit at which each held node starts, as in `Results.held`.
+        start_slack: (n_start, n_island) lambda from which distributed slack starts, pu.
         out_ptr, out_branch: outaged branches of each scenario.
         off_ptr, off_node: nodes without supply of each scenario.
         edit_ptr, edit_node: nodes whose injection or limits differ in a scenario, with the changes
@@ -104,6 +105,7 @@ class Batch(NamedTuple):
     start_f: Array
     start: Array
     start_held: Array
+    start_slack: Array
     out_ptr: Array
     out_branch: Array
     off_ptr: Array
@@ -130,12 +132,14 @@ class Results(NamedTuple):
         slack: (n_scen, n_island) lambda of each island's distributed slack, pu.
         held: (n_scen, n_held) int8: 0 for a node that holds its voltage, +1 / -1 for one at its upper / lower reactive
             limit; columns are the nodes that are not plain PQ, in elimination order.
+        need: (n_scen, n_held) reactive power that the regulators of those nodes give where they hold the voltage, pu.
         status, iterations: (n_scen,) int8, int32.
     """
 
     v: Array
     slack: Array
     held: Array
+    need: Array
     status: Array
     iterations: Array
 
@@ -297,9 +301,10 @@ def fill_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
     if batch.extra_p.shape[0]:
         _scatter(batch.extra_p, tile.every, tile.ones, tp, lanes, row)
         _scatter(batch.extra_q, tile.every, tile.ones, tq, lanes, row)
+    start_slack = batch.start_slack
     for lane in lanes:
         for r in range(n_island):
-            slack[r * LANES + lane] = 0.0
+            slack[r * LANES + lane] = start_slack[start[scenario[lane]], r] if distributed else 0.0
         for x in range(n_off[lane]):
             at = off[lane, x] * LANES + lane
             mp[at], mq[at] = 1.0, 1.0
@@ -408,8 +413,8 @@ def link_outages(rows, batch, tile, scenario, done):
 def take_lanes(pattern, rows, tile, out, lanes, scenario):
     """Write finished lanes to the results; failed ones are NaN."""
     order, n_island, n = pattern.order, rows.n_island, len(rows.kind)
-    te, tf, held, slack, state = tile.e, tile.f, tile.held, tile.slack, tile.state
-    v, oslack, oheld, status = out.v, out.slack, out.held, out.status
+    te, tf, held, slack, state, q_now = tile.e, tile.f, tile.held, tile.slack, tile.state, tile.q_now
+    v, oslack, oheld, need, status = out.v, out.slack, out.held, out.need, out.status
     flat = v.reshape(v.size)
     offset = np.empty(len(lanes), np.int64)
     for x in range(len(lanes)):
@@ -425,5 +430,6 @@ def take_lanes(pattern, rows, tile, out, lanes, scenario):
             oslack[s, r] = slack[r * LANES + lane]
         for x in range(len(held)):
             oheld[s, x] = state[held[x] * LANES + lane]
+            need[s, x] = -q_now[held[x] * LANES + lane]
         if status[s] != CONVERGED:
             v[s], oslack[s] = np.nan, np.nan

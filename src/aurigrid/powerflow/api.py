@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +17,10 @@ from aurigrid.model.validate import require_valid
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.dc import dc_voltages, solve_dc
 from aurigrid.powerflow.grid import Grid, compile_grid
-from aurigrid.powerflow.newton import Solved, mark_islanded, solve
+from aurigrid.powerflow.newton import Settings, mark_islanded, solve
 from aurigrid.powerflow.problem import Start, build_batch, regulators_out
 from aurigrid.powerflow.solution import Solution
+from aurigrid.powerflow.status import Status
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Engine = Literal["newton", "dc"]
@@ -26,6 +29,7 @@ Slack = Literal["reference", "distributed"]
 ENGINES: tuple[Engine, ...] = ("newton", "dc")
 SLACKS: tuple[Slack, ...] = ("reference", "distributed")
 
+_BASE_ITERATIONS = 40
 _BASE: weakref.WeakKeyDictionary[Grid, dict[tuple[float, bool], Start]] = weakref.WeakKeyDictionary()
 
 
@@ -64,9 +68,8 @@ def power_flow(
     """
     _check_options(net, scenarios, engine, tol_pu, max_iterations, slack, threads)
     cases = Cases.of(scenarios if scenarios is not None else Scenarios.base(net))
-    return solve_cases(
-        net, cases, engine=engine, tol_pu=tol_pu, max_iterations=max_iterations, q_limits=q_limits, slack=slack, threads=threads
-    )
+    how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
+    return solve_cases(net, cases, engine, how)
 
 
 def _check_options(
@@ -100,49 +103,41 @@ def ensure_valid(net: Network) -> None:
 
 
 def solve_cases(
-    net: Network,
-    cases: Cases,
-    *,
-    engine: Engine,
-    tol_pu: float,
-    max_iterations: int,
-    q_limits: bool,
-    slack: Slack,
-    threads: int | None,
+    net: Network, cases: Cases, engine: Engine, how: Settings, start: Start | None = None, start_row: Array | None = None
 ) -> Solution:
-    """`power_flow` on cases; the network and the options are taken as checked."""
-    distributed = slack == "distributed"
-    grid = compile_grid(net, single_reference=distributed)
+    """`power_flow` on cases; the network and the options are taken as checked.
 
-    def run(on: Grid, some: Cases) -> Solution:
-        if engine == "dc":
-            return solve_dc(on, some, distributed=distributed, threads=threads)
-        start = base_start(grid, tol_pu=tol_pu, q_limits=q_limits, distributed=distributed)
-        if on is not grid:
-            start = Start(start.v, np.zeros((1, int(np.sum(on.rows.kind != PQ))), np.int8))
-        return _solve_newton(on, some, start, tol_pu, max_iterations, q_limits, distributed, threads)
+    Args:
+        start: start rows of the Newton engine, and which one each case takes; the solved base case where absent.
+    """
+    grid = compile_grid(net, single_reference=how.distributed)
+    if engine != "dc" and start is None:
+        start = base_start(grid, how)
+
+    def run(on: Grid, some: Cases, which: Array) -> Solution:
+        if engine == "dc" or start is None:
+            return solve_dc(on, some, distributed=how.distributed)
+        begin = start if on is grid else Start.at(on, start.v)
+        return _solve_newton(on, some, begin, np.zeros(some.n, np.int32) if start_row is None else start_row[which], how)
 
     moved = _without_reference(grid, cases)
     if not moved.any():
-        return run(grid, cases)
+        return run(grid, cases, np.arange(cases.n))
     # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds
     rest = np.flatnonzero(~moved)
-    parts = [(rest, run(grid, cases.take(rest)))] if rest.size else []
+    parts = [(rest, run(grid, cases.take(rest), rest))] if rest.size else []
     for which, kind in _moved_references(grid, cases, np.flatnonzero(moved)):
-        parts.append((which, run(grid.with_kind(kind), cases.take(which))))
+        parts.append((which, run(grid.with_kind(kind), cases.take(which), which)))
     return _joined(grid, cases, parts)
 
 
-def _solve_newton(
-    grid: Grid, cases: Cases, start: Start, tol_pu: float, limit: int, q_limits: bool, distributed: bool, threads: int | None
-) -> Solution:
-    batch, off = build_batch(grid, cases, start, np.zeros(cases.n, np.int32), enforce_q=q_limits)
-    done = solve(
-        grid, batch, tol_pu=tol_pu, max_iterations=limit, q_limits=q_limits, distributed=distributed, threads=threads
-    )
+def _solve_newton(grid: Grid, cases: Cases, start: Start, start_row: Array, how: Settings) -> Solution:
+    batch, off = build_batch(grid, cases, start, start_row, enforce_q=how.q_limits)
+    done = solve(grid, batch, how)
     mark_islanded(done.status, off)
+    slack_mw = done.slack * grid.base_mva
     return Solution(
-        grid, cases, done.status, done.iterations, done.mismatch_pu, done.v, done.held, done.slack * grid.base_mva, off, "newton"
+        grid, cases, done.status, done.iterations, done.mismatch_pu, done.v, done.held, done.need, slack_mw, off, "newton"
     )
 
 
@@ -198,46 +193,49 @@ def _joined(grid: Grid, cases: Cases, parts: list[tuple[Array, Solution]]) -> So
     v = np.empty((n, grid.n_node), complex)
     status, iterations, mismatch = np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n)
     slack = np.empty((n, grid.n_island))
-    held = np.zeros((n, int(np.sum(grid.rows.kind != PQ))), np.int8)
+    n_held = int(np.sum(grid.rows.kind != PQ))
+    held, need = np.zeros((n, n_held), np.int8), np.zeros((n, n_held))
     off_case, off_node = [], []
     for which, part in parts:
         v[which], status[which], iterations[which] = part.v, part.status, part.iterations
         mismatch[which], slack[which] = part.mismatch_pu, part.slack_mw
-        if part.held.shape[1] == held.shape[1]:
-            held[which] = part.held
+        mine = np.flatnonzero(part.grid.rows.kind != PQ)
+        ours = np.flatnonzero(grid.rows.kind != PQ)
+        _, left, right = np.intersect1d(ours, mine, return_indices=True)
+        held[np.ix_(which, left)], need[np.ix_(which, left)] = part.held[:, right], part.need_pu[:, right]
         off_case.append(which[part.off.case])
         off_node.append(part.off.element)
     case = np.concatenate(off_case).astype(np.int32)
     order = np.argsort(case, kind="stable")
 
     off = Pairs(case[order], np.concatenate(off_node).astype(np.int32)[order])
-    return Solution(grid, cases, status, iterations, mismatch, v, held, slack, off, parts[0][1].engine)
+    return Solution(grid, cases, status, iterations, mismatch, v, held, need, slack, off, parts[0][1].engine)
 
 
-def base_start(grid: Grid, *, tol_pu: float, q_limits: bool, distributed: bool) -> Start:
+def base_start(grid: Grid, how: Settings) -> Start:
     """The solved base case of a grid, from which scenarios start; the best guess where it does not converge."""
     kept = _BASE.setdefault(grid, {})
-    key = (tol_pu, q_limits)
+    key = (how.tol_pu, how.q_limits)
     if key not in kept:
-        kept[key] = _find_base(grid, tol_pu, q_limits, distributed)
+        kept[key] = _find_base(grid, replace(how, threads=1, one_step=False, max_iterations=_BASE_ITERATIONS))
     return kept[key]
 
 
-def _find_base(grid: Grid, tol_pu: float, q_limits: bool, distributed: bool) -> Start:
+def _find_base(grid: Grid, how: Settings) -> Start:
     cases = Cases.of(Scenarios.base(grid.net))
-    held = np.zeros((1, int(np.sum(grid.rows.kind != PQ))), np.int8)
-    guesses = list(_guesses(grid, cases))
-    for v in guesses:
-        batch, _ = build_batch(grid, cases, Start(v[None], held), np.zeros(1, np.int32), enforce_q=q_limits)
-        done: Solved = solve(
-            grid, batch, tol_pu=tol_pu, max_iterations=40, q_limits=q_limits, distributed=distributed, threads=1
-        )
-        if done.status[0] == 0:
-            return Start(np.where(np.isfinite(done.v), done.v, 1.0), done.held)
-    return Start(guesses[0][None], held)
+    first: Start | None = None
+    for v in _guesses(grid, cases):
+        guess = Start.at(grid, v[None])
+        first = first or guess
+        batch, _ = build_batch(grid, cases, guess, np.zeros(1, np.int32), enforce_q=how.q_limits)
+        done = solve(grid, batch, how)
+        if done.status[0] == Status.CONVERGED:
+            return Start(np.where(np.isfinite(done.v), done.v, 1.0), done.held, done.slack)
+    assert first is not None
+    return first
 
 
-def _guesses(grid: Grid, cases: Cases) -> Any:
+def _guesses(grid: Grid, cases: Cases) -> Iterator[Array]:
     """Start voltages to try, in order: the stored state, DC angles with set-point magnitudes, flat."""
     bus = grid.net.bus
     magnitude = np.ones(grid.n_node)
@@ -250,6 +248,3 @@ def _guesses(grid: Grid, cases: Cases) -> Any:
         yield v
     yield magnitude * np.exp(1j * dc_voltages(grid, cases, distributed=False)[0])
     yield magnitude.astype(complex)
-
-
-

@@ -120,8 +120,7 @@ def solve_dc(grid: Grid, cases: Cases, *, distributed: bool, threads: int | None
     ``threads`` is accepted for the engines' common form; the solves are SciPy's.
     """
     del threads
-    held = np.zeros((1, int(np.sum(grid.rows.kind != 0))), np.int8)
-    start = Start(np.ones((1, grid.n_node), complex), held)
+    start = Start.at(grid, np.ones((1, grid.n_node), complex))
     linear = Linear(grid)
     v = np.empty((cases.n, grid.n_node), complex)
     status, mismatch = np.zeros(cases.n, np.int8), np.zeros(cases.n)
@@ -146,9 +145,9 @@ def solve_dc(grid: Grid, cases: Cases, *, distributed: bool, threads: int | None
     lost[off.case] = True
     status[lost & (status == Status.CONVERGED)] = Status.ISLANDED
     mismatch[status == Status.SINGULAR] = np.nan
-    held = np.zeros((cases.n, held.shape[1]), np.int8)
+    held = np.zeros((cases.n, start.held.shape[1]), np.int8)
     ones = np.ones(cases.n, np.int32)
-    return Solution(grid, cases, status, ones, mismatch, v, held, slack * grid.base_mva, off, "dc")
+    return Solution(grid, cases, status, ones, mismatch, v, held, held.astype(float), slack * grid.base_mva, off, "dc")
 
 
 def _spread(grid: Grid, batch: Batch, p: Array) -> tuple[Array, Array]:

@@ -30,7 +30,7 @@ class Solved:
         v: (n, n_node) complex, pu; NaN where there is no solution or no supply.
         status: (n,) int8 `Status`; iterations (n,) int32; mismatch_pu (n,) float64.
         slack: (n, n_island) lambda of distributed slack, pu.
-        held: (n, n_held) int8, see `kernels.tile.Results`.
+        held: (n, n_held) int8 and need (n, n_held), see `kernels.tile.Results`.
     """
 
     v: Array
@@ -39,6 +39,7 @@ class Solved:
     mismatch_pu: Array
     slack: Array
     held: Array
+    need: Array
 
 
 def thread_count(threads: int | None) -> int:
@@ -62,14 +63,32 @@ def circuit_of(grid: Grid) -> Circuit:
     )  # fmt: skip
 
 
-def solve(
-    grid: Grid, batch: Batch, *, tol_pu: float, max_iterations: int, q_limits: bool, distributed: bool, threads: int | None
-) -> Solved:
+@dataclass(frozen=True)
+class Settings:
+    """How to solve.
+
+    Attributes:
+        tol_pu: largest mismatch accepted, pu; max_iterations: Newton iterations a case may take.
+        q_limits: hold regulated nodes within their reactive limits; distributed: spread the balance over units.
+        threads: threads to use, all CPUs where None.
+        one_step: take one Newton step from the start and stop, whatever is left (a screen, not a solution).
+    """
+
+    tol_pu: float = 1e-8
+    max_iterations: int = 20
+    q_limits: bool = False
+    distributed: bool = False
+    threads: int | None = None
+    one_step: bool = False
+
+
+def solve(grid: Grid, batch: Batch, how: Settings) -> Solved:
     """Solve and certify all cases of a batch. A case that stalls in single precision is taken up again in double."""
     n = len(batch.row)
     v = np.empty((n, grid.n_node), complex)
+    n_held = int(np.sum(grid.rows.kind != PQ))
     out = Results(
-        v.view(np.float64), np.zeros((n, grid.n_island)), np.zeros((n, int(np.sum(grid.rows.kind != PQ))), np.int8),
+        v.view(np.float64), np.zeros((n, grid.n_island)), np.zeros((n, n_held), np.int8), np.zeros((n, n_held)),
         np.zeros(n, np.int8), np.zeros(n, np.int32),
     )  # fmt: skip
     mismatch, implausible = np.full(n, np.nan), np.zeros(n, bool)
@@ -77,10 +96,12 @@ def solve(
 
     def work(todo: Array, dtype: type) -> None:
         tile = make_tile(grid.pattern, grid.rows, batch, dtype)
-        newton_range(grid.pattern, grid.rows, batch, tile, out, todo, tol_pu, max_iterations, q_limits, distributed)
+        tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
+        limit = how.max_iterations
+        newton_range(grid.pattern, grid.rows, batch, tile, out, todo, tol, least, limit, how.q_limits, how.distributed)
 
     def certify(span: tuple[int, int]) -> None:
-        certify_range(circuit, batch, out, mismatch, implausible, span[0], span[1], distributed)
+        certify_range(circuit, batch, out, mismatch, implausible, span[0], span[1], how.distributed)
 
     def task(span: tuple[int, int]) -> None:
         todo = np.arange(*span, dtype=np.int32)
@@ -90,7 +111,7 @@ def solve(
             work(stalled, np.float64)
         certify(span)
 
-    count = thread_count(threads)
+    count = thread_count(how.threads)
     step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (count * LANES)) * LANES))
     spans = [(lo, min(lo + step, n)) for lo in range(0, n, step)]
     if count == 1 or len(spans) == 1:
@@ -102,7 +123,7 @@ def solve(
                 pass
     status = out.status
     status[(status == CONVERGED) & implausible] = Status.IMPLAUSIBLE
-    return Solved(v, status, out.iterations, mismatch, out.slack, out.held)
+    return Solved(v, status, out.iterations, mismatch, out.slack, out.held, out.need)
 
 
 def mark_islanded(status: Array, off: Pairs) -> None:

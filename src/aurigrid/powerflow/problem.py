@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.tile import OFF, REF, Batch
+from aurigrid.kernels.tile import OFF, PQ, REF, Batch
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.grid import Grid
@@ -21,10 +21,21 @@ _WIDE_PU = 1e6
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Start voltages and held limits, rows shared by cases: v (n_start, n_node) complex, held (n_start, n_held) int8."""
+    """Where cases start; rows are shared by cases.
+
+    Attributes:
+        v: (n_start, n_node) complex, pu; held (n_start, n_held) int8 and slack (n_start, n_island), as in `Results`.
+    """
 
     v: Array
     held: Array
+    slack: Array
+
+    @classmethod
+    def at(cls, grid: Grid, v: Array) -> Start:
+        """From voltages alone: nothing at a limit, no slack spread."""
+        n_held = int(np.sum(grid.rows.kind != PQ))
+        return cls(v, np.zeros((len(v), n_held), np.int8), np.zeros((len(v), grid.n_island)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,7 +343,7 @@ def build_batch(
     branch = Pairs(branch.case[connected], branch.element[connected])
     touching = _touching(grid, cases.pairs("bus"))
     branch = _merge(branch, touching, grid.net.n_branch)
-    held = np.flatnonzero(grid.rows.kind != 0).astype(np.int32)
+    held = np.flatnonzero(grid.rows.kind != PQ).astype(np.int32)
     column = np.full(grid.n_node, -1, np.int32)
     column[held] = np.arange(len(held))
     n = cases.n
@@ -357,6 +368,7 @@ def build_batch(
         _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order), alpha[order][None].copy(),
         (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),
         _in_order(start.v.real, order), _in_order(start.v.imag, order), start_row.astype(np.int32), start.held.copy(),
+        np.ascontiguousarray(start.slack),
         branch.pointers(n), branch.element.astype(np.int32),
         off.pointers(n), position[off.element].astype(np.int32),
         Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,

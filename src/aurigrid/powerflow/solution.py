@@ -61,6 +61,8 @@ class Solution:
         iterations: (n,) int32.
         mismatch_pu: (n,) largest power mismatch, recomputed branch by branch in float64; NaN where not solved.
         v: (n, n_node) complex node voltages, pu; `v_mag` and `v_ang` give them by bus.
+        held: (n, n_held) int8, limit at which a node that could hold its voltage is (see `kernels.tile.Results`).
+        need_pu: (n, n_held) reactive power that holding those voltages takes, pu.
         slack_mw: (n, n_island) what distributed slack adds in all, by island, MW.
     """
 
@@ -71,6 +73,7 @@ class Solution:
     mismatch_pu: Array
     v: Array
     held: Array
+    need_pu: Array
     slack_mw: Array
     off: Pairs
     engine: str
