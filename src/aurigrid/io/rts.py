@@ -23,6 +23,7 @@ from aurigrid.io.report import Import, ReportBuilder, SourceState
 from aurigrid.io.rts_files import CsvFile, find_file, source_folder
 from aurigrid.io.rts_series import Pointers, RtsExtras, read_profiles, read_reserves
 from aurigrid.model.network import Network
+from aurigrid.model.profiles import Profiles
 from aurigrid.model.table import Array, read_only
 from aurigrid.model.tables import (
     LINE,
@@ -278,7 +279,7 @@ def _dc_links(file: CsvFile, at: dict[int, int], report: ReportBuilder) -> HvdcT
 
 def _extras(
     source: Path, files: dict[str, CsvFile], issues: IssueList, net: Network, pointers: Pointers,
-    must_take: tuple[str, ...], real_time: object,
+    must_take: tuple[str, ...], real_time: Profiles | None,
 ) -> RtsExtras:  # fmt: skip
     gen = files["gen"]
     position = {str(id): i for i, id in enumerate(gen.text("GEN UID"))}

@@ -26,7 +26,7 @@ from aurigrid.studies.balance import Balance, islands, power_balance
 from aurigrid.studies.differences import explain
 
 WORST = 10
-_AGREES_PU, _AGREES_MVA = 1e-6, 1e-3
+_AGREES, _AGREES_MVA = {"pu": 1e-6, "deg": 1e-4}, 1e-3
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class Comparison:
     largest: float
     worst: tuple[Difference, ...]
 
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs by more than 1e-6 pu, 1e-4 degrees or 1e-3 MW or Mvar."""
+        return self.largest <= _AGREES.get(self.unit, _AGREES_MVA)
+
     def __str__(self) -> str:
         text = f"{self.quantity}: {self.compared} compared"
         return f"{text}, largest difference {self.largest:.3g} {self.unit}" if self.compared else text
@@ -100,9 +105,8 @@ class Reconciliation:
     @property
     def agrees(self) -> bool:
         """Whether there is a state and nothing differs by more than 1e-6 pu, 1e-4 degrees or 1e-3 MVA."""
-        limit = {"pu": _AGREES_PU, "deg": 1e-4}
         checks = (*self.balance, *self.comparisons)
-        return bool(checks) and all(c.largest <= limit.get(c.unit, _AGREES_MVA) for c in checks)
+        return bool(checks) and all(c.agrees for c in checks)
 
     def to_dict(self) -> dict[str, Any]:
         """The account as plain data, ready for JSON."""
@@ -119,7 +123,7 @@ class Reconciliation:
                 out.append(f"{title}:")
             for c in group:
                 out.append(f"  {c}")
-                shown = [d for d in c.worst if abs(d.difference) > 0.1 * c.largest and c.largest > 1e-9][:3]
+                shown = [d for d in c.worst if abs(d.difference) > 0.1 * c.largest and not c.agrees][:3]
                 out.extend(f"    {d.id}: {d.ours:.6g} against {d.theirs:.6g} {c.unit}" for d in shown)
         if self.explain:
             out.append("known differences:")
