@@ -23,7 +23,7 @@ _HOME = {
     "power_flow": "aurigrid.powerflow",
     "save": "aurigrid.io.folder",
     "security_analysis": "aurigrid.security",
-    "contingencies": "aurigrid.security",
+    "contingencies": "aurigrid.security.contingencies",
     "run_day": "aurigrid.studies.day",
 }
 
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from aurigrid.model.profiles import Profiles
     from aurigrid.model.scenarios import Scenarios
     from aurigrid.powerflow import Solution, Status, power_flow
-    from aurigrid.security import contingencies, security_analysis
+    from aurigrid.security import security_analysis
+    from aurigrid.security.contingencies import contingencies
     from aurigrid.studies.day import run_day
 
 

@@ -339,11 +339,21 @@ def _update(rows, tile):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _switch(kind, tile, lane, tol):
-    """Enforce reactive limits in one lane; returns how many nodes changed between regulated and at limit."""
+def _switch(kind, tile, lane, tol, share):
+    """Enforce reactive limits in one lane; returns how many nodes changed between regulated and at limit.
+
+    Only violations of at least ``share`` times the worst one are acted on: 0 switches all at once, which is quick, a larger
+    share takes more rounds and disturbs the state less.
+    """
     held, flips, state, q_now, q_max, q_min = tile.held, tile.flips, tile.state, tile.q_now, tile.q_max, tile.q_min
     tq, mq, te, tf, v_set = tile.q, tile.mq, tile.e, tile.f, tile.v_set
     changed = 0
+    least = tol
+    if share > 0.0:
+        for i in held:
+            at = i * LANES + lane
+            if kind[i] == PV and flips[at] <= FLIPS and state[at] == 0:
+                least = max(least, share * max(-q_now[at] - q_max[at], q_min[at] + q_now[at]))
     for i in held:
         at = i * LANES + lane
         if kind[i] != PV or flips[at] > FLIPS:
@@ -351,9 +361,9 @@ def _switch(kind, tile, lane, tol):
         if state[at] == 0:
             need = -q_now[at]
             over, under = need - q_max[at], q_min[at] - need
-            if over > tol and over >= under:
+            if over >= least and over > tol and over >= under:
                 state[at], limit = 1, q_max[at]
-            elif under > tol:
+            elif under >= least and under > tol:
                 state[at], limit = -1, q_min[at]
             else:
                 continue
@@ -374,7 +384,7 @@ def _switch(kind, tile, lane, tol):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _judge(kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q):
+def _judge(kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q, share):
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
     norm, live = tile.norm, tile.live
     status, iterations = out.status, out.iterations
@@ -388,7 +398,7 @@ def _judge(kind, tile, out, scenario, done, count, before, tol, least, limit, en
         else:
             switched = 0
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
-                switched = _switch(kind, tile, lane, _SWITCH_TOL)
+                switched = _switch(kind, tile, lane, _SWITCH_TOL, share)
             if now < tol and switched == 0 and count[lane] >= least:
                 status[s] = CONVERGED
             elif count[lane] >= limit:
@@ -403,7 +413,7 @@ def _judge(kind, tile, out, scenario, done, count, before, tol, least, limit, en
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def newton_range(pattern, rows, batch, tile, out, todo, tol, least, limit, enforce_q, distributed):
+def newton_range(pattern, rows, batch, tile, out, todo, tol, least, limit, enforce_q, share, distributed):
     """Solve the scenarios ``todo`` (int32 positions).
 
     A lane that is done is frozen; when half of the lanes are, they are written out and refilled together. What a lane
@@ -412,7 +422,7 @@ def newton_range(pattern, rows, batch, tile, out, todo, tol, least, limit, enfor
     Args:
         tol: largest mismatch accepted, pu.
         least, limit: Newton iterations a scenario must and may take.
-        enforce_q: hold regulated nodes within their reactive limits.
+        enforce_q: hold regulated nodes within their reactive limits; share: see `_switch`.
         distributed: spread each island's balance by alpha instead of leaving it to its reference.
     """
     scenario = np.full(LANES, -1, np.int32)
@@ -441,7 +451,7 @@ def newton_range(pattern, rows, batch, tile, out, todo, tol, least, limit, enfor
             fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed)
             link_outages(rows, batch, tile, scenario, done)
         _residual(rows, batch, tile, distributed)
-        _judge(rows.kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q)
+        _judge(rows.kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q, share)
         if not np.all(done):
             _factorise(pattern, rows, batch, tile, distributed)
             _back_substitute(pattern, tile, tile.rhs)

@@ -66,15 +66,16 @@ def power_flow(
     Raises:
         InputError: an invalid network, scenarios of another network, an unknown engine or option value.
     """
-    _check_options(net, scenarios, engine, tol_pu, max_iterations, slack, threads)
+    check_options(net, scenarios, engine, tol_pu, max_iterations, slack, threads)
     cases = Cases.of(scenarios if scenarios is not None else Scenarios.base(net))
     how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
     return solve_cases(net, cases, engine, how)
 
 
-def _check_options(
+def check_options(
     net: Network, scenarios: Scenarios | None, engine: str, tol_pu: float, max_iterations: int, slack: str, threads: int | None
 ) -> None:
+    """Refuse options that make no sense, and validate the network once."""
     issues = IssueList()
     if engine not in ENGINES:
         issues.add("power_flow", "engine", f"is {engine!r}", hint="choose one of " + ", ".join(ENGINES))

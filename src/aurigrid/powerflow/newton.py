@@ -20,6 +20,8 @@ from aurigrid.powerflow.status import Status
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _TILES_A_TASK = 8
+_GENTLE_SHARE = 0.5
+_ROUNDS_WITH_LIMITS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,11 @@ class Settings:
 
 
 def solve(grid: Grid, batch: Batch, how: Settings) -> Solved:
-    """Solve and certify all cases of a batch. A case that stalls in single precision is taken up again in double."""
+    """Solve and certify all cases of a batch.
+
+    A case that fails with a factor in single precision is taken up again in double and, where reactive limits are held,
+    with the worst violations first.
+    """
     n = len(batch.row)
     v = np.empty((n, grid.n_node), complex)
     n_held = int(np.sum(grid.rows.kind != PQ))
@@ -94,21 +100,24 @@ def solve(grid: Grid, batch: Batch, how: Settings) -> Solved:
     mismatch, implausible = np.full(n, np.nan), np.zeros(n, bool)
     circuit = circuit_of(grid)
 
-    def work(todo: Array, dtype: type) -> None:
+    def work(todo: Array, dtype: type, limit: int, share: float) -> None:
         tile = make_tile(grid.pattern, grid.rows, batch, dtype)
         tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
-        limit = how.max_iterations
-        newton_range(grid.pattern, grid.rows, batch, tile, out, todo, tol, least, limit, how.q_limits, how.distributed)
+        newton_range(
+            grid.pattern, grid.rows, batch, tile, out, todo, tol, least, limit, how.q_limits, share, how.distributed
+        )
 
     def certify(span: tuple[int, int]) -> None:
         certify_range(circuit, batch, out, mismatch, implausible, span[0], span[1], how.distributed)
 
     def task(span: tuple[int, int]) -> None:
         todo = np.arange(*span, dtype=np.int32)
-        work(todo, np.float32)
-        stalled = todo[np.isin(out.status[todo], (ITERATION_LIMIT, SINGULAR))]
-        if stalled.size:
-            work(stalled, np.float64)
+        work(todo, np.float32, how.max_iterations, 0.0)
+        failed = out.status[todo] != CONVERGED if how.q_limits else np.isin(out.status[todo], (ITERATION_LIMIT, SINGULAR))
+        if failed.any():
+            # limits reached one after the other need their rounds
+            rounds = _ROUNDS_WITH_LIMITS if how.q_limits else 1
+            work(todo[failed], np.float64, rounds * how.max_iterations, _GENTLE_SHARE)
         certify(span)
 
     count = thread_count(how.threads)

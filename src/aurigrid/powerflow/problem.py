@@ -105,10 +105,13 @@ def regulating_units(grid: Grid) -> Array:
 
 
 def participation(grid: Grid) -> Array:
-    """(n_gen,) slack participation: as given, else by p_max_mw, else by |p_mw|; 0 out of service."""
+    """(n_gen,) slack participation: as given, else by p_max_mw (|p_mw| where unlimited); 0 out of service.
+
+    A source that names its reference units alone gives no shares.
+    """
     gen = grid.net.gen
     weight = gen.participation
-    if not (weight[gen.in_service] > 0).any():
+    if not (weight[gen.in_service & ~gen.is_reference] > 0).any():
         weight = np.where(np.isfinite(gen.p_max_mw), np.maximum(gen.p_max_mw, 0.0), np.abs(gen.p_mw))
     return np.where(gen.in_service & grid.net.bus.in_service[gen.bus], np.maximum(weight, 0.0), 0.0)
 

@@ -1,0 +1,415 @@
+"""Security analysis: every outage of every scenario in full AC, in groups of scenarios that keep memory bounded.
+
+A group's base states are solved first; each outage starts from its scenario's base state. Outages that are the same
+problem (identical parallel circuits) are solved once. Violations are collected as they are found, so what is kept grows
+with the violations and with one number a scenario and outage, not with the states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any, Literal
+
+import numpy as np
+
+from aurigrid.errors import InputError, Issue
+from aurigrid.kernels.scan import scan
+from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.powerflow.api import check_options, solve_cases
+from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases, Pairs
+from aurigrid.powerflow.grid import Grid
+from aurigrid.powerflow.newton import Settings, thread_count
+from aurigrid.powerflow.problem import Injections, Start, reactive_limits, regulators_out
+from aurigrid.powerflow.solution import Solution
+from aurigrid.powerflow.status import Status
+from aurigrid.security import report as r
+from aurigrid.security.contingencies import Contingencies, Explicit
+from aurigrid.security.contingencies import contingencies as build_contingencies
+from aurigrid.security.report import SecurityReport, Violations
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Screen = Literal["dc", "one-step"]
+
+SCREENS: tuple[Screen, ...] = ("dc", "one-step")
+_STATE_BYTES = 256 * 2**20
+"""Room for the voltages of the cases that are in work at once."""
+_LEEWAY = 1e-6
+_SCREEN_LOADING = 0.9
+_SCREEN_BAND_PU = 0.01
+_SCAN_CASES = 256
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What counts as a violation.
+
+    Attributes:
+        v_step_pu: largest change of a voltage against the base state, pu.
+    """
+
+    v_step_pu: float = 0.1
+
+
+def security_analysis(
+    net: Network,
+    scenarios: Scenarios | None = None,
+    contingencies: str | PathLike[str] | Explicit | Contingencies = "n-1",
+    *,
+    tol_pu: float = 1e-8,
+    max_iterations: int = 20,
+    q_limits: bool = False,
+    slack: Literal["reference", "distributed"] = "reference",
+    screen: Screen | None = None,
+    v_step_pu: float = 0.1,
+    threads: int | None = None,
+) -> SecurityReport:
+    """Solve every outage of every scenario in full AC and report each limit that it breaks.
+
+    Args:
+        net: the network.
+        scenarios: n conditions; the network as it is where absent.
+        contingencies: what to take out, as for `contingencies` (``"n-1"``: every line and transformer).
+        tol_pu, max_iterations, q_limits, slack, threads: as for `power_flow`.
+        screen: None solves all; ``"dc"`` or ``"one-step"`` (one Newton step) estimates each outage first and solves
+            only those that come near a limit, and says so in the report.
+        v_step_pu: largest change of a voltage against the base state that is no violation, pu.
+
+    Returns:
+        Outcomes and violations; outages that split the grid are solved on the part that keeps its supply.
+
+    Raises:
+        InputError: an invalid network or option, or outages that name unknown elements.
+    """
+    check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
+    if screen is not None and screen not in SCREENS:
+        raise InputError(Issue("security_analysis", "screen", f"is {screen!r}", hint="choose dc or one-step, or leave it out"))
+    if not v_step_pu > 0:
+        raise InputError(Issue("security_analysis", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu"))
+    outages = build_contingencies(net, contingencies)
+    how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
+    sc = scenarios if scenarios is not None else Scenarios.base(net)
+    groups = list(analyse_groups(net, sc, outages, how, Limits(v_step_pu), screen))
+    return join_reports(groups)
+
+
+def analyse_groups(
+    net: Network, sc: Scenarios, outages: Contingencies, how: Settings, limits: Limits, screen: Screen | None = None
+) -> Iterator[SecurityReport]:
+    """Reports of consecutive groups of scenarios, as they are finished; scenario numbers count from the group's first."""
+    size = max(1, min(sc.n, _group_size(net, outages.n_distinct)))
+    for first in range(0, sc.n, size):
+        yield _analyse(net, sc[first : min(first + size, sc.n)], outages, how, limits, screen)
+
+
+def _group_size(net: Network, n_outages: int) -> int:
+    """Scenarios whose outages fill the room for states about once."""
+    return max(1, _cases_at_once(net) // max(1, n_outages))
+
+
+def _cases_at_once(net: Network) -> int:
+    return max(64, _STATE_BYTES // (16 * max(1, net.n_bus)))
+
+
+def join_reports(parts: list[SecurityReport]) -> SecurityReport:
+    """One report from those of consecutive groups."""
+    if len(parts) == 1:
+        return parts[0]
+    shift = np.cumsum([0, *(len(p.status) for p in parts)])
+    moved = [
+        Violations(p.found.scenario + n, *(getattr(p.found, c) for c in list(p.found.__dataclass_fields__)[1:]))
+        for p, n in zip(parts, shift[:-1], strict=True)
+    ]
+    first = parts[0]
+
+    def stack(name: str) -> Array:
+        return np.concatenate([getattr(p, name) for p in parts])
+
+    return SecurityReport(
+        first.net, first.contingencies, join_solutions([p.base for p in parts]),
+        *(stack(n) for n in (
+            "status", "iterations", "mismatch_pu", "lost_load_mw", "lost_gen_mw", "worst_loading", "v_min_pu", "v_max_pu"
+        )),
+        Violations.join(moved), first.screen, sum(p.power_flows for p in parts),
+    )  # fmt: skip
+
+
+def join_solutions(parts: list[Solution]) -> Solution:
+    """One solution from those of consecutive scenarios of the same network."""
+    shift = np.cumsum([0, *(p.n for p in parts)])
+    sc = Scenarios.concat([p.cases.scenarios for p in parts])
+
+    def stack(name: str) -> Array:
+        return np.concatenate([getattr(p, name) for p in parts])
+
+    off = Pairs(
+        np.concatenate([p.off.case + np.int32(n) for p, n in zip(parts, shift[:-1], strict=True)]).astype(np.int32),
+        np.concatenate([p.off.element for p in parts]),
+    )
+    return Solution(
+        parts[0].grid, Cases.of(sc), stack("status"), stack("iterations"), stack("mismatch_pu"), stack("v"), stack("held"),
+        stack("need_pu"), stack("slack_mw"), off, parts[0].engine,
+    )  # fmt: skip
+
+
+def _distinct(sc: Scenarios, outages: Contingencies) -> Array:
+    """(n_contingency,) the outage whose solution each one shares."""
+    untouched = not any(len(getattr(sc, f"{t}_out").idx) for t in OUTAGE_TABLES)
+    return outages.representative if untouched else np.arange(outages.n)
+
+
+def product_cases(sc: Scenarios, outages: Contingencies, solved: Array) -> Cases:
+    """All pairs of scenario and outage, scenario by scenario, the scenarios' own outages included."""
+    n, m = sc.n, len(solved)
+    out = {}
+    for table in OUTAGE_TABLES:
+        rows = outages.rows[table].take(solved)
+        case = (np.arange(n)[:, None] * m + np.repeat(np.arange(m), np.diff(rows.ptr))[None]).ravel()
+        element = np.tile(rows.idx, n)
+        own = getattr(sc, f"{table}_out")
+        if len(own.idx):
+            s = np.repeat(np.arange(n), np.diff(own.ptr))
+            case = np.concatenate([case, (s[:, None] * m + np.arange(m)[None]).ravel()])
+            element = np.concatenate([element, np.repeat(own.idx, m)])
+            size = max(len(getattr(sc.net, table)), 1)
+            key = np.unique(case.astype(np.int64) * size + element)
+            case, element = key // size, key % size
+        if len(case):
+            out[table] = Pairs(case.astype(np.int32), element.astype(np.int32))
+    return Cases(sc, np.repeat(np.arange(n, dtype=np.int32), m), out)
+
+
+@dataclass(eq=False)
+class _Tally:
+    """Numbers by case, filled as blocks of cases are solved."""
+
+    status: Array
+    iterations: Array
+    mismatch_pu: Array
+    lost_load_mw: Array
+    lost_gen_mw: Array
+    worst_loading: Array
+    v_min_pu: Array
+    v_max_pu: Array
+
+    @classmethod
+    def of(cls, n: int) -> _Tally:
+        def blank() -> Array:
+            return np.full(n, np.nan, np.float32)
+
+        return cls(
+            np.full(n, Status.SKIPPED, np.int8), np.zeros(n, np.int32), np.full(n, np.nan), np.zeros(n), np.zeros(n), blank(),
+            blank(), blank(),
+        )  # fmt: skip
+
+
+def _analyse(
+    net: Network, sc: Scenarios, outages: Contingencies, how: Settings, limits: Limits, screen: Screen | None
+) -> SecurityReport:
+    base = solve_cases(net, Cases.of(sc), "newton", how)
+    shared = _distinct(sc, outages)
+    solved = np.flatnonzero(shared == np.arange(outages.n))
+    cases = product_cases(sc, outages, solved)
+    tally = _Tally.of(cases.n)
+    todo = np.arange(cases.n)
+    if screen is not None:
+        todo = _suspects(net, cases, base, how, screen)
+    found = [_of_base(net, base, how, limits)]
+    step = _cases_at_once(net)
+    for first in range(0, len(todo), step):
+        which = todo[first : first + step]
+        found.append(_block(net, cases.take(which), which, base, how, limits, tally, solved))
+    place = np.searchsorted(solved, shared)
+    everything = Violations.join(found)
+    if len(solved) < outages.n:
+        everything = _repeat_for_twins(everything, outages, shared)
+
+    def table(values: Array) -> Array:
+        return values.reshape(sc.n, len(solved))[:, place]
+
+    words = ""
+    if screen is not None:
+        words = f"{screen}: {cases.n - len(todo)} of {cases.n} outages passed over, estimated below {_SCREEN_LOADING:.0%} loading"
+        words += "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
+        words += "; splits are always solved"
+    return SecurityReport(
+        net, outages, base, *(table(getattr(tally, name)) for name in tally.__dataclass_fields__), everything, words,
+        len(todo) + sc.n,
+    )  # fmt: skip
+
+
+def _begin(base: Solution) -> Start:
+    """Starts of the outages: each scenario's base state."""
+    v = np.where(np.isfinite(base.v), base.v, 1.0)
+    return Start(v, base.held, np.nan_to_num(base.slack_mw) / base.grid.base_mva)
+
+
+def _block(
+    net: Network, cases: Cases, which: Array, base: Solution, how: Settings, limits: Limits, tally: _Tally, solved: Array
+) -> Violations:
+    """Solve a block of cases, put its numbers into the tally and return its violations."""
+    done = solve_cases(net, cases, "newton", how, _begin(base), cases.row)
+    worst, low, high, records = _scanned(done, base, cases.row, how, limits)
+    for name, values in (
+        ("status", done.status), ("iterations", done.iterations), ("mismatch_pu", done.mismatch_pu),
+        ("lost_load_mw", done.lost_load_mw), ("lost_gen_mw", done.lost_gen_mw), ("worst_loading", worst), ("v_min_pu", low),
+        ("v_max_pu", high),
+    ):  # fmt: skip
+        getattr(tally, name)[which] = values
+    outage = solved[which % len(solved)]
+    return _violations(net, done, base, cases.row, outage, records, how, limits)
+
+
+def _of_base(net: Network, base: Solution, how: Settings, limits: Limits) -> Violations:
+    row = np.arange(base.n, dtype=np.int32)
+    records = _scanned(base, base, row, how, limits)[3]
+    return _violations(net, base, base, row, np.full(base.n, r.BASE_STATE), records, how, limits)
+
+
+def _scanned(done: Solution, base: Solution, row: Array, how: Settings, limits: Limits) -> tuple[Array, Array, Array, Array]:
+    """Largest loading, extreme voltages and records of broken limits, in threads."""
+    grid, net = done.grid, done.net
+    n = done.n
+    worst, low, high = np.zeros(n), np.zeros(n), np.zeros(n)
+    pairs = done.cases.pairs("branch")
+    ptr, element = pairs.pointers(n), pairs.element
+    looked = np.where(net.bus.is_star | ~net.bus.in_service, -1, grid.node_of_bus).astype(np.int32)
+    v, base_v = np.ascontiguousarray(done.v).view(float), np.ascontiguousarray(base.v).view(float)
+
+    def part(lo: int) -> Array:
+        return scan(
+            v, base_v, row, lo, min(lo + _SCAN_CASES, n), grid.from_node, grid.to_node, grid.y_branch, grid.base_mva,
+            net.branch.rate_mva, net.branch.rate_short_mva, ptr, element, looked, net.bus.v_min_pu, net.bus.v_max_pu,
+            limits.v_step_pu, _LEEWAY, worst, low, high,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(thread_count(how.threads)) as pool:
+        records = list(pool.map(part, range(0, n, _SCAN_CASES)))
+    failed = ~done.converged
+    worst[failed] = low[failed] = high[failed] = np.nan
+    return worst, low, high, np.concatenate(records) if records else np.zeros((0, 5))
+
+
+def _violations(
+    net: Network, done: Solution, base: Solution, row: Array, outage: Array, records: Array, how: Settings, limits: Limits
+) -> Violations:
+    case, element, kind = (records[:, c].astype(np.int64) for c in range(3))
+    limit = np.select(
+        [kind == r.OVERLOAD, kind == r.OVERLOAD_SHORT, kind == r.V_LOW, kind == r.V_HIGH],
+        [
+            *(rate[np.where(kind <= r.OVERLOAD_SHORT, element, 0)] if len(rate) else np.zeros(len(kind)) for rate in (
+                net.branch.rate_mva, net.branch.rate_short_mva
+            )),
+            net.bus.v_min_pu[np.where(kind > r.OVERLOAD_SHORT, element, 0)],
+            net.bus.v_max_pu[np.where(kind > r.OVERLOAD_SHORT, element, 0)],
+        ],
+        default=limits.v_step_pu,
+    )  # fmt: skip
+    parts = [Violations(row[case], outage[case], kind, element, records[:, 3], records[:, 4], limit)]
+    if not how.q_limits:
+        parts.append(_reactive(done, base, row, outage))
+    islanded = np.flatnonzero((done.status == Status.ISLANDED) & (outage != r.BASE_STATE))
+    lost = done.lost_load_mw[islanded]
+    nothing = np.full(len(islanded), np.nan)
+    whole = np.full(len(islanded), -1)
+    parts.append(
+        Violations(row[islanded], outage[islanded], np.full(len(islanded), r.ISLANDING), whole, lost, np.zeros_like(lost), nothing)
+    )
+    failed = np.flatnonzero(~done.converged)
+    nothing, whole = np.full(len(failed), np.nan), np.full(len(failed), -1)
+    parts.append(
+        Violations(
+            row[failed], outage[failed], np.full(len(failed), r.NO_CONVERGENCE), whole, done.status[failed].astype(float),
+            nothing, nothing,
+        )
+    )  # fmt: skip
+    return Violations.join(parts)
+
+
+def _reactive(done: Solution, base: Solution, row: Array, outage: Array) -> Violations:
+    """Nodes whose regulators give more or less reactive power than they can, named by their first bus."""
+    grid = done.grid
+    held = grid.pattern.order[grid.rows.kind != 0]
+    reg = grid.regulators
+    column = np.full(grid.n_node, -1)
+    column[held] = np.arange(len(held))
+    low, high = reactive_limits(grid, Injections.of(grid, done.cases.scenarios), True)
+    q_min, q_max = np.zeros((len(low), len(held))), np.zeros((len(low), len(held)))
+    np.add.at(q_min.T, column[reg.node], low.T)
+    np.add.at(q_max.T, column[reg.node], high.T)
+    rows = row if len(low) > 1 else np.zeros(done.n, np.int64)
+    need_min, need_max = q_min[rows], q_max[rows]
+    case, k = regulators_out(grid, done.cases)
+    np.add.at(need_min, (case, column[reg.node[k]]), -low[rows[case], k] if len(case) else 0.0)
+    np.add.at(need_max, (case, column[reg.node[k]]), -high[rows[case], k] if len(case) else 0.0)
+    need = np.where(done.converged[:, None], done.need_pu, np.nan)
+    need[:, grid.kind[held] == 3] = np.nan
+    if len(done.off.case):
+        at = column[done.off.element]
+        need[done.off.case[at >= 0], at[at >= 0]] = np.nan
+    if len(case):
+        # a node that lost all its regulators holds nothing
+        total = np.bincount(column[reg.node], minlength=len(held))
+        gone = np.zeros(need.shape, np.int32)
+        np.add.at(gone, (case, column[reg.node[k]]), 1)
+        need[gone == total] = np.nan
+    leeway = _LEEWAY * np.maximum(1.0, np.abs(np.nan_to_num(need)))
+    over, under = need > need_max + leeway, need < need_min - leeway
+    s, c = np.nonzero(over | under)
+    limit = np.where(over[s, c], need_max[s, c], need_min[s, c]) * grid.base_mva
+    first_bus = np.zeros(grid.n_node, np.int64)
+    first_bus[grid.node_of_bus[::-1]] = np.arange(grid.net.n_bus)[::-1]
+    before = base.need_pu[row[s], np.minimum(c, base.need_pu.shape[1] - 1)] * grid.base_mva
+    return Violations(
+        row[s], outage[s], np.full(len(s), r.REACTIVE), first_bus[held[c]], need[s, c] * grid.base_mva, before, limit
+    )
+
+
+def _repeat_for_twins(found: Violations, outages: Contingencies, shared: Array) -> Violations:
+    """Violations of shared outages, once for each outage; identical circuits change places."""
+    parts = [found]
+    for k in np.flatnonzero(shared != np.arange(outages.n)):
+        rows = np.flatnonzero(found.contingency == shared[k])
+        if not rows.size:
+            continue
+        mine = found.take(rows)
+        element = mine.element.copy()
+        for there, here in outages.twins(int(k)):
+            on_branch = mine.kind <= r.OVERLOAD_SHORT
+            element[on_branch & (mine.element == here)] = there
+        columns = {name: getattr(mine, name) for name in mine.__dataclass_fields__}
+        parts.append(Violations(**{**columns, "element": element, "contingency": np.full(len(rows), k, np.int32)}))
+    return Violations.join(parts)
+
+
+def _suspects(net: Network, cases: Cases, base: Solution, how: Settings, screen: Screen) -> Array:
+    """Cases that an estimate puts near a limit, or that split the grid."""
+    near = []
+    step = _cases_at_once(net)
+    for first in range(0, cases.n, step):
+        which = np.arange(first, min(first + step, cases.n))
+        part = cases.take(which)
+        if screen == "dc":
+            guess = solve_cases(net, part, "dc", how)
+            loading = np.nanmax(np.abs(guess.branch_flow().loading), axis=1, initial=0.0)
+            suspect = loading >= _SCREEN_LOADING
+        else:
+            guess = solve_cases(net, part, "newton", replace(how, one_step=True), _begin(base), part.row)
+            tight = Limits(np.inf)
+            worst, low, high, records = _scanned(guess, base, part.row, how, tight)
+            suspect = ~(worst < _SCREEN_LOADING)
+            suspect |= _near_band(net, guess)
+            suspect[records[:, 0].astype(np.int64)] = True
+        suspect |= guess.status != Status.CONVERGED
+        near.append(which[suspect])
+    return np.concatenate(near) if near else np.zeros(0, np.int64)
+
+
+def _near_band(net: Network, guess: Solution) -> Array:
+    v = guess.v_mag
+    looked = ~net.bus.is_star & net.bus.in_service
+    close = (v < net.bus.v_min_pu + _SCREEN_BAND_PU) | (v > net.bus.v_max_pu - _SCREEN_BAND_PU)
+    return (close & looked).any(1)

@@ -1,0 +1,158 @@
+"""What a security analysis finds: outcomes by scenario and outage, and every limit that is broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aurigrid.powerflow.solution import Solution
+from aurigrid.powerflow.status import Status
+from aurigrid.security.contingencies import Contingencies
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aurigrid.model.network import Network
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+VIOLATION_KINDS = (
+    "overload", "overload_short_term", "voltage_low", "voltage_high", "voltage_step", "reactive_limit", "islanding",
+    "no_convergence",
+)  # fmt: skip
+"""Kinds of violation: flow over the long-term and over the short-term rating (MVA), voltage under or over its band and
+change of voltage (pu), reactive power a regulator lacks (Mvar), load without supply (MW), outage without a solution."""
+
+OVERLOAD, OVERLOAD_SHORT, V_LOW, V_HIGH, V_STEP, REACTIVE, ISLANDING, NO_CONVERGENCE = range(len(VIOLATION_KINDS))
+ELEMENT_TABLES = ("branch", "bus", "gen", "")
+_TABLE_OF = np.array([0, 0, 1, 1, 1, 1, 3, 3], np.int8)
+BASE_STATE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Violations:
+    """Broken limits in columns of equal length, unsorted.
+
+    Attributes:
+        scenario, contingency: int32 positions; contingency -1 is the state before any outage.
+        kind: int8, position in `VIOLATION_KINDS`.
+        element: int32 position in the table that goes with the kind (branches for overloads, buses for voltages and
+            reactive power), -1 for the grid as a whole.
+        value, base_value, limit: in the unit of the kind; NaN where there is none.
+    """
+
+    scenario: Array
+    contingency: Array
+    kind: Array
+    element: Array
+    value: Array
+    base_value: Array
+    limit: Array
+
+    def __len__(self) -> int:
+        return len(self.scenario)
+
+    @classmethod
+    def join(cls, parts: list[Violations]) -> Violations:
+        columns = {}
+        for name, dtype in _DTYPES.items():
+            arrays = [getattr(part, name) for part in parts]
+            columns[name] = np.concatenate(arrays).astype(dtype) if arrays else np.zeros(0, dtype)
+        return cls(**columns)
+
+    def take(self, rows: Array) -> Violations:
+        return Violations(**{name: getattr(self, name)[rows] for name in _DTYPES})
+
+    @cached_property
+    def excess(self) -> Array:
+        """Distance past the limit, in the unit of the kind."""
+        step = self.kind == V_STEP
+        change = np.abs(self.value - self.base_value)
+        return np.where(step, change - self.limit, np.abs(self.value - np.where(np.isnan(self.limit), 0.0, self.limit)))
+
+    @cached_property
+    def severity(self) -> Array:
+        """Excess as a share of the limit, to sort across kinds; infinite for an outage without a solution."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = self.excess / np.abs(self.limit)
+        share = np.where((self.kind == ISLANDING) | ~np.isfinite(share), self.excess / 100.0, share)
+        return np.where(self.kind == NO_CONVERGENCE, np.inf, share)
+
+    def to_arrow(self, net: Network, contingencies: Contingencies) -> pa.Table:
+        """As an Arrow table, with labels and the source's ids."""
+        import pyarrow as pa
+
+        def words(codes: Array, values: list[str]) -> pa.DictionaryArray:
+            return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(values, pa.string()))
+
+        table = _TABLE_OF[self.kind]
+        ids = np.full(len(self), "", object)
+        for code, name in enumerate(ELEMENT_TABLES[:3]):
+            at = table == code
+            ids[at] = getattr(net, name).id[self.element[at]].astype(str)
+        labels = ["", *contingencies.label.tolist()]
+        return pa.table({
+            "scenario": self.scenario, "contingency": self.contingency,
+            "contingency_label": words(self.contingency + 1, labels),
+            "element_table": words(table, list(ELEMENT_TABLES)), "element": self.element,
+            "element_id": pa.array(ids.tolist(), pa.string()), "kind": words(self.kind, list(VIOLATION_KINDS)),
+            "value": self.value, "base_value": pa.array(self.base_value, from_pandas=True),
+            "limit": pa.array(self.limit, from_pandas=True), "excess": self.excess, "severity": self.severity,
+        })  # fmt: skip
+
+
+_DTYPES = {
+    "scenario": np.int32, "contingency": np.int32, "kind": np.int8, "element": np.int32, "value": np.float64,
+    "base_value": np.float64, "limit": np.float64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class SecurityReport:
+    """Outcome of a security analysis; all arrays are (n_scenario, n_contingency) unless said otherwise.
+
+    Attributes:
+        base: the scenarios' power flows before any outage.
+        status: int8 `Status`; SKIPPED where a screen passed an outage over.
+        iterations, mismatch_pu: as in `Solution`; a shared outage has those of the one that was solved.
+        lost_load_mw, lost_gen_mw: demand and infeed that lost their supply.
+        worst_loading: largest loading of a rated branch, 1.0 = 100 %; v_min_pu and v_max_pu: extreme voltages.
+        found: broken limits; `violations` gives them as an Arrow table.
+        screen: how outages were passed over, in words; empty where all were solved.
+        power_flows: AC power flows that were solved, base states included.
+    """
+
+    net: Network
+    contingencies: Contingencies
+    base: Solution
+    status: Array
+    iterations: Array
+    mismatch_pu: Array
+    lost_load_mw: Array
+    lost_gen_mw: Array
+    worst_loading: Array
+    v_min_pu: Array
+    v_max_pu: Array
+    found: Violations
+    screen: str
+    power_flows: int
+
+    @cached_property
+    def violations(self) -> pa.Table:
+        """Every broken limit, worst first: scenario, contingency, element, kind, value, base_value, limit, severity."""
+        order = np.lexsort((self.found.contingency, self.found.scenario, -self.found.severity))
+        return self.found.take(order).to_arrow(self.net, self.contingencies)
+
+    @property
+    def secure(self) -> Array:
+        """(n_scenario,) whether no limit is broken by any outage, base state included."""
+        broken = np.zeros(len(self.status), bool)
+        broken[self.found.scenario] = True
+        return ~broken
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{np.sum(self.status == s)} {s.meaning}" for s in Status if (self.status == s).any())
+        return f"SecurityReport({len(self.status)} x {len(self.contingencies)}: {counts}; {len(self.found)} violations)"
