@@ -6,7 +6,7 @@ Reference: C. Barrows et al., "The IEEE Reliability Test System: A Proposed 2019
 Costs. Output points are ``P_k = pct_k PMax``; the heat rate (BTU/kWh) is an average up to ``P_0``, an increment after::
 
     heat(P_0) = HR_avg_0 P_0 / 1000                                     MMBTU/h
-    heat(P_k) = heat(P_k-1) + HR_incr_k (P_k - P_k-1) / 1000
+    heat(P_k) = heat(P_k-1) + HR_incr_k (P_k - P_k-1) / 1000            (an increment of 0: the average goes on)
     cost(P)   = price heat(P) + VOM P                                   $/h
     start     = price (cold start heat) + (non-fuel start cost)         $
     CO2       = (lb CO2/MMBTU) heat(PMax) / PMax * 0.00045359237        t/MWh
@@ -203,14 +203,17 @@ def _units(
 
 def _heat(file: CsvFile, p_max: Array) -> tuple[Array, Array]:
     """Output points in MW and heat input there in MMBTU/h, both (n, 5); points that a unit lacks repeat its last."""
-    power, heat = np.zeros((len(file), _N_POINTS)), np.zeros((len(file), _N_POINTS))
+    power, heat, average = np.zeros((len(file), _N_POINTS)), np.zeros((len(file), _N_POINTS)), np.zeros(len(file))
     for k in range(_N_POINTS):
         share = file.number(f"Output_pct_{k}", np.nan, column_default=np.nan if k else None)
         rate = file.number(f"HR_incr_{k}" if k else "HR_avg_0", 0.0, column_default=0.0 if k else None)
         if k == 0:
             power[:, 0] = np.nan_to_num(share) * p_max
+            average = rate
             heat[:, 0] = rate * power[:, 0] / 1000
             continue
+        # The file gives increments of 0 where a unit's heat rate is constant (nuclear); its average then goes on.
+        rate = np.where((rate == 0) & (average > 0), average, rate)
         power[:, k] = np.fmax(np.nan_to_num(share, nan=-1.0) * p_max, power[:, k - 1])
         heat[:, k] = heat[:, k - 1] + rate * (power[:, k] - power[:, k - 1]) / 1000
     return power, heat
