@@ -481,8 +481,9 @@ def ieee_cdf():
     return "\n".join(lines) + "\n"
 
 
-def test_ieee_cdf_file(tmp_path):
-    file = tmp_path / "three.txt"
+@pytest.mark.parametrize("suffix", ["txt", "cdf"])
+def test_ieee_cdf_file(tmp_path, suffix):
+    file = tmp_path / f"three.{suffix}"
     file.write_text(ieee_cdf())
     imported = read_powsybl(file, reference=True)
     net, _ = check_balance(imported)

@@ -7,6 +7,7 @@ flow). The grid model behind the frames: https://powsybl.readthedocs.io, "Grid m
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import zipfile
 from contextlib import ExitStack
@@ -126,9 +127,14 @@ def _open(source: Any) -> tuple[Any, str]:
     module = pypowsybl()
     with ExitStack() as stack:
         file = path
+        if path.is_dir() or path.suffix.lower() == ".cdf":
+            file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
         if path.is_dir():
-            file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"{path.name}.zip"
+            file = file.with_name(f"{path.name}.zip")
             _pack(path, file)
+        elif file != path:
+            file = file.with_suffix(".txt")  # the only suffix by which pypowsybl knows IEEE-CDF
+            shutil.copyfile(path, file)
         try:
             return module.network.load(str(file)), str(path)
         except module.PyPowsyblError as error:
