@@ -16,10 +16,12 @@ from aurigrid.io.matlab import CaseText, read_case_text
 from aurigrid.io.report import Import, ReportBuilder, SourceState
 from aurigrid.model import tables as t
 from aurigrid.model.network import Network
+from aurigrid.model.rules import MIN_IMPEDANCE_PU
 from aurigrid.model.table import Array
 from aurigrid.model.validate import require_valid
 
 _PQ, _PV, _REF, _ISOLATED = 1, 2, 3, 4
+
 _MIN_COLUMNS = {"bus": 13, "gen": 10, "branch": 11, "gencost": 5, "dcline": 17}
 _GEN_COLUMNS, _BRANCH_COLUMNS = 21, 13
 _KNOWN_FIELDS = {
@@ -263,10 +265,15 @@ class _Converter:
         kv = self.bus[:, 9]
         other_kv = (kv[f] != kv[to]) & (kv[f] > 0) & (kv[to] > 0)
         transformer = ((ratio != 0) & ~((ratio == 1) & (shift == 0) & ~other_kv)) | (shift != 0) | other_kv
-        short = (b[:, 2] == 0) & (b[:, 3] == 0) & np.isin(ratio, (0, 1)) & (shift == 0)
+        size = np.hypot(b[:, 2], b[:, 3])
+        short = (size < MIN_IMPEDANCE_PU) & np.isin(ratio, (0, 1)) & (shift == 0)
         extra = np.zeros(len(self.bus))
-        if short.any():
-            self.report.merge("branch", "zero impedance: now switches", row[short], "their two buses are one node")
+        if (short & (size == 0)).any():
+            ids = row[short & (size == 0)]
+            self.report.merge("branch", "zero impedance: now switches", ids, "their two buses are one node")
+        if (short & (size > 0)).any():
+            why = f"below {MIN_IMPEDANCE_PU:g} pu an impedance only spoils the numbers"
+            self.report.approximate("branch", "next to no impedance: now switches", row[short & (size > 0)], why)
             charged = short & on & (b[:, 4] != 0)
             np.add.at(extra, f[charged], b[charged, 4] * self.base_mva)
         rate = np.where(b[:, 5:8] == 0, np.inf, b[:, 5:8])

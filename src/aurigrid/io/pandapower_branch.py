@@ -12,6 +12,7 @@ import numpy as np
 from aurigrid.io.pandapower_frame import NO_LIMIT, Frame, Rows, flags, numbers, open_ends, rating, reroute, texts
 from aurigrid.io.pandapower_trafo import add_three_winding, add_transformers
 from aurigrid.model import tables as t
+from aurigrid.model.rules import MIN_IMPEDANCE_PU
 from aurigrid.model.table import Array
 
 _SQRT3 = np.sqrt(3.0)
@@ -60,7 +61,8 @@ def add_lines(frame: Frame, rows: Rows, switches: Rows) -> None:
     rate = rating(_SQRT3 * kv * i_max * numbers(line, "df", 1.0) * parallel)
     frame.report.count("line", flags(line, "in_service", True))
     names = texts(line, "name")
-    short = (r == 0) & (x == 0)
+    size = np.hypot(r, x)
+    short = size < MIN_IMPEDANCE_PU
     keep = np.flatnonzero(~short)
     rows.add(
         len(keep),
@@ -81,7 +83,7 @@ def add_lines(frame: Frame, rows: Rows, switches: Rows) -> None:
     )
     if short.any():
         at = np.flatnonzero(short)
-        frame.report.merge("line", "zero impedance: now switches", [ids[i] for i in at], "their two buses are one node")
+        note_short(frame, [ids[i] for i in at], size[at])
         switches.add(
             len(at),
             id=[ids[i] for i in at],
@@ -91,6 +93,17 @@ def add_lines(frame: Frame, rows: Rows, switches: Rows) -> None:
             closed=on[at],
             rate_mva=rate[at],
         )
+
+
+def note_short(frame: Frame, ids: list[str], size: Array) -> None:
+    """Name the lines that became switches, by whether that changes anything."""
+    none = [id for id, z in zip(ids, size, strict=True) if z == 0]
+    tiny = [id for id, z in zip(ids, size, strict=True) if z > 0]
+    if none:
+        frame.report.merge("line", "zero impedance: now switches", none, "their two buses are one node")
+    if tiny:
+        why = f"below {MIN_IMPEDANCE_PU:g} pu an impedance only spoils the numbers"
+        frame.report.approximate("line", "next to no impedance: now switches", tiny, why)
 
 
 # ---- impedances and switches ----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """SimBench grids with their year of quarter-hours, by code.
 
-The grid is read as the pandapower net that the simbench package builds. Its profiles are relative: an element's power is
-its nominal value times one of a few hundred columns. They are kept that way - the columns in a file that is mapped, not
-read - and multiplied out for the rows asked for, so that a year costs nothing until a day of it is used.
+The grid is read as the pandapower net that the simbench package builds. Its profiles are relative: the power of an
+element is its nominal value times one of a few hundred columns. They are kept that way - the columns in a file that is
+mapped, not read - and multiplied out for the rows asked for: a year costs nothing until a day of it is used.
 Values equal ``simbench.get_absolute_values(net, True)``; external grids follow their own profile of dispatched power,
 which that function leaves out.
 
@@ -11,6 +11,7 @@ S. Meinecke et al.: SimBench - a benchmark dataset of electric power systems. En
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from aurigrid.io.cache import CacheEntry, write_atomic
 from aurigrid.io.pandapower import convert_net
 from aurigrid.io.report import Import
 from aurigrid.model.network import Network
+from aurigrid.model.profiles import Profiles
+from aurigrid.model.series import SeriesValues
 from aurigrid.model.table import Array
 
 ZONE = "Europe/Berlin"
@@ -40,7 +43,7 @@ _SERIES = (
 
 @dataclass(frozen=True, eq=False)
 class ScaledSeries:
-    """A (n_steps, n_elements) array that is only computed where it is indexed: ``relative[rows][:, column] * factor``.
+    """Absolute values of a series, computed for the steps asked for: ``relative[start:stop][:, column] * factor``.
 
     Attributes:
         relative: (n_steps, n_profiles) float64, in memory or mapped from a file.
@@ -52,29 +55,9 @@ class ScaledSeries:
     column: Array
     factor: Array
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.relative), len(self.column)
-
-    @property
-    def ndim(self) -> int:
-        return 2
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.float64)
-
-    def __len__(self) -> int:
-        return len(self.relative)
-
-    def __getitem__(self, key: Any) -> Array:
-        rows, elements = key if isinstance(key, tuple) else (key, slice(None))
-        picked = np.asarray(self.relative[rows])
-        return np.asarray(picked[..., self.column[elements]] * self.factor[elements])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        values = self[:]
-        return values if dtype is None else values.astype(dtype)
+    def __call__(self, start: int, stop: int) -> Array:
+        """Rows start..stop as (stop - start, n_elements) float64."""
+        return np.asarray(self.relative[start:stop])[:, self.column] * self.factor
 
 
 def read_simbench(code: str, *, cache: bool = True) -> Import:
@@ -99,7 +82,9 @@ def read_simbench(code: str, *, cache: bool = True) -> Import:
         except (OSError, ValueError, KeyError):
             pass  # damaged: built again below
     net = _simbench_net(code)
-    imported = convert_net(net, code, code)
+    converted = convert_net(net, code, code)
+    report = dataclasses.replace(converted.report, source_format="SimBench")
+    imported = dataclasses.replace(converted, report=report)
     relative, arrays = relative_profiles(net, imported.network)
     done = _with_profiles(imported, relative, arrays)
     if cache and write_atomic(entry.path("npy"), lambda file: np.save(file, relative)):
@@ -183,5 +168,11 @@ def utc_axis(stamps: Array) -> Array:
 
 
 def _with_profiles(imported: Import, relative: Array, arrays: dict[str, Array]) -> Import:
-    """The import with its profiles; nothing of the year is read or computed yet."""
-    raise NotImplementedError
+    """The import with its profiles, its plants' fuels kept; nothing of the year is read or computed yet."""
+    series: dict[tuple[str, str], tuple[SeriesValues, object]] = {}
+    for key in (name.removesuffix(".at") for name in arrays if name.endswith(".at")):
+        table, _, column = key.partition(".")
+        scaled = ScaledSeries(relative, arrays[f"{key}.column"], arrays[f"{key}.factor"])
+        series[table, column] = (scaled, arrays[f"{key}.at"])
+    time = arrays["time"].view("datetime64[s]")
+    return dataclasses.replace(imported, profiles=Profiles(time, series, zone=ZONE))
