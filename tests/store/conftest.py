@@ -59,6 +59,7 @@ def step_tables(step: int) -> dict[str, dict[str, Any]]:
             "base_value": [np.nan],
             "limit": [90.0],
             "excess": [over - 90.0],
+            "new": [True],
             "severity": [(over - 90.0) / 90.0],
         },
         "contingencies": {
@@ -69,6 +70,9 @@ def step_tables(step: int) -> dict[str, dict[str, Any]]:
             "mismatch_pu": [1e-10, np.nan],
             "lost_load_mw": [0.0, 0.0],
             "lost_gen_mw": [0.0, 0.0],
+            "max_loading": [1.1, np.nan],
+            "v_min_pu": [0.99, np.nan],
+            "v_max_pu": [1.02, np.nan],
             "violations": [1, 0],
         },
         "steps": {

@@ -79,6 +79,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("base_value", "float32", "the same before the outage; null where there is none"),
         Column("limit", "float32", "the limit; null where there is none"),
         Column("excess", "float32", "distance past the limit, positive, in the unit of the limit"),
+        Column("new", "bool", "whether the limit held in the base state"),
         Column("severity", "float32", "excess as a share of the limit, for sorting across kinds; null without limit"),
     ),
     "contingencies": (
@@ -92,6 +93,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ),
         Column("lost_load_mw", "float32", "load in parts that lost their supply, MW"),
         Column("lost_gen_mw", "float32", "generation in parts that lost their supply, MW"),
+        Column("max_loading", "float32", "largest loading after the outage, 1.0 = 100 %"),
+        Column("v_min_pu", "float32", "lowest voltage after the outage, pu"),
+        Column("v_max_pu", "float32", "highest voltage after the outage, pu"),
         Column("violations", "int32", "rows of this outage in violations"),
     ),
     "steps": (

@@ -1,0 +1,47 @@
+"""The command line. Each command imports what it needs when it runs, so that ``--help`` and small grids start at once.
+
+Exit codes: 0 done, 1 no solution or results that could not be written, 2 bad input or usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aurigrid import __version__
+from aurigrid.cli import bench, grid, outages, runs
+
+app = typer.Typer(
+    name="aurigrid",
+    help="Exact AC power flow and outage analysis of power grids, in batches.",
+    epilog="Exit codes: 0 done, 1 no solution, 2 bad input, 130 interrupted. Every command has --help and --json.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help loads rich only where a table is shown
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"aurigrid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Exact AC power flow and outage analysis of power grids, in batches."""
+
+
+for _command in (grid.info, grid.pf, outages.n1, runs.day, runs.sql, grid.convert, bench.bench):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Entry point of the ``aurigrid`` command."""
+    app()

@@ -1,0 +1,180 @@
+"""Commands on stored runs: day, sql."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aurigrid.cli import show
+from aurigrid.cli.common import (
+    INTERRUPTED,
+    OUTAGES_HELP,
+    Iterations,
+    Json,
+    QLimits,
+    Slack,
+    SlackOption,
+    Threads,
+    Tolerance,
+    Top,
+    compiling_notice,
+    guarded,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aurigrid.studies.day import DayRun
+    from aurigrid.studies.outlook import Outlook
+
+DEFAULT_GRID, DEFAULT_DATE = "1-EHV-mixed--0-no_sw", "2016-12-06"
+
+
+@guarded
+def day(
+    grid: Annotated[str, typer.Argument(metavar="GRID", help="A grid with profiles: a SimBench code or a folder.")] = (
+        DEFAULT_GRID
+    ),
+    date: Annotated[str, typer.Option(help="The day, YYYY-MM-DD.")] = DEFAULT_DATE,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; runs/GRID_DATE if not given.", show_default=False)
+    ] = None,
+    contingencies: Annotated[str, typer.Option("--contingencies", "-c", help=OUTAGES_HELP)] = "branches+generators",
+    q_limits: QLimits = True,
+    slack: SlackOption = Slack.distributed,
+    tol: Tolerance = 1e-8,
+    max_iterations: Iterations = 20,
+    threads: Threads = None,
+    top: Top = 5,
+    json: Json = False,
+) -> int:
+    """Solve a day of a grid: every step and every outage in full AC, stored step by step.
+
+    A second call with the same options continues behind the finished steps. Ctrl-C keeps them.
+    """
+    from aurigrid.store import open_run
+    from aurigrid.studies.day import run_day
+    from aurigrid.studies.outlook import outlook
+
+    state: dict[str, int] = {}
+    with compiling_notice(), show.progress("steps") as bar:
+
+        def advance(done: int, total: int) -> None:
+            state.update(done=done, total=total)
+            bar(done, total)
+
+        try:
+            done = run_day(
+                grid,
+                date,
+                out,
+                contingencies=contingencies,
+                slack=slack.value,
+                q_limits=q_limits,
+                tol_pu=tol,
+                max_iterations=max_iterations,
+                threads=threads,
+                progress=advance,
+            )
+        except KeyboardInterrupt:
+            kept = f"{state.get('done', 0)} finished steps are kept" if state else "nothing was started"
+            say(f"interrupted; {kept}. The same command continues behind them.")
+            return INTERRUPTED
+    found = outlook(open_run(done.run), top)
+    if json:
+        print_json({**done.to_dict(), "outlook": found.to_dict()})
+    else:
+        _print_day(done, found)
+    return 0
+
+
+@guarded
+def sql(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One SELECT; SHOW TABLES lists the tables.")
+    ] = "SHOW TABLES",
+    rows: Annotated[int, typer.Option(min=1, help="Rows to print; --json prints all.")] = 40,
+    json: Json = False,
+) -> None:
+    """Ask a run in SQL, read-only. The query sees the run's tables and no file."""
+    from aurigrid.store import open_run
+
+    answer = open_run(run).sql(query)
+    if json:
+        print_json({"columns": answer.column_names, "rows": [list(r.values()) for r in _listed(answer)]})
+        return
+    headings = [(f.name, "r" if _is_number(f.type) else "l") for f in answer.schema]
+    shown = answer.slice(0, rows)
+    show.table("", headings, [list(row.values()) for row in _listed(shown)])
+    more = f", the first {rows} shown (--rows N for more)" if len(answer) > rows else ""
+    print(f"{len(answer):,} rows{more}")
+
+
+def _listed(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows; equal column names are told apart, so that no value is lost."""
+    names = [
+        f"{name}" if table.column_names.index(name) == i else f"{name} ({i})"
+        for i, name in enumerate(table.column_names)
+    ]
+    found: list[dict[str, Any]] = table.rename_columns(names).to_pylist()
+    return found
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _print_day(done: DayRun, found: Outlook) -> None:
+    speed = done.new_steps * (done.outages + 1) / done.solve_seconds if done.solve_seconds else 0.0
+    print(
+        f"{done.run}: {done.steps} steps, {done.power_flows:,} AC power flows, {done.converged:,} solved; this call "
+        f"{done.new_steps} steps in {show.duration(done.seconds)}"
+    )
+    if done.new_steps:
+        print(
+            f"solving {show.duration(done.solve_seconds)} ({speed:,.0f} power flows a second), "
+            f"peak memory {done.peak_mb:,.0f} MB"
+        )
+    rows: list[tuple[Any, ...]]
+    if found.fuels:
+        rows = [(f["fuel"], f["gwh"], f["peak_mw"]) for f in found.fuels]
+        show.table("Generation", [("fuel", "l"), ("GWh", "r"), ("peak MW", "r")], rows)
+    if found.hours:
+        headings = [
+            ("hour", "l"),
+            ("insecure", "r"),
+            ("unsolved", "r"),
+            ("broken before", "r"),
+            ("loading", "r"),
+            ("worst", "r"),
+        ]
+        keys = ("hour", "insecure_outages", "unsolved", "broken_before", "base_loading", "severity")
+        shares = ("base_loading", "severity")
+        rows = [tuple(_share(h[k]) if k in shares else h[k] for k in keys) for h in found.hours]
+        show.table("Worst hours (outages of a step; worst past its limit)", headings, rows)
+    if found.outages:
+        headings = [("outage", "l"), ("steps", "r"), ("breaks", "l"), ("at", "l"), ("past limit", "r")]
+        rows = [
+            (o["outage"], o["steps"], o["kind"].replace("_", " "), o["element"], _share(o["severity"]))
+            for o in found.outages
+        ]
+        show.table("Worst outages", headings, rows)
+    if found.threatened:
+        headings = [("element", "l"), ("limit", "l"), ("outages", "r"), ("steps", "r"), ("past limit", "r")]
+        rows = [
+            (t["element"], t["kind"].replace("_", " "), t["outages"], t["steps"], _share(t["severity"]))
+            for t in found.threatened
+        ]
+        show.table("Most threatened elements", headings, rows)
+    show.summary(found.sentences(), found.next)
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else show.percent(value)

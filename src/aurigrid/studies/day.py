@@ -1,0 +1,257 @@
+"""A day of a grid: every step solved in full AC, every outage of every step, to a run folder.
+
+The conditions are those of the data set: its profiles give the loads, the infeed of wind and sun and the dispatch of
+all other units; what is missing or too much (losses above all) is shared among the units that participate
+(distributed slack), and every unit stays inside its reactive limits. Nothing is re-dispatched and nothing curtailed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aurigrid.errors import InputError, Issue
+from aurigrid.model.network import Network
+from aurigrid.model.profiles import Profiles
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.security.contingencies import Contingencies, Explicit
+from aurigrid.security.contingencies import contingencies as build_list
+from aurigrid.store import RunWriter, start_run
+from aurigrid.studies import rows
+
+DEFAULT_GRID = "1-EHV-mixed--0-no_sw"
+DEFAULT_DATE = "2016-12-06"
+DEFAULT_CONTINGENCIES = "branches+generators"
+
+Progress = Callable[[int, int], None]
+"""Called with the number of finished steps and of all steps."""
+
+
+@dataclass(frozen=True)
+class DayRun:
+    """A finished day.
+
+    Attributes:
+        run: the run folder.
+        steps: steps in the folder, those of an earlier call included.
+        outages: outages a step.
+        power_flows: power flows in the folder: one base state a step, and the outages.
+        converged: of these, with a solution (a part of the grid de-energised included).
+        new_steps: steps that this call computed.
+        solve_seconds: time that the engines took for the new steps, s.
+        seconds: time of the whole call, reading and writing included, s.
+        peak_mb: largest memory of this process so far, MB.
+    """
+
+    run: Path
+    steps: int
+    outages: int
+    power_flows: int
+    converged: int
+    new_steps: int
+    solve_seconds: float
+    seconds: float
+    peak_mb: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain data."""
+        return {**self.__dict__, "run": str(self.run)}
+
+
+def run_day(
+    grid: object = DEFAULT_GRID,
+    date: str = DEFAULT_DATE,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    contingencies: str | os.PathLike[str] | Explicit | Contingencies = DEFAULT_CONTINGENCIES,
+    slack: str = "distributed",
+    q_limits: bool = True,
+    tol_pu: float = 1e-8,
+    max_iterations: int = 20,
+    threads: int | None = None,
+    steps_per_call: int = 8,
+    progress: Progress | None = None,
+) -> DayRun:
+    """Solve one day of a grid with all outages, and store it.
+
+    A call with the same arguments continues an interrupted run behind its finished steps.
+
+    Args:
+        grid: anything that `aurigrid.load` reads and that comes with profiles.
+        date: the day, ``YYYY-MM-DD``, in the profiles' own time.
+        out: run folder; ``runs/GRID_DATE`` where absent.
+        contingencies: what is taken out, as in `aurigrid.security.contingencies`; all branches (lines and
+            transformers) and generators where absent.
+        slack: ``"distributed"`` or ``"reference"``.
+        q_limits: hold units within their reactive limits.
+        tol_pu: largest power mismatch accepted, pu.
+        max_iterations: Newton iterations a power flow may take.
+        threads: threads to use; all CPUs where absent.
+        steps_per_call: steps that go to the engine together; more use more memory and fill its lanes better.
+        progress: called after every stored step.
+
+    Returns:
+        The counts of the run; `aurigrid.studies.outlook.outlook` reads what it found.
+
+    Raises:
+        InputError: a bad grid, date, list or option, or a folder that holds something else; nothing is written then.
+        StoreError: the disk is full; finished steps are kept.
+
+    The default day is the one with most wind among December, January and February of the default grid (195 GWh)::
+
+        imported = aurigrid.load_with_report("1-EHV-mixed--0-no_sw")
+        series = imported.profiles.series["gen", "p_mw"]
+        wind = imported.network.gen.fuel[series.position] == "wind"
+        days = imported.profiles.local.astype("datetime64[D]")
+        winter = days[np.isin(days.astype("datetime64[M]").astype(int) % 12, (0, 1, 11))]
+        energy = {d: imported.profiles.day(str(d)).values("gen", "p_mw")[:, wind].sum() / 4 for d in np.unique(winter)}
+        max(energy, key=energy.get)
+    """
+    began = time.perf_counter()
+    net, profiles, name = _load(grid)
+    day = profiles.day(date)
+    scenarios = day.scenarios(net)
+    found = build_list(net, contingencies)
+    if steps_per_call < 1:
+        raise InputError(Issue("day", "steps_per_call", f"must be at least 1, is {steps_per_call}"))
+    folder = Path(out) if out is not None else Path("runs") / f"{_file_name(name)}_{date}"
+    options = {"slack": slack, "q_limits": q_limits, "tol_pu": tol_pu, "max_iterations": max_iterations}
+    _check_options(net, options, threads)
+    writer = _open(folder, net, name, {"date": date, "contingencies": _spec(contingencies), **options}, found, day)
+    ahead = [step for step in range(len(day)) if step not in set(writer.finished)]
+    if progress is not None:
+        progress(len(day) - len(ahead), len(day))
+    solving = 0.0
+    try:
+        for chunk in _chunks(ahead, steps_per_call):
+            solving += _solve_chunk(writer, scenarios, day, found, chunk, {**options, "threads": threads}, progress)
+    except BaseException:
+        writer.close("interrupted")
+        raise
+    done = _totals(writer)
+    result = DayRun(
+        run=folder,
+        steps=done["steps"],
+        outages=found.n,
+        power_flows=done["power_flows"],
+        converged=done["converged"],
+        new_steps=len(ahead),
+        solve_seconds=round(solving, 3),
+        seconds=round(time.perf_counter() - began, 3),
+        peak_mb=peak_mb(),
+    )
+    writer.close("finished", result.to_dict())
+    return result
+
+
+def _load(grid: object) -> tuple[Network, Profiles, str]:
+    from aurigrid.io.load import load_with_report
+
+    imported = load_with_report(grid)
+    name = imported.network.name or "grid"
+    if imported.profiles is None:
+        hint = "use a SimBench code, an RTS-GMLC folder or an Aurigrid folder with profiles"
+        raise InputError(Issue("grid", "", f"{name} comes without profiles, so it has no days", hint=hint))
+    return imported.network, imported.profiles, name
+
+
+def _check_options(net: Network, options: dict[str, Any], threads: int | None) -> None:
+    """Let the engine refuse bad options before a folder is made, on no scenario at all."""
+    from aurigrid.powerflow import power_flow
+
+    power_flow(net, Scenarios.base(net, n=0), **options, threads=threads)
+
+
+def _open(
+    folder: Path, net: Network, name: str, options: dict[str, Any], found: Contingencies, day: Profiles
+) -> RunWriter:
+    from aurigrid.io.folder import save
+
+    return start_run(
+        folder,
+        grid={"name": name, "digest": net.digest, "buses": net.n_bus, "branches": net.n_branch, "units": net.n_gen},
+        options={**options, "outages": found.n, "start": str(day.local[0]), "step_min": day.step_min},
+        n_steps=len(day),
+        contingency_list=rows.contingency_list_columns(net, found),
+        save_grid=lambda path: save(net, path),
+    )
+
+
+def _solve_chunk(
+    writer: RunWriter,
+    scenarios: Scenarios,
+    day: Profiles,
+    found: Contingencies,
+    chunk: list[int],
+    options: dict[str, Any],
+    progress: Progress | None,
+) -> float:
+    """Solve and store some steps; the seconds that solving took."""
+    from aurigrid.security import security_analysis
+
+    began = time.perf_counter()
+    report = security_analysis(scenarios.net, scenarios.take(chunk), found, **options)
+    seconds = time.perf_counter() - began
+    for i, step in enumerate(chunk):
+        violations = rows.violation_columns(report, i)
+        writer.write_step(
+            step,
+            {
+                **rows.state_columns(report.base, i),
+                "violations": violations,
+                "contingencies": rows.contingency_columns(report, i, violations["contingency"]),
+                "steps": {
+                    **rows.step_columns(report.base, i, report.status[i], violations),
+                    "time": day.local[step],
+                    "seconds": seconds / len(chunk),
+                },
+            },
+        )
+        if progress is not None:
+            progress(len(writer.finished), len(day))
+    return seconds
+
+
+def _chunks(steps: list[int], size: int) -> Iterator[list[int]]:
+    return (steps[i : i + size] for i in range(0, len(steps), size))
+
+
+def _totals(writer: RunWriter) -> dict[str, int]:
+    from aurigrid.store import open_run
+
+    table = open_run(writer.path).table("steps")
+    outages, good, split = (
+        int(np.sum(table.column(name).to_numpy())) for name in ("outages", "outages_converged", "outages_islanded")
+    )
+    base = sum(word in ("converged", "islanded") for word in table.column("status").to_pylist())
+    return {"steps": len(table), "power_flows": len(table) + outages, "converged": base + good + split}
+
+
+def peak_mb() -> float:
+    """Largest memory that this process has used so far, MB; NaN where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(largest / (1e6 if sys.platform == "darwin" else 1e3), 1)  # bytes there, kilobytes elsewhere
+
+
+def _spec(given: object) -> object:
+    """What was asked for, for the record: words and paths as they are, lists by what they hold."""
+    if isinstance(given, Contingencies):
+        return given.label.tolist()
+    if isinstance(given, (str, os.PathLike)):
+        return str(given)
+    return [list(map(str, e)) if isinstance(e, (list, tuple, set)) else str(e) for e in given]  # type: ignore[attr-defined]
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
