@@ -132,7 +132,7 @@ class Profiles:
         return found.read(start, self.n_steps if stop is None else stop)
 
     def window(self, start: object, stop: object) -> Self:
-        """The steps from `start` up to, not including, `stop`: positions, or local times such as ``"2016-01-18 06:00"``.
+        """The steps from `start` up to, not including, `stop`: positions, or local times like ``"2016-01-18 06:00"``.
 
         Raises:
             InputError: times that cannot be read or that enclose no step.
@@ -243,15 +243,14 @@ def _runs(rows: Array) -> Iterator[tuple[int, int, int]]:
         yield at, int(rows[at]), int(rows[end - 1]) + 1
 
 
-def _bound(
-    key: Key, given: object, axis: Array, source_row: Array, fill: str | None, issues: IssueList
-) -> Series | None:
+def _bound(key: Key, given: Any, axis: Array, source_row: Array, fill: str | None, issues: IssueList) -> Series | None:
     """One argument as a `Series` on the complete axis, its faults added to `issues`."""
     where = ".".join(key)
+    values: Any
     if isinstance(given, Series):
         values, where_at = given.read, given.position
     else:
-        values, where_at = given  # type: ignore[misc]
+        values, where_at = given
     position = np.asarray(where_at)
     if position.ndim != 1 or (len(position) and position.dtype.kind not in "iu"):
         issues.add("profiles", where, "element positions must be whole numbers on one axis")
@@ -265,17 +264,18 @@ def _bound(
     if len(position) and position.min() < 0:
         issues.add("profiles", where, "element positions must not be negative", position[position < 0].tolist())
     n = int(np.count_nonzero(source_row >= 0))
-    if not callable(values):
+    in_memory = not callable(values)
+    if in_memory:
         array = np.asarray(values)
         if array.dtype.kind not in "fiu":
             issues.add("profiles", where, f"values are {array.dtype}, not numbers")
             return None
-        if array.shape != (n, len(position)):
+        if axis.size and array.shape != (n, len(position)):
             hint = "one row a time stamp, one column an element"
             issues.add("profiles", where, f"values have shape {array.shape}, not ({n}, {len(position)})", hint=hint)
             return None
         values = array
     series = Series.bind(where, values, position, axis, source_row, fill)
-    if not callable(values) and (fill is not None or (source_row >= 0).all()):
+    if in_memory and axis.size and (fill is not None or (source_row >= 0).all()):
         series.verify(issues)
     return series

@@ -155,7 +155,7 @@ class _Whole:
             hint = "there is no known value there: complete or shorten the series"
             issues.add("profiles", self.where, what, [f"position {p}" for p in elements], hint)
             return np.full(len(row), np.nan)
-        left = self._cells(before, gap_column)[gap]
+        left: Array = self._cells(before, gap_column)[gap]
         if self.fill == "previous":
             return left
         right = self._cells(after, gap_column)[gap]

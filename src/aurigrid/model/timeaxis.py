@@ -135,7 +135,7 @@ def _offset_s(zone: ZoneInfo, utc: Array) -> Array:
     )
     at_end = np.array([one(s) for s in ends.tolist()])
     number = (day - first).astype(np.int64)
-    out = at_end[number]
+    out: Array = at_end[number]
     for i in np.flatnonzero(at_end[number] != at_end[number + 1]):
         out[i] = one(int(utc[i].astype(np.int64)))
     return out
@@ -175,7 +175,7 @@ def to_utc(time: object, zone: str, issues: IssueList) -> Array:
         second = second or bool(back[i])
         if second:
             offset[i] = late[i]
-    return stamps - offset.astype("timedelta64[s]")
+    return np.asarray(stamps - offset.astype("timedelta64[s]"))
 
 
 def _local_offset_s(zone: ZoneInfo, local: Array, fold: int) -> Array:
@@ -190,7 +190,7 @@ def _local_offset_s(zone: ZoneInfo, local: Array, fold: int) -> Array:
     ends = np.arange(first, day.max() + 2 * _DAY, dtype="datetime64[D]")
     at_end = np.array([one(when) for when in ends.astype("datetime64[s]").tolist()])
     number = (day - first).astype(np.int64)
-    out = at_end[number]
+    out: Array = at_end[number]
     for i in np.flatnonzero(at_end[number] != at_end[number + 1]):
         out[i] = one(local[i].item())
     return out
