@@ -257,6 +257,33 @@ def _text_array(texts: list[str]) -> pa.Array:
     return pa.StringArray.from_buffers(len(coded), pa.py_buffer(ends), pa.py_buffer(b"".join(coded)))
 
 
+def _plain_values(column: pa.ChunkedArray | pa.Array) -> Array:
+    """The inverse of `_plain_array`: fixed-width values without nulls as NumPy, without pandas."""
+    import pyarrow as pa
+
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    parts = whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole]
+    return np.concatenate([np.zeros(0, dtype=_numpy_type(whole.type)), *map(_one_chunk, parts)])
+
+
+def _numpy_type(kind: pa.DataType) -> np.dtype[Any]:
+    import pyarrow as pa
+
+    if pa.types.is_nested(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        raise ValueError(f"type {kind} is not as saved")
+    return np.dtype(np.int64 if pa.types.is_timestamp(kind) else kind.to_pandas_dtype())
+
+
+def _one_chunk(part: pa.Array) -> Array:
+    data, dtype = part.buffers()[1], _numpy_type(part.type)
+    if data is None:
+        return np.zeros(0, dtype=dtype)
+    if dtype.kind == "b":
+        bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=part.offset + len(part), bitorder="little")
+        return bits[part.offset :].astype(bool)
+    return np.frombuffer(data, dtype=dtype, count=part.offset + len(part))[part.offset :]
+
+
 _DTYPES = {"float": ("float64",), "int": ("int32",), "bool": ("bool",), "str": ("object",), "id": ("int64", "object")}
 
 
@@ -282,7 +309,7 @@ def _from_arrow(name: str, read: pa.Table) -> Table:
             array = np.empty(len(values), dtype=object)
             array[:] = values
         else:
-            array = np.array(column.to_numpy())
+            array = _plain_values(column)
         if array.dtype.name not in _DTYPES[spec.metadata["dtype"]]:
             issues.add(name, key, f"is of type {column.type}")
         columns[key] = read_only(array)
@@ -296,7 +323,7 @@ def _save_profiles(profiles: Profiles, here: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     here.mkdir()
-    stamps = _plain_array(profiles.time.astype(np.int64)).view(pa.timestamp("s"))
+    stamps = _plain_array(profiles.time.astype("datetime64[ms]").astype(np.int64)).view(pa.timestamp("ms"))
     _write(pa.table({"time": stamps}), here / "time.parquet")
     entry: dict[str, Any] = {"step_min": profiles.step_min, "zone": profiles.zone, "n_steps": len(profiles)}
     entry["series"] = []
@@ -318,7 +345,7 @@ def _load_profiles(here: Path, entry: dict[str, Any]) -> Profiles:
     """The profiles with their values left on disk."""
     import pyarrow.parquet as pq
 
-    time = _read(here / "time.parquet")["time"].to_numpy().astype("datetime64[s]")
+    time = _plain_values(_read(here / "time.parquet")["time"]).astype("datetime64[ms]").astype("datetime64[s]")
     n = int(entry["n_steps"])
     if len(time) != n:
         raise ValueError(f"the time axis has {len(time)} steps, not {n}")
@@ -359,6 +386,6 @@ class _Stored:
         if group != self._group:
             with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
                 column = file.read_row_group(group)["values"].combine_chunks()
-            flat = column.flatten().to_numpy()
+            flat = _plain_values(column.flatten())
             self._rows, self._group = read_only(flat.reshape(len(column), self.width)), group
         return self._rows
