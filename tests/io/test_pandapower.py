@@ -215,7 +215,9 @@ def bus_switches(net):
 
 def zip_loads(net):
     net.load = net.load.iloc[:0]
-    pp.create_load(net, 3, 6.0, 2.0, const_z_p_percent=30, const_i_p_percent=20, const_z_q_percent=50, const_i_q_percent=10)
+    pp.create_load(
+        net, 3, 6.0, 2.0, const_z_p_percent=30, const_i_p_percent=20, const_z_q_percent=50, const_i_q_percent=10
+    )
     pp.create_load(net, 2, 2.0, 1.0, const_z_p_percent=100, const_z_q_percent=100)
 
 
@@ -404,7 +406,9 @@ def test_json_file_gives_the_same_network(tmp_path):
     for name, table in first.tables():
         for column, values in table.items():
             if column not in ("v_mag_pu", "v_ang_deg"):  # results, which JSON keeps to 15 digits
-                assert getattr(getattr(again, name), column).tolist() == pytest.approx(values.tolist(), nan_ok=True), column
+                assert getattr(getattr(again, name), column).tolist() == pytest.approx(values.tolist(), nan_ok=True), (
+                    column
+                )
 
 
 def test_bad_nets_are_refused_with_every_problem(tmp_path):

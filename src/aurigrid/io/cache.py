@@ -8,6 +8,7 @@ missing, damaged or of another key is built again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -95,8 +96,14 @@ class CacheEntry:
             return None
 
     def write(self, imported: Import, extra: dict[str, Array] | None = None) -> None:
-        """Keep an import; a cache that cannot be written is no error."""
-        write_atomic(self.path(), lambda file: file.write(pack(imported, extra or {})))
+        """Keep an import in place of those with an older key; a cache that cannot be written is no error."""
+        if not write_atomic(self.path(), lambda file: file.write(pack(imported, extra or {}))):
+            return
+        stem, _, _ = self.path().name.rpartition("-")
+        for old in self.path().parent.glob(f"{stem}-{'[0-9a-f]' * 16}.*"):
+            if not old.name.startswith(f"{stem}-{self.key()}."):
+                with contextlib.suppress(OSError):
+                    old.unlink()
 
 
 def write_atomic(path: Path, fill: Callable[[Any], object]) -> bool:

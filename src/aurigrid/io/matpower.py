@@ -264,7 +264,7 @@ class _Converter:
         ratio, shift = b[:, 8], b[:, 9]
         kv = self.bus[:, 9]
         other_kv = (kv[f] != kv[to]) & (kv[f] > 0) & (kv[to] > 0)
-        transformer = ((ratio != 0) & ~((ratio == 1) & (shift == 0) & ~other_kv)) | (shift != 0) | other_kv
+        transformer = (ratio != 0) | (shift != 0) | other_kv
         size = np.hypot(b[:, 2], b[:, 3])
         short = (size < MIN_IMPEDANCE_PU) & np.isin(ratio, (0, 1)) & (shift == 0)
         extra = np.zeros(len(self.bus))
@@ -274,8 +274,8 @@ class _Converter:
         if (short & (size > 0)).any():
             why = f"below {MIN_IMPEDANCE_PU:g} pu an impedance only spoils the numbers"
             self.report.approximate("branch", "next to no impedance: now switches", row[short & (size > 0)], why)
-            charged = short & on & (b[:, 4] != 0)
-            np.add.at(extra, f[charged], b[charged, 4] * self.base_mva)
+        charged = short & on & (b[:, 4] != 0)
+        np.add.at(extra, f[charged], b[charged, 4] * self.base_mva)
         rate = np.where(b[:, 5:8] == 0, np.inf, b[:, 5:8])
         low = np.where(b[:, 11] == 0, -360.0, np.clip(b[:, 11], -360, 360))
         high = np.where(b[:, 12] == 0, 360.0, np.clip(b[:, 12], -360, 360))

@@ -83,7 +83,7 @@ def add_lines(frame: Frame, rows: Rows, switches: Rows) -> None:
     )
     if short.any():
         at = np.flatnonzero(short)
-        note_short(frame, [ids[i] for i in at], size[at])
+        note_short(frame, [ids[i] for i in at], size[at], (b[at] != 0) | (g[at] != 0))
         switches.add(
             len(at),
             id=[ids[i] for i in at],
@@ -95,7 +95,7 @@ def add_lines(frame: Frame, rows: Rows, switches: Rows) -> None:
         )
 
 
-def note_short(frame: Frame, ids: list[str], size: Array) -> None:
+def note_short(frame: Frame, ids: list[str], size: Array, charged: Array) -> None:
     """Name the lines that became switches, by whether that changes anything."""
     none = [id for id, z in zip(ids, size, strict=True) if z == 0]
     tiny = [id for id, z in zip(ids, size, strict=True) if z > 0]
@@ -104,6 +104,9 @@ def note_short(frame: Frame, ids: list[str], size: Array) -> None:
     if tiny:
         why = f"below {MIN_IMPEDANCE_PU:g} pu an impedance only spoils the numbers"
         frame.report.approximate("line", "next to no impedance: now switches", tiny, why)
+    lost = [id for id, c in zip(ids, charged, strict=True) if c]
+    if lost:
+        frame.report.ignore("line", "charging of lines that became switches", lost, "a switch has no charging")
 
 
 # ---- impedances and switches ----------------------------------------------------------------------------------------
