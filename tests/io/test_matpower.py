@@ -1,5 +1,6 @@
 """The MATPOWER reader against matpowercaseframes, field by field, and against the format's manual on small files."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -299,8 +300,11 @@ def test_arithmetic_follows_matlab(expression, value):
     assert got.item() == pytest.approx(value, rel=1e-15)
 
 
-def test_literals(tmp_path):
-    text = "function mpc = f\r\nmpc.a = [1, 2e-3 .5\n-4 +5 1/4; Inf -Inf NaN]; mpc.b = [ ... rest\n 1 2 ...\n 3 ];\nmpc.c = [];\nmpc.d={};\n"
+def test_literals():
+    text = (
+        "function mpc = f\r\nmpc.a = [1, 2e-3 .5\n-4 +5 1/4; Inf -Inf NaN]; mpc.b = [ ... rest\n 1 2 ...\n 3 ];\n"
+        "mpc.c = [];\nmpc.d={};\n"
+    )
     got = read_case_text(text, "f.m")
     np.testing.assert_array_equal(got.matrices["a"], [[1, 0.002, 0.5], [-4, 5, 0.25], [np.inf, -np.inf, np.nan]])
     np.testing.assert_array_equal(got.matrices["b"], [[1, 2, 3]])
@@ -362,3 +366,11 @@ def test_all_problems_come_at_once(tmp_path):
 def test_missing_file():
     with pytest.raises(InputError, match="cannot be read"):
         read_matpower(Path("no") / "such.m")
+
+
+def test_the_two_bus_case_balances_at_its_closed_form():
+    folder = Path(__file__).parent.parent / "cases" / "two_bus"
+    expected = json.loads((folder / "expected.json").read_text())
+    grid = read_matpower(folder / "grid.m").network
+    v, angle = np.array(expected["v_mag_pu"]), np.array(expected["v_ang_deg"])
+    assert np.abs(mismatch(grid, v, angle)).max() < expected["tolerance"]["mva"]

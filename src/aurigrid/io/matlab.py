@@ -187,7 +187,8 @@ class _Reader:
 
     def cell(self, head: re.Match[str]) -> list[str]:
         """The cell array of strings whose opening brace was just read."""
-        out, at = [], head.end()
+        out: list[str] = []
+        at = head.end()
         while token := _CELL_TOKEN.search(self.text, at):
             if (stray := self.text[at : token.start()].strip(" \t\n\v;,")) != "":
                 raise self.fail(f"{head['name']} holds {stray[:40]!r}, which is not a string", pos=at)

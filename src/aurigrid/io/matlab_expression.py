@@ -139,7 +139,7 @@ class Expression:
             return value
         self.expect("(")
         rows, columns = self.indices(value.shape, ")")
-        return value[np.ix_(rows, columns)]
+        return np.asarray(value[np.ix_(rows, columns)])
 
     def indices(self, shape: tuple[int, ...], close: str = "") -> tuple[Array, Array]:
         """Zero-based rows and columns of ``(rows, columns)``, each a list, a mask-free expression or ``:``."""

@@ -24,6 +24,7 @@ _PQ, _PV, _REF, _ISOLATED = 1, 2, 3, 4
 
 _MIN_COLUMNS = {"bus": 13, "gen": 10, "branch": 11, "gencost": 5, "dcline": 17}
 _GEN_COLUMNS, _BRANCH_COLUMNS = 21, 13
+_ROWS = "ids shown are row numbers, from 1"
 _KNOWN_FIELDS = {
     *("version", "baseMVA", "bus", "gen", "branch", "gencost", "dcline"),
     *("bus_name", "genfuel", "gentype", "areas"),
@@ -155,22 +156,26 @@ class _Converter:
         numbers = self.bus[:, 0]
         ok = np.isfinite(numbers) & (numbers == np.round(numbers))
         if not ok.all():
-            self.issues.add(
-                "bus", "bus_i", "must be whole numbers", np.flatnonzero(~ok) + 1, "ids shown are row numbers"
-            )
+            self.issues.add("bus", "bus_i", "must be whole numbers", (np.flatnonzero(~ok) + 1).tolist(), _ROWS)
             self.issues.raise_if_any()
         order = np.argsort(numbers, kind="stable")
         ranked = numbers[order]
         twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
         if len(twice):
-            self.issues.add("bus", "bus_i", "must be unique", twice.astype(int), "give each bus its own number")
+            self.issues.add(
+                "bus", "bus_i", "must be unique", twice.astype(int).tolist(), "give each bus its own number"
+            )
 
         def position(table: str, field: str, wanted: Array, rows: Array) -> Array:
             at = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
             missing = ranked[at] != wanted
             if missing.any():
                 self.issues.add(
-                    table, field, "names buses that do not exist", rows[missing], "ids shown are row numbers, from 1"
+                    table,
+                    field,
+                    "names buses that do not exist",
+                    rows[missing].tolist(),
+                    _ROWS,
                 )
             return order[at].astype(np.int32)
 
@@ -193,15 +198,15 @@ class _Converter:
             width = {"bus": 13, "gen": _GEN_COLUMNS, "branch": _BRANCH_COLUMNS}[table]
             nan_rows = np.flatnonzero(np.isnan(array[:, :width]).any(axis=1))
             if len(nan_rows):
-                self.issues.add(table, "", "holds NaN", nan_rows + 1, "ids shown are row numbers, from 1")
+                self.issues.add(table, "", "holds NaN", (nan_rows + 1).tolist(), _ROWS)
             for column, field in names.items():
                 bad = np.flatnonzero(np.isinf(array[:, column]))
                 if len(bad):
-                    self.issues.add(table, field, "must be finite", bad + 1, "ids shown are row numbers, from 1")
+                    self.issues.add(table, field, "must be finite", (bad + 1).tolist(), _ROWS)
         bad = np.flatnonzero(~np.isin(self.bus[:, 1], (_PQ, _PV, _REF, _ISOLATED)))
         if len(bad):
             numbers = self.bus[bad, 0].astype(np.int64)
-            self.issues.add("bus", "type", "must be 1 (PQ), 2 (PV), 3 (reference) or 4 (isolated)", numbers)
+            self.issues.add("bus", "type", "must be 1 (PQ), 2 (PV), 3 (reference) or 4 (isolated)", numbers.tolist())
 
     # ---- model --------------------------------------------------------------------------------------------------
 
@@ -314,9 +319,9 @@ class _Converter:
             why = "as MATPOWER does where units at one bus disagree"
             self.report.merge("gen", "Vg is that of the last unit at its bus", self.gen_row[differs], why)
             v_set[held] = v_set[last[at[held]]]
-        first_at = {int(bus): row for row, bus in reversed(list(enumerate(at))) if self.gen_on[row]}
+        first_at = {int(bus): row for row, bus in reversed(list(enumerate(at.tolist()))) if self.gen_on[row]}
         reference = np.zeros(len(g), dtype=bool)
-        reference[[first_at[bus] for bus in np.flatnonzero(self.reference)]] = True
+        reference[[first_at[bus] for bus in np.flatnonzero(self.reference).tolist()]] = True
         agc, ten, thirty = g[:, 16], g[:, 17] / 10, g[:, 18] / 30
         ramp = np.where(agc > 0, agc, np.where(ten > 0, ten, np.where(thirty > 0, thirty, np.inf)))
         fuel = [_FUELS.get(v.lower(), v.lower()) for v in self.labels("genfuel")]

@@ -212,7 +212,7 @@ def thyristor_susceptance(frame: Frame, data: Any, at: Array, column: str = "thy
     z_base = frame.kv[at] ** 2 / frame.base_mva
     x_l, x_c = numbers(data, "x_l_ohm") / z_base, numbers(data, "x_cvar_ohm") / z_base
     a = np.deg2rad(numbers(data, column))
-    return (2 * (np.pi - a) + np.sin(2 * a) + np.pi * x_l / x_c) / (np.pi * x_l)
+    return np.asarray((2 * (np.pi - a) + np.sin(2 * a) + np.pi * x_l / x_c) / (np.pi * x_l))
 
 
 def add_bus_switches(frame: Frame, rows: Rows, switches: Rows) -> None:

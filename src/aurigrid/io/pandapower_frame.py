@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from aurigrid.errors import IssueList
 from aurigrid.io.report import ReportBuilder
-from aurigrid.model.table import Array
+from aurigrid.model.table import Array, Table
+
+T = TypeVar("T", bound=Table)
 
 NO_LIMIT = 99_999.0
 """The tool's converters write this for "no limit" into currents (kA) and ratings (MVA)."""
@@ -75,7 +78,7 @@ class Frame:
         if (at < 0).any():
             ids = [f"{table}:{i}" for i in frame.index[at < 0]]
             self.issues.add(table, column, "names buses that do not exist", ids, "correct the bus or drop the element")
-        return np.maximum(at, 0).astype(np.int32)
+        return np.asarray(np.maximum(at, 0), dtype=np.int32)
 
     def add_bus(self, id: str, name: str, like: int, *, star: bool = False, on: bool = True) -> int:
         """Add a bus with the nominal voltage of the bus at position `like`; returns its position."""
@@ -108,10 +111,8 @@ class Rows:
             known.extend(value if isinstance(value, Iterable) and not isinstance(value, str) else [value] * n)
         self.n += n
 
-    def make(self, table: Any) -> Any:
+    def make(self, table: type[T]) -> T:
         """The table."""
-        import dataclasses
-
         default = {f.name: f.metadata["default"] for f in dataclasses.fields(table)}
         done = {}
         for name, values in self.columns.items():

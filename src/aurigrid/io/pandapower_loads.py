@@ -63,10 +63,10 @@ def add_loads(frame: Frame, rows: Rows) -> None:
     scaling = numbers(data, "scaling", 1.0)
     share = {}
     for ours, part in (("p", "p"), ("q", "q")):
-        for kind in ("z", "i"):
-            old = numbers(data, f"const_{kind}_percent", 0.0)
-            new = f"const_{kind}_{part}_percent"
-            share[f"{ours}_share_{kind}"] = (numbers(data, new, 0.0) if new in data.columns else old) / 100
+        for law in ("z", "i"):
+            old = numbers(data, f"const_{law}_percent", 0.0)
+            new = f"const_{law}_{part}_percent"
+            share[f"{ours}_share_{law}"] = (numbers(data, new, 0.0) if new in data.columns else old) / 100
     if frame.options.get("voltage_depend_loads", True) is False:
         share = {key: np.zeros(len(data)) for key in share}
     elif any(v.any() for v in share.values()):

@@ -327,7 +327,8 @@ def star_legs(vk: Array, vkr: Array, sn: Array) -> tuple[Array, Array]:
     x = np.sqrt(np.maximum(z**2 - r**2, 0.0))
 
     def legs(d: Array) -> Array:
-        return 0.5 * sn / sn[0] * np.stack([d[0] + d[2] - d[1], d[1] + d[0] - d[2], d[2] + d[1] - d[0]])
+        sums = np.stack([d[0] + d[2] - d[1], d[1] + d[0] - d[2], d[2] + d[1] - d[0]])
+        return np.asarray(0.5 * sn / sn[0] * sums)
 
     r_leg, x_leg = legs(r), legs(x)
     return np.sign(x_leg) * np.hypot(r_leg, x_leg), r_leg

@@ -120,7 +120,9 @@ def relative_profiles(net: Any, network: Network) -> tuple[Array, dict[str, Arra
         if not len(data) or "profile" not in data.columns or their_column not in data.columns:
             continue
         where = {id: i for i, id in enumerate(getattr(network, table).id)}
-        at, columns, factors = [], [], []
+        at: list[int] = []
+        columns: list[int] = []
+        factors: list[float] = []
         for index, name, factor in zip(data.index, data["profile"], data[their_column], strict=True):
             key = f"{name}{suffix}"
             if key not in available or factor != factor:
@@ -131,16 +133,15 @@ def relative_profiles(net: Any, network: Network) -> tuple[Array, dict[str, Arra
             at.append(where[f"{their_table}:{index}"])
             columns.append(kept[key])
             factors.append(sign * float(factor))
-        series = found.setdefault(f"{table}.{column}", [np.zeros(0), np.zeros(0), np.zeros(0)])
-        for i, part in enumerate((at, columns, factors)):
-            series[i] = np.r_[series[i], part]
+        series = found.get(f"{table}.{column}", [np.zeros(0), np.zeros(0), np.zeros(0)])
+        found[f"{table}.{column}"] = [np.r_[old, new] for old, new in zip(series, (at, columns, factors), strict=True)]
     time = next(f["time"] for f in frames.values() if len(f)).to_numpy()
-    arrays = {"time": utc_axis(time).astype(np.int64)}
-    for key, (at, columns, factors) in found.items():
-        order = np.argsort(at, kind="stable")
-        arrays[f"{key}.at"] = at[order].astype(np.int32)
-        arrays[f"{key}.column"] = columns[order].astype(np.int32)
-        arrays[f"{key}.factor"] = factors[order]
+    arrays: dict[str, Array] = {"time": utc_axis(time).astype(np.int64)}
+    for key, (positions, picked, scale) in found.items():
+        order = np.argsort(positions, kind="stable")
+        arrays[f"{key}.at"] = positions[order].astype(np.int32)
+        arrays[f"{key}.column"] = picked[order].astype(np.int32)
+        arrays[f"{key}.factor"] = scale[order]
     relative = np.ascontiguousarray(np.stack(values, axis=1)) if values else np.zeros((len(time), 0))
     return relative, arrays
 
