@@ -153,6 +153,7 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
     shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
     v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
+    edit_ptr, edit_node, edit_zip = batch.edit_ptr, batch.edit_node, batch.edit_zip
     e, f, p, q = np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES)
     p_free, q_free = np.zeros(n * LANES), np.zeros(n * LANES)
     tz, worst_of, turned_of, low_of, high_of = (
@@ -173,6 +174,10 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
                     r = batch.row[first + lane] if zip_.shape[0] > 1 else 0
                     for part in range(4):
                         tz[part * LANES + lane] = zip_[r, part, c]
+                    for y in range(edit_ptr[first + lane], edit_ptr[first + lane + 1]):
+                        if edit_node[y] == x:
+                            for part in range(4):
+                                tz[part * LANES + lane] += edit_zip[y, part]
                 at = i * LANES
                 square = load(e, at) * load(e, at) + load(f, at) * load(f, at)
                 size = vsqrt(square)

@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, cast, load, splat, store, vabs, vmax, vsqrt, widen
+from aurigrid.kernels.simd import LANES, blend, cast, load, splat, store, vabs, vmax, vsqrt, widen
 from aurigrid.kernels.tile import (
     CONVERGED,
     DIVERGED,
@@ -282,6 +282,7 @@ def _border_step(rows, tile):
     alpha, head, scratch, event_lane, event_y = tile.alpha, tile.head, tile.scratch, tile.event_lane, tile.event_y
     event_other, event_next, slack = tile.event_other, tile.event_next, tile.slack
     change = np.zeros(n_island * LANES)
+    live = load(tile.live, 0)
     for i in reference:
         at = i * LANES
         e, f = load(te, at), load(tf, at)
@@ -309,7 +310,8 @@ def _border_step(rows, tile):
                 scratch[LANES + lane] -= q * border[j] + p * border[j + LANES]
                 x = event_next[x]
             need, gain = load(scratch, 0), load(scratch, LANES)
-        store(change, island[i] * LANES, need / gain)
+        # a lane that is done keeps its lambda: it must not depend on how long its neighbours go on
+        store(change, island[i] * LANES, blend(live, need / gain, splat(0.0)))
     for r in range(n_island):
         store(slack, r * LANES, load(slack, r * LANES) + load(change, r * LANES))
     for i in range(len(kind)):

@@ -77,7 +77,8 @@ class Batch(NamedTuple):
         out_ptr, out_branch: outaged branches of each scenario.
         off_ptr, off_node: nodes without supply of each scenario.
         edit_ptr, edit_node: nodes whose injection or limits differ in a scenario, with the changes
-        edit_p, edit_q, edit_q_min, edit_q_max, edit_alpha (pu, added) and edit_free (1: regulation is lost).
+        edit_p, edit_q, edit_q_min, edit_q_max, edit_alpha, edit_v (pu, added), edit_zip (k, 4) (added to the four
+            voltage-dependent parts of the node, as in zip) and edit_free (1: regulation is lost).
         zip_node: (n,) int32, column of the node in the voltage-dependent parts, -1 for none.
         zip: (n_row or 1, 4, n_zip) injections proportional to |V| (p, q) and |V|^2 (p, q), in the order p1 p2 q1 q2, pu.
         held_place: (n_held,) int32 elimination position of each column of `Results.held`; held_column: (n,) its inverse, -1.
@@ -117,6 +118,8 @@ class Batch(NamedTuple):
     edit_q_min: Array
     edit_q_max: Array
     edit_alpha: Array
+    edit_v: Array
+    edit_zip: Array
     edit_free: Array
     zip_node: Array
     zip: Array
@@ -209,39 +212,6 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     tile.mp[:] = 1.0
     tile.mq[:] = 1.0
     return tile
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _edit_lanes(rows, batch, tile, lanes, scenario):
-    """Apply the sparse edits and the nodes without supply of the scenarios in some lanes."""
-    kind = rows.kind
-    edit_ptr, edit_node, edit_p, edit_q = batch.edit_ptr, batch.edit_node, batch.edit_p, batch.edit_q
-    edit_alpha, edit_q_min, edit_q_max = batch.edit_alpha, batch.edit_q_min, batch.edit_q_max
-    edit_free, off_ptr, off_node = batch.edit_free, batch.off_ptr, batch.off_node
-    tp, tq, alpha, q_min, q_max, mq = tile.p, tile.q, tile.alpha, tile.q_min, tile.q_max, tile.mq
-    flips, n_off, mp, special, off = tile.flips, tile.n_off, tile.mp, tile.special, tile.off
-    for lane in lanes:
-        s = scenario[lane]
-        for x in range(edit_ptr[s], edit_ptr[s + 1]):
-            i = edit_node[x]
-            at = i * LANES + lane
-            tp[at] += edit_p[x]
-            tq[at] += edit_q[x]
-            alpha[at] += edit_alpha[x]
-            q_min[at] += edit_q_min[x]
-            q_max[at] += edit_q_max[x]
-            if edit_free[x] and kind[i] == PV:
-                mq[at] = 1.0
-                flips[at] = FLIPS + 1
-        n_off[lane] = 0
-        for x in range(off_ptr[s], off_ptr[s + 1]):
-            i = off_node[x]
-            at = i * LANES + lane
-            mp[at], mq[at], alpha[at] = 0.0, 0.0, 0.0
-            flips[at] = FLIPS + 1
-            special[i] = 1
-            off[lane, n_off[lane]] = i
-            n_off[lane] += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -355,6 +325,7 @@ def _edit_lanes(rows, batch, tile, lanes, scenario):
     edit_ptr, edit_node, edit_p, edit_q = batch.edit_ptr, batch.edit_node, batch.edit_p, batch.edit_q
     edit_alpha, edit_q_min, edit_q_max = batch.edit_alpha, batch.edit_q_min, batch.edit_q_max
     edit_free, off_ptr, off_node = batch.edit_free, batch.off_ptr, batch.off_node
+    edit_v, edit_zip, zip_node, tz, v_set = batch.edit_v, batch.edit_zip, batch.zip_node, tile.zip, tile.v_set
     tp, tq, alpha, q_min, q_max, mq = tile.p, tile.q, tile.alpha, tile.q_min, tile.q_max, tile.mq
     flips, n_off, mp, special, off = tile.flips, tile.n_off, tile.mp, tile.special, tile.off
     for lane in lanes:
@@ -367,6 +338,11 @@ def _edit_lanes(rows, batch, tile, lanes, scenario):
             alpha[at] += edit_alpha[x]
             q_min[at] += edit_q_min[x]
             q_max[at] += edit_q_max[x]
+            v_set[at] += edit_v[x]
+            m = zip_node[i]
+            if m >= 0:
+                for part in range(4):
+                    tz[(4 * m + part) * LANES + lane] += edit_zip[x, part]
             if edit_free[x] and kind[i] == PV:
                 mq[at] = 1.0
                 flips[at] = FLIPS + 1

@@ -73,7 +73,13 @@ def power_flow(
 
 
 def check_options(
-    net: Network, scenarios: Scenarios | None, engine: str, tol_pu: float, max_iterations: int, slack: str, threads: int | None
+    net: Network,
+    scenarios: Scenarios | None,
+    engine: str,
+    tol_pu: float,
+    max_iterations: int,
+    slack: str,
+    threads: int | None,
 ) -> None:
     """Refuse options that make no sense, and validate the network once."""
     issues = IssueList()
@@ -104,7 +110,12 @@ def ensure_valid(net: Network) -> None:
 
 
 def solve_cases(
-    net: Network, cases: Cases, engine: Engine, how: Settings, start: Start | None = None, start_row: Array | None = None
+    net: Network,
+    cases: Cases,
+    engine: Engine,
+    how: Settings,
+    start: Start | None = None,
+    start_row: Array | None = None,
 ) -> Solution:
     """`power_flow` on cases; the network and the options are taken as checked.
 
@@ -119,12 +130,15 @@ def solve_cases(
         if engine == "dc" or start is None:
             return solve_dc(on, some, distributed=how.distributed)
         begin = start if on is grid else Start.at(on, start.v)
-        return _solve_newton(on, some, begin, np.zeros(some.n, np.int32) if start_row is None else start_row[which], how)
+        return _solve_newton(
+            on, some, begin, np.zeros(some.n, np.int32) if start_row is None else start_row[which], how
+        )
 
     moved = _without_reference(grid, cases)
     if not moved.any():
         return run(grid, cases, np.arange(cases.n))
-    # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds
+    # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds;
+    # the new reference keeps the angle that it has in the base case
     rest = np.flatnonzero(~moved)
     parts = [(rest, run(grid, cases.take(rest), rest))] if rest.size else []
     for which, kind in _moved_references(grid, cases, np.flatnonzero(moved)):
@@ -138,7 +152,17 @@ def _solve_newton(grid: Grid, cases: Cases, start: Start, start_row: Array, how:
     mark_islanded(done.status, off)
     slack_mw = done.slack * grid.base_mva
     return Solution(
-        grid, cases, done.status, done.iterations, done.mismatch_pu, done.v, done.held, done.need, slack_mw, off, "newton"
+        grid,
+        cases,
+        done.status,
+        done.iterations,
+        done.mismatch_pu,
+        done.v,
+        done.held,
+        done.need,
+        slack_mw,
+        off,
+        "newton",
     )
 
 
@@ -165,7 +189,9 @@ def _moved_references(grid: Grid, cases: Cases, which: Array) -> list[tuple[Arra
     groups: dict[bytes, tuple[list[int], Array]] = {}
     case_r, r_out = regulators_out(grid, cases)
     buses = cases.pairs("bus")
-    size = np.where(reg.table == 0, np.nan_to_num(net.gen.p_max_mw, posinf=0.0)[np.where(reg.table == 0, reg.element, 0)], -1.0)
+    size = np.where(
+        reg.table == 0, np.nan_to_num(net.gen.p_max_mw, posinf=0.0)[np.where(reg.table == 0, reg.element, 0)], -1.0
+    )
     for c in which:
         out = np.zeros(len(reg.node), bool)
         out[r_out[case_r == c]] = True
@@ -175,13 +201,11 @@ def _moved_references(grid: Grid, cases: Cases, which: Array) -> list[tuple[Arra
         for i in np.flatnonzero(grid.kind == REF):
             if not out[reg.node == i].all():
                 continue
-            kind[i] = PQ if i not in dead else OFF
+            kind[i] = PQ
             left = np.flatnonzero(~out & (grid.island[reg.node] == grid.island[i]) & (reg.table == 0) & (reg.node != i))
             if (kind[(grid.island == grid.island[i])] == REF).any():
                 continue
-            if left.size == 0:
-                kind[grid.island == grid.island[i]] = OFF
-            else:
+            if left.size:  # else the island is without supply
                 kind[reg.node[left[np.argmax(size[left])]]] = REF
         entry = groups.setdefault(kind.tobytes(), ([], kind))
         entry[0].append(int(c))
@@ -226,6 +250,7 @@ def _find_base(grid: Grid, how: Settings) -> Start:
     cases = Cases.of(Scenarios.base(grid.net))
     first: Start | None = None
     for v in _guesses(grid, cases):
+        v = _turned(grid, v)
         guess = Start.at(grid, v[None])
         first = first or guess
         batch, _ = build_batch(grid, cases, guess, np.zeros(1, np.int32), enforce_q=how.q_limits)
@@ -234,6 +259,19 @@ def _find_base(grid: Grid, how: Settings) -> Start:
             return Start(np.where(np.isfinite(done.v), done.v, 1.0), done.held, done.slack)
     assert first is not None
     return first
+
+
+def _turned(grid: Grid, v: Array) -> Array:
+    """The same voltages with each reference at the angle that its unit gives, its island turned along."""
+    unit = grid.regulators.reference & (grid.regulators.table == 0) & (grid.kind[grid.regulators.node] == REF)
+    node, first = np.unique(grid.regulators.node[unit], return_index=True)
+    angle = np.deg2rad(grid.net.gen.v_ang_deg[grid.regulators.element[unit][first]])
+    turn = angle - np.angle(v[node])
+    by_island = np.zeros(grid.n_island)
+    by_island[grid.island[node][::-1]] = turn[::-1]
+    out: Array = v * np.exp(1j * by_island[grid.island])
+    out[node] = np.abs(v[node]) * np.exp(1j * angle)
+    return out
 
 
 def _guesses(grid: Grid, cases: Cases) -> Iterator[Array]:

@@ -39,7 +39,8 @@ class Linear:
         self.b = np.where(live, 1.0 / (x * branch.tap_ratio), 0.0)
         self.shift = np.deg2rad(branch.shift_deg)
         self.from_node, self.to_node = np.where(live, grid.from_node, 0), np.where(live, grid.to_node, 0)
-        self.free = np.flatnonzero((grid.kind != REF) & (grid.kind != OFF))
+        fed = np.isin(grid.island, grid.island[grid.kind == REF])
+        self.free = np.flatnonzero((grid.kind != REF) & (grid.kind != OFF) & fed)
         self.place = np.full(grid.n_node, -1)
         self.place[self.free] = np.arange(len(self.free))
         self.angle = np.zeros(grid.n_node)
@@ -52,7 +53,9 @@ class Linear:
         full = coo_array((value, (row, col)), shape=(grid.n_node, grid.n_node)).tocsr()
         self.matrix = full
         inner = full[self.free][:, self.free].tocsc()
-        self.factor = splu(inner, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}) if len(self.free) else None
+        self.factor = (
+            splu(inner, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}) if len(self.free) else None
+        )
         # injections that phase shifters and conductances stand for
         self.offset = np.bincount(f, b * self.shift[live], minlength=grid.n_node) - np.bincount(
             t, b * self.shift[live], minlength=grid.n_node
@@ -187,13 +190,13 @@ def _with_outages(linear: Linear, batch: Batch, p: Array) -> tuple[Array, Array]
     where = dict(zip(which.tolist(), range(len(which)), strict=True))
     for s in np.flatnonzero(size > 0):
         k = [where[x] for x in batch.out_branch[batch.out_ptr[s] : batch.out_ptr[s + 1]].tolist() if x in where]
-        if split[s] and len(k) == 1:
-            # a bridge to a part without injections carries nothing, in service or not
-            continue
         if not k:
             continue
+        dead = linear.grid.pattern.order[batch.off_node[batch.off_ptr[s] : batch.off_ptr[s + 1]]]
+        if split[s] and len(k) == 1 and not linear.offset[dead].any():
+            # a bridge to a part without injections carries nothing, in service or not
+            continue
         if split[s]:
-            dead = linear.grid.pattern.order[batch.off_node[batch.off_ptr[s] : batch.off_ptr[s + 1]]]
             theta[s] = _island_solve(linear, p[s], which[k], dead)
             continue
         f, t, b = linear.from_node[which[k]], linear.to_node[which[k]], linear.b[which[k]]

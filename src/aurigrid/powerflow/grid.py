@@ -52,6 +52,7 @@ class Grid:
         from_node, to_node: (n_branch,) int32 ends of each branch, -1 where it is out of service.
         y_branch: (n_branch, 8) real and imaginary parts of y_ff, y_ft, y_tf, y_tt, pu.
         shunt_y: (n_node,) complex admittance to ground of shunts in service, pu.
+        hvdc_on: (n_hvdc,) links in service whose two ends are supplied.
         regulators: what can hold voltages.
         pattern, rows: for the kernels, in elimination order.
     """
@@ -66,6 +67,7 @@ class Grid:
     to_node: Array
     y_branch: Array
     shunt_y: Array
+    hvdc_on: Array
     regulators: Regulators
     pattern: Pattern
     rows: Rows
@@ -117,7 +119,7 @@ def branch_admittances(net: Network) -> Array:
     return y.view(np.float64)
 
 
-def _regulators(net: Network, node_of_bus: Array, live: Array) -> Regulators:
+def _regulators(net: Network, node_of_bus: Array, live: Array, hvdc_on: Array) -> Regulators:
     """Collect in-service regulators on nodes that may be energised."""
     gen, svc, dc = net.gen, net.compensator, net.hvdc
     base = net.base_mva
@@ -132,8 +134,8 @@ def _regulators(net: Network, node_of_bus: Array, live: Array) -> Regulators:
         (1, svc.bus, svc.controlled_bus, svc.v_set_pu, svc.q_min_mvar, svc.q_max_mvar, svc.in_service & svc.regulates,
          np.zeros(len(svc), bool)),
         (2, dc.from_bus, nothing, dc.v_set_from_pu, dc.q_min_from_mvar, dc.q_max_from_mvar,
-         dc.in_service & dc.regulates_from, np.zeros(len(dc), bool)),
-        (3, dc.to_bus, nothing, dc.v_set_to_pu, dc.q_min_to_mvar, dc.q_max_to_mvar, dc.in_service & dc.regulates_to,
+         hvdc_on & dc.regulates_from, np.zeros(len(dc), bool)),
+        (3, dc.to_bus, nothing, dc.v_set_to_pu, dc.q_min_to_mvar, dc.q_max_to_mvar, hvdc_on & dc.regulates_to,
          np.zeros(len(dc), bool)),
     ]  # fmt: skip
     columns: list[list[Array]] = [[] for _ in range(8)]
@@ -164,7 +166,9 @@ def node_kinds(n_node: int, island: Array, regulators: Regulators, alive: Array,
     return kind
 
 
-def _rows(pattern: Pattern, kind: Array, island: Array, n_island: int, a: Array, b: Array, y: Array, shunt: Array) -> Rows:
+def _rows(
+    pattern: Pattern, kind: Array, island: Array, n_island: int, a: Array, b: Array, y: Array, shunt: Array
+) -> Rows:
     """Admittance rows in elimination order, with the slot of each block."""
     n = pattern.n
     live = a >= 0
@@ -247,8 +251,17 @@ def _compile(net: Network, single_reference: bool) -> Grid:
     s = net.shunt
     on = s.in_service & alive_bus[s.bus]
     np.add.at(shunt, node_of_bus[s.bus[on]], ((s.g_mw + 1j * s.b_mvar) * s.step)[on] / net.base_mva)
-    regulators = _regulators(net, node_of_bus, alive_bus)
-    kind = node_kinds(n_node, island, regulators, alive, single_reference)
+    dc = net.hvdc
+    hvdc_on = dc.in_service
+    # once more without the links that turn out to have an end without supply
+    for _ in range(2):
+        regulators = _regulators(net, node_of_bus, alive_bus, hvdc_on)
+        kind = node_kinds(n_node, island, regulators, alive, single_reference)
+        hvdc_on = hvdc_on & (kind[node_of_bus[dc.from_bus]] != OFF) & (kind[node_of_bus[dc.to_bus]] != OFF)
+        if np.array_equal(hvdc_on, dc.in_service):
+            break
     pattern = analyse(n_node, a[use], b[use])
     rows = _rows(pattern, kind, island, n_island, a, b, y, shunt)
-    return Grid(net, node_of_bus, n_node, kind, island, n_island, a, b, y, shunt, regulators, pattern, rows)
+    return Grid(
+        net, node_of_bus, n_node, kind, island, n_island, a, b, y, shunt, hvdc_on, regulators, pattern, rows
+    )  # fmt: skip

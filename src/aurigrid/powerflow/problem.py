@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _WIDE_PU = 1e6
 """Stands for "no reactive limit", so that limits can be added and taken off."""
+_NO_SHARE = 1e-9
+"""Slack shares of an island, which sum to 1, count as none below this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,9 @@ class Injections:
     """Specified injections of the network's elements for a set of scenario rows, in border units.
 
     Attributes:
-        gen_p, gen_q, load_p, load_q: (n_row or 1, k), as given or as in the network.
+        gen_p, gen_q, load_p, load_q, storage_p, storage_q, hvdc_p: (n_row or 1, k), as given or as in the network.
+        varied: names of those that differ by scenario. They take the same path through the arithmetic for one
+            scenario as for many, so that a batch equals its scenarios one by one to the last bit.
     """
 
     gen_p: Array
@@ -53,25 +57,30 @@ class Injections:
     storage_p: Array
     storage_q: Array
     hvdc_p: Array
+    varied: frozenset[str]
 
     @classmethod
     def of(cls, grid: Grid, sc: Scenarios) -> Injections:
-        net = grid.net
+        net, varied = grid.net, set()
 
-        def pick(given: Array | None, table: Array) -> Array:
+        def pick(name: str, given: Array | None, table: Array) -> Array:
             if given is None:
                 return table[None, :]
-            return given[:1] if given.strides[0] == 0 else given
+            if given.strides[0] == 0:
+                return given[:1]
+            varied.add(name)
+            return given
 
-        return cls(
-            pick(sc.gen_p_mw, net.gen.p_mw),
-            pick(sc.gen_q_mvar, net.gen.q_mvar),
-            pick(sc.load_p_mw, net.load.p_mw),
-            pick(sc.load_q_mvar, net.load.q_mvar),
-            pick(sc.storage_p_mw, net.storage.p_mw),
-            pick(sc.storage_q_mvar, net.storage.q_mvar),
-            pick(sc.hvdc_p_mw, net.hvdc.p_mw),
+        tables = (
+            pick("gen_p", sc.gen_p_mw, net.gen.p_mw),
+            pick("gen_q", sc.gen_q_mvar, net.gen.q_mvar),
+            pick("load_p", sc.load_p_mw, net.load.p_mw),
+            pick("load_q", sc.load_q_mvar, net.load.q_mvar),
+            pick("storage_p", sc.storage_p_mw, net.storage.p_mw),
+            pick("storage_q", sc.storage_q_mvar, net.storage.q_mvar),
+            pick("hvdc_p", sc.hvdc_p_mw, net.hvdc.p_mw),
         )
+        return cls(*tables, frozenset(varied))
 
     def at(self, name: str, row: Array, element: Array) -> Array:
         """Values of one table at (row, element) pairs."""
@@ -122,31 +131,30 @@ def _fixed(grid: Grid, inj: Injections) -> tuple[Array, Array, Array, Array]:
     p, q = np.zeros(grid.n_node), np.zeros(grid.n_node)
     extra: list[tuple[Array, Array]] = []
 
-    def add(bus: Array, p_mw: Array, q_mvar: Array, use: Array) -> None:
+    def add(bus: Array, p_mw: Array, q_mvar: Array, use: Array, *names: str) -> None:
         nonlocal p, q
-        rows = max(len(p_mw), len(q_mvar))
         sp, sq = _node_sum(grid, bus, p_mw, use), _node_sum(grid, bus, q_mvar, use)
-        if rows == 1:
+        if not inj.varied.intersection(names):
             p, q = p + sp[0] / base, q + sq[0] / base
         else:
-            shape = (rows, grid.n_node)
+            shape = (max(len(p_mw), len(q_mvar)), grid.n_node)
             extra.append((np.broadcast_to(sp / base, shape), np.broadcast_to(sq / base, shape)))
 
     gen_q_use = net.gen.in_service & ~regulating_units(grid)
-    if len(inj.gen_p) == 1:
+    if "gen_p" not in inj.varied:
         add(net.gen.bus, inj.gen_p, np.zeros_like(inj.gen_p), net.gen.in_service)
-    add(net.gen.bus, np.zeros((1, net.n_gen)), inj.gen_q, gen_q_use)
+    add(net.gen.bus, np.zeros((1, net.n_gen)), inj.gen_q, gen_q_use, "gen_q")
     constant_p = 1 - net.load.p_share_z - net.load.p_share_i
     constant_q = 1 - net.load.q_share_z - net.load.q_share_i
-    if len(inj.load_p) == 1:
+    if "load_p" not in inj.varied:
         add(net.load.bus, -inj.load_p * constant_p, np.zeros_like(inj.load_p), net.load.in_service)
-    if len(inj.load_q) == 1:
+    if "load_q" not in inj.varied:
         add(net.load.bus, np.zeros_like(inj.load_q), -inj.load_q * constant_q, net.load.in_service)
-    add(net.storage.bus, inj.storage_p, inj.storage_q, net.storage.in_service)
+    add(net.storage.bus, inj.storage_p, inj.storage_q, net.storage.in_service, "storage_p", "storage_q")
     sent, arriving = hvdc_arriving_mw(net, inj.hvdc_p)
     dc = net.hvdc
-    add(dc.from_bus, sent, np.where(dc.regulates_from, 0.0, dc.q_from_mvar)[None], dc.in_service)
-    add(dc.to_bus, arriving, np.where(dc.regulates_to, 0.0, dc.q_to_mvar)[None], dc.in_service)
+    add(dc.from_bus, sent, np.where(dc.regulates_from, 0.0, dc.q_from_mvar)[None], grid.hvdc_on, "hvdc_p")
+    add(dc.to_bus, arriving, np.where(dc.regulates_to, 0.0, dc.q_to_mvar)[None], grid.hvdc_on, "hvdc_p")
     svc = net.compensator
     add(svc.bus, np.zeros((1, len(svc))), svc.q_mvar[None], svc.in_service & ~svc.regulates)
     if not extra:
@@ -170,7 +178,12 @@ def _voltage_parts(grid: Grid, sc: Scenarios, inj: Injections) -> tuple[Array, A
     parts = np.zeros((rows if len(chosen) else 1, 4, len(chosen)))
     if len(chosen):
         for k, (values, share) in enumerate(
-            ((inj.load_p, load.p_share_i), (inj.load_p, load.p_share_z), (inj.load_q, load.q_share_i), (inj.load_q, load.q_share_z))
+            (
+                (inj.load_p, load.p_share_i),
+                (inj.load_p, load.p_share_z),
+                (inj.load_q, load.q_share_i),
+                (inj.load_q, load.q_share_z),
+            )
         ):
             place = (0, 1, 2, 3)[k]
             parts[:, place] -= _node_sum(grid, load.bus, values * share, varies)[:, chosen] / base
@@ -198,18 +211,45 @@ def reactive_limits(grid: Grid, inj: Injections, enforce: bool) -> tuple[Array, 
     return np.clip(low, -_WIDE_PU, _WIDE_PU), np.clip(high, -_WIDE_PU, _WIDE_PU)
 
 
-def _set_points(grid: Grid, sc: Scenarios) -> Array:
-    """(n_row or 1, n_node) voltage set-points, pu; the first regulator of a node decides."""
+def _own_set_points(grid: Grid, sc: Scenarios) -> Array:
+    """(n_row or 1, k) set-point of each regulator, pu."""
     reg = grid.regulators
     own = reg.v_set_pu[None]
     if sc.gen_v_pu is not None:
         own = np.repeat(own, len(sc.gen_v_pu), 0)
         unit = reg.table == 0
         own[:, unit] = sc.gen_v_pu[:, reg.element[unit]]
+    return own
+
+
+def _precedence(grid: Grid) -> Array:
+    """(k,) regulators by node, in the order in which they decide its set-point: references, then units, first come."""
+    reg = grid.regulators
+    return np.lexsort((np.arange(len(reg.node)), ~reg.reference, reg.node))
+
+
+def _set_points(grid: Grid, own: Array) -> Array:
+    """(n_row or 1, n_node) voltage set-points, pu; the first regulator of a node decides."""
     out = np.ones((len(own), grid.n_node))
-    order = np.lexsort((np.arange(len(reg.node)), ~reg.reference, reg.node))[::-1]
-    out[:, reg.node[order]] = own[:, order]
+    order = _precedence(grid)[::-1]
+    out[:, grid.regulators.node[order]] = own[:, order]
     return out
+
+
+def _next_set_points(grid: Grid, cases: Cases, own: Array, case: Array, r: Array) -> Edits:
+    """Changes of set-point where the regulator that decides is out and another one at its node goes on."""
+    node, order = grid.regulators.node, _precedence(grid)
+    start, end = np.searchsorted(node[order], node), np.searchsorted(node[order], node, side="right")
+    first = order[start[r]] == r
+    case_of, lost = case[first].astype(np.int64), r[first]
+    at, last = start[lost], end[lost] - 1
+    is_out = case.astype(np.int64) * len(node) + r
+    while (step := (at < last) & np.isin(case_of * len(node) + order[at], is_out)).any():
+        at = at + step
+    goes_on = ~np.isin(case_of * len(node) + order[at], is_out)
+    case_of, lost, heir = case_of[goes_on], lost[goes_on], order[at[goes_on]]
+    row = cases.row[case_of] if len(own) > 1 else np.zeros(len(case_of), np.int64)
+    return _edit(case_of, node[lost], v=own[row, heir] - own[row, lost])
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,6 +263,8 @@ class Edits:
     q_min: Array
     q_max: Array
     alpha: Array
+    v: Array
+    zip: Array
     free: Array
 
     @classmethod
@@ -234,8 +276,8 @@ class Edits:
 
 def _edit(case: Array, node: Array, **values: Array) -> Edits:
     zero = np.zeros(len(case))
-    full = {name: values.get(name, zero) for name in ("p", "q", "q_min", "q_max", "alpha", "free")}
-    return Edits(case, node, **full)
+    full = {name: values.get(name, zero) for name in ("p", "q", "q_min", "q_max", "alpha", "v", "free")}
+    return Edits(case, node, **full, zip=values.get("zip", np.zeros((len(case), 4))))
 
 
 def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
@@ -254,7 +296,27 @@ def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
     return np.concatenate(case), np.concatenate(which)
 
 
-def _edits(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, alpha: Array) -> Edits:
+def without_dead_links(grid: Grid, cases: Cases, off: Pairs) -> Cases:
+    """The cases with HVDC links out that lose the supply at an end: a link cannot run on one converter."""
+    ends = [
+        (grid.node_of_bus[bus], k)
+        for k in np.flatnonzero(grid.hvdc_on)
+        for bus in (grid.net.hvdc.from_bus[k], grid.net.hvdc.to_bus[k])
+    ]
+    if not ends or not len(off.case):
+        return cases
+    found = [
+        Pairs(off.case[at], np.full(int(at.sum()), k, np.int32))
+        for node, k in ends
+        if (at := off.element == node).any()
+    ]
+    out = cases.pairs("hvdc")
+    for pairs in found:
+        out = merge_pairs(out, pairs, len(grid.net.hvdc))
+    return Cases(cases.scenarios, cases.row, {**cases.out, "hvdc": out})
+
+
+def _edits(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, alpha: Array, own: Array) -> Edits:
     net, base = grid.net, grid.base_mva
     node_of = grid.node_of_bus
     parts = []
@@ -271,18 +333,19 @@ def _edits(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, a
     pairs = cases.pairs("load")
     row, d = cases.row[pairs.case], pairs.element
     on = net.load.in_service[d].astype(float)
-    share_p = (1 - net.load.p_share_z - net.load.p_share_i)[d] * on
-    share_q = (1 - net.load.q_share_z - net.load.q_share_i)[d] * on
+    load = net.load
+    p, q = inj.at("load_p", row, d) / base * on, inj.at("load_q", row, d) / base * on
     parts.append(
         _edit(
-            pairs.case, node_of[net.load.bus[d]], p=inj.at("load_p", row, d) / base * share_p,
-            q=inj.at("load_q", row, d) / base * share_q,
+            pairs.case, node_of[load.bus[d]], p=p * (1 - load.p_share_z - load.p_share_i)[d],
+            q=q * (1 - load.q_share_z - load.q_share_i)[d],
+            zip=np.column_stack([p * load.p_share_i[d], p * load.p_share_z[d], q * load.q_share_i[d], q * load.q_share_z[d]]),
         )
     )  # fmt: skip
     pairs = cases.pairs("hvdc")
     if len(pairs.case):
         k, dc = pairs.element, net.hvdc
-        on = dc.in_service[k].astype(float)
+        on = grid.hvdc_on[k].astype(float)
         sent, arriving = hvdc_arriving_mw(net, inj.hvdc_p)
         row = cases.row[pairs.case] if len(inj.hvdc_p) > 1 else np.zeros(len(k), np.int64)
         for bus, mw, q, holds in (
@@ -300,7 +363,28 @@ def _edits(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, a
         unique, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
         lost = count == total[unique % grid.n_node]
         parts.append(_edit(case, node, q_min=-low[row, r], q_max=-high[row, r], free=lost[inverse].astype(float)))
+        parts.append(_next_set_points(grid, cases, own, case, r))
     return Edits.join(parts)
+
+
+def _reference_share(grid: Grid, edits: Edits, off: Pairs, alpha: Array) -> Edits:
+    """Edits that hand the balance of an island to its reference where all units that share in it are out."""
+    reference = np.flatnonzero(grid.kind == REF)
+    place = np.full(grid.n_island, -1)
+    place[grid.island[reference]] = reference
+    case, node = np.concatenate([edits.case, off.case]), np.concatenate([edits.node, off.element])
+    # shares at a node without supply go as a whole, those of its units that are out only once
+    key_off = off.case.astype(np.int64) * grid.n_node + off.element
+    dead = np.isin(edits.case.astype(np.int64) * grid.n_node + edits.node, key_off)
+    gone = np.concatenate([np.where(dead, 0.0, -edits.alpha), alpha[off.element]])
+    case, node, gone = case[gone > 0], node[gone > 0], gone[gone > 0]
+    total = np.bincount(grid.island, alpha, minlength=grid.n_island)
+    key, inverse = np.unique(case.astype(np.int64) * grid.n_island + grid.island[node], return_inverse=True)
+    left = total[key % grid.n_island] - np.bincount(inverse, gone, minlength=len(key))
+    bare = (left < _NO_SHARE) & (place[key % grid.n_island] >= 0)
+    key = key[bare]
+    at = place[key % grid.n_island]
+    return _edit((key // grid.n_island).astype(edits.case.dtype), at.astype(edits.node.dtype), alpha=1.0 - left[bare])
 
 
 def build_batch(
@@ -323,7 +407,8 @@ def build_batch(
     low, high = reactive_limits(grid, inj, enforce_q)
     reg = grid.regulators
     n_set = max(len(low), 1 if sc.gen_v_pu is None else len(sc.gen_v_pu))
-    v_set = np.broadcast_to(_set_points(grid, sc), (n_set, grid.n_node))
+    own = _own_set_points(grid, sc)
+    v_set = np.broadcast_to(_set_points(grid, own), (n_set, grid.n_node))
     q_min, q_max = np.zeros((n_set, grid.n_node)), np.zeros((n_set, grid.n_node))
     for k, i in enumerate(reg.node):
         q_min[:, i] += low[:, k]
@@ -338,22 +423,23 @@ def build_batch(
     reference = np.flatnonzero(grid.kind == REF)
     bare = reference[by_island[grid.island[reference]] <= 0]
     alpha[bare] = 1.0
-    edits = _edits(grid, cases, inj, low, high, weight)
     if off is None:
         off = unsupplied(grid, cases)
+    cases = without_dead_links(grid, cases, off)
+    edits = _edits(grid, cases, inj, low, high, weight, own)
+    edits = Edits.join([edits, _reference_share(grid, edits, off, alpha)])
     branch = cases.pairs("branch")
     connected = grid.from_node[branch.element] >= 0
     branch = Pairs(branch.case[connected], branch.element[connected])
-    touching = _touching(grid, cases.pairs("bus"))
-    branch = _merge(branch, touching, grid.net.n_branch)
+    branch = merge_pairs(branch, touching(grid, cases.pairs("bus")), grid.net.n_branch)
     held = np.flatnonzero(grid.rows.kind != PQ).astype(np.int32)
     column = np.full(grid.n_node, -1, np.int32)
     column[held] = np.arange(len(held))
     n = cases.n
 
-    def table(values: Array) -> Array:
+    def table(name: str) -> Array:
         # always a read-only view, so that kernels are compiled for one kind of array
-        view = (np.zeros((0, 0)) if len(values) == 1 else np.ascontiguousarray(values)).view()
+        view = (np.ascontiguousarray(getattr(inj, name)) if name in inj.varied else np.zeros((0, 0))).view()
         view.flags.writeable = False
         return view
 
@@ -364,7 +450,7 @@ def build_batch(
     ld = net.load
     batch = Batch(
         base_p[order], base_q[order],
-        table(inj.load_p), table(inj.load_q), table(inj.gen_p),
+        table("load_p"), table("load_q"), table("gen_p"),
         node(ld.bus, ld.in_service), node(net.gen.bus, net.gen.in_service),
         -(1 - ld.p_share_z - ld.p_share_i) / base, -(1 - ld.q_share_z - ld.q_share_i) / base, np.full(net.n_gen, 1 / base),
         _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),
@@ -375,7 +461,7 @@ def build_batch(
         branch.pointers(n), branch.element.astype(np.int32),
         off.pointers(n), position[off.element].astype(np.int32),
         Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,
-        edits.q_min, edits.q_max, edits.alpha, edits.free.astype(np.int8),
+        edits.q_min, edits.q_max, edits.alpha, edits.v, edits.zip, edits.free.astype(np.int8),
         zip_node[order], parts, held, column,
     )  # fmt: skip
     return _share_alpha(batch, n_set), off
@@ -390,7 +476,7 @@ def _in_order(values: Array, order: Array) -> Array:
     return np.ascontiguousarray(values[:, order]) if values.size else np.zeros((0, 0))
 
 
-def _touching(grid: Grid, buses: Pairs) -> Pairs:
+def touching(grid: Grid, buses: Pairs) -> Pairs:
     """Pairs (case, branch) of in-service branches that end at a node taken out."""
     if not len(buses.case):
         return buses
@@ -407,9 +493,9 @@ def _touching(grid: Grid, buses: Pairs) -> Pairs:
     return Pairs(case, which[by_node][first + np.arange(len(case))].astype(np.int32))
 
 
-def _merge(a: Pairs, b: Pairs, size: int) -> Pairs:
+def merge_pairs(a: Pairs, b: Pairs, size: int) -> Pairs:
     """Union of two sets of pairs, sorted by case."""
-    key = np.unique(np.concatenate([a.case.astype(np.int64) * size + a.element, b.case.astype(np.int64) * size + b.element]))
+    key = np.unique(
+        np.concatenate([a.case.astype(np.int64) * size + a.element, b.case.astype(np.int64) * size + b.element])
+    )
     return Pairs((key // max(size, 1)).astype(np.int32), (key % max(size, 1)).astype(np.int32))
-
-

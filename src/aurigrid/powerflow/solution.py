@@ -11,7 +11,14 @@ import numpy as np
 from aurigrid.kernels.flows import branch_powers, node_powers
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.grid import Grid
-from aurigrid.powerflow.problem import Injections, hvdc_arriving_mw, participation
+from aurigrid.powerflow.problem import (
+    Injections,
+    hvdc_arriving_mw,
+    merge_pairs,
+    participation,
+    touching,
+    without_dead_links,
+)
 from aurigrid.powerflow.status import Status
 
 if TYPE_CHECKING:
@@ -109,7 +116,7 @@ class Solution:
 
     @cached_property
     def _branch_out(self) -> tuple[Array, Array]:
-        pairs = self.cases.pairs("branch")
+        pairs = merge_pairs(self.cases.pairs("branch"), touching(self.grid, self.cases.pairs("bus")), self.net.n_branch)
         return pairs.pointers(self.n), pairs.element
 
     def branch_flow(self) -> BranchFlow:
@@ -148,8 +155,8 @@ class Solution:
         turn = theta[:, grid.from_node] - theta[:, grid.to_node] - np.deg2rad(branch.shift_deg)
         p = np.where(live, turn / x * grid.base_mva, 0.0)
         p[np.isnan(p) & self.converged[:, None]] = 0.0
-        pairs = self.cases.pairs("branch")
-        p[pairs.case, pairs.element] = 0.0
+        ptr, out = self._branch_out
+        p[np.repeat(np.arange(self.n), np.diff(ptr)), out] = 0.0
         p[~self.converged] = np.nan
         zero = np.zeros_like(p)
         return BranchFlow(p, zero, -p, zero, rate_mva=branch.rate_mva)
@@ -216,8 +223,8 @@ class Solution:
         put(st.bus, -self._table("storage_p") * st.in_service, -self._table("storage_q") * st.in_service)
         dc = net.hvdc
         if len(dc):
-            dc_on = np.repeat(dc.in_service[None], self.n, 0)
-            pairs = self.cases.pairs("hvdc")
+            dc_on = np.repeat(grid.hvdc_on[None], self.n, 0)
+            pairs = without_dead_links(grid, self.cases, self.off).pairs("hvdc")
             dc_on[pairs.case, pairs.element] = False
             sent, arriving = hvdc_arriving_mw(net, self._table("hvdc_p"))
             put(dc.from_bus, -sent * dc_on, -np.where(dc.regulates_from, 0.0, dc.q_from_mvar) * dc_on)

@@ -118,13 +118,16 @@ def _graph(grid: Grid) -> tuple[Array, Array, Array]:
 def unsupplied(grid: Grid, cases: Cases) -> Pairs:
     """Pairs (case, node): nodes that are supplied in the intact grid and are not in the case.
 
-    A single outage is looked at only where its branch is a bridge; several together are searched.
+    A single outage is looked at only where its branch is a bridge; several together are searched, and everything is
+    where an island has no reference left.
     """
     branch, bus = cases.pairs("branch"), cases.pairs("bus")
     branch_ptr = branch.pointers(cases.n)
     node_ptr = bus.pointers(cases.n)
     size = np.diff(branch_ptr)
     suspect = (size > 1) | (np.diff(node_ptr) > 0)
+    fed = np.isin(grid.island, grid.island[grid.kind == REF])
+    suspect |= bool(((grid.kind != OFF) & ~fed).any())
     if not len(branch.case) and not suspect.any():
         return Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
     ptr, idx, edge = _graph(grid)
@@ -138,5 +141,3 @@ def unsupplied(grid: Grid, cases: Cases) -> Pairs:
         np.flatnonzero(suspect),
     )  # fmt: skip
     return Pairs(case, node)
-
-
