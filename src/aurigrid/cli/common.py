@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -80,22 +81,19 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except AurigridError as error:
             say(f"error: {error}")
             code = NOT_SOLVED
+        except BrokenPipeError:  # the reader of our output (head, less) has gone: nobody is left to tell
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives until the interpreter flushes it at exit
+            code = NOT_SOLVED
+        except OSError as error:
+            say(f"error: {error.filename or 'a file'} could not be read or written ({error.strerror or error})")
+            code = NOT_SOLVED
         except KeyboardInterrupt:
             say("interrupted; nothing was kept")
             code = INTERRUPTED
-        except BrokenPipeError:  # the reader of our output (head, less) has gone: nobody is left to tell
-            sys.stdout = open(_null(), "w")  # noqa: SIM115 - lives until the interpreter flushes it at exit
-            code = NOT_SOLVED
         if code:
             raise typer.Exit(code)
 
     return run
-
-
-def _null() -> str:
-    import os
-
-    return os.devnull
 
 
 def plain(value: Any) -> Any:

@@ -54,7 +54,7 @@ def info(grid: Grid, json: Json = False, report: Report = False) -> None:
         "fuels_mw": _fuels(net),
         "profiles": _profiles(imported),
         "warnings": [str(issue) for issue in warnings],
-        **_reconciled(imported, report),
+        **reconciled(imported, report),
     }
     if json:
         print_json(data)
@@ -66,7 +66,7 @@ def info(grid: Grid, json: Json = False, report: Report = False) -> None:
     if len(data["fuels_mw"]) > 1:
         show.table("Units in service by fuel", [("fuel", "l"), ("MW", "r")], list(data["fuels_mw"].items()))
     if report:
-        _print_report(data)
+        print_report(data)
     sentences = [f"{net.n_bus:,} buses, {net.n_branch:,} branches, {net.n_gen:,} units, {net.n_load:,} loads."]
     if data["profiles"]:
         p = data["profiles"]
@@ -116,7 +116,7 @@ def pf(
         "mismatch_pu": float(solution.mismatch_pu[0]),
         "seconds": seconds,
         **(_figures(net, solution) if status.solved else {}),
-        **_reconciled(imported, report),
+        **reconciled(imported, report),
     }
     if json:
         print_json(data)
@@ -144,13 +144,13 @@ def convert(
         "out": str(out),
         "digest": imported.network.digest,
         "profiles": _profiles(imported),
-        **_reconciled(imported, report),
+        **reconciled(imported, report),
     }
     if json:
         print_json(data)
         return
     if report:
-        _print_report(data)
+        print_report(data)
     notes = imported.report
     sentences = [f"{imported.network.name} written to {out}."]
     sentences += [f"Approximated: {note}" for note in notes.approximated]
@@ -187,21 +187,23 @@ def _profiles(imported: Import) -> dict[str, Any] | None:
     }
 
 
-def _reconciled(imported: Import, wanted: bool) -> dict[str, Any]:
+def reconciled(imported: Import, wanted: bool) -> dict[str, Any]:
+    """The entry ``report``, where it was asked for: the import's account and its comparison with the source."""
     if not wanted:
         return {}
     from aurigrid.studies.reconcile import reconcile
 
     with compiling_notice():
         found = reconcile(imported)
-    return {"report": {**imported.report.to_dict(), "reconciliation": found.to_dict()}, "_lines": [
+    return {"report": {**imported.report.to_dict(), "reconciliation": found.to_dict(), "lines": [
         *imported.report.lines(), "", *found.lines()
-    ]}  # fmt: skip
+    ]}}  # fmt: skip
 
 
-def _print_report(data: dict[str, Any]) -> None:
+def print_report(data: dict[str, Any]) -> None:
+    """The entry ``report`` as text."""
     print("Import report")
-    for line in data["_lines"]:
+    for line in data["report"]["lines"]:
         print(f"  {line}")
     print()
 
@@ -244,7 +246,7 @@ def _print_pf(
     )
     name = shlex.quote(grid)
     if report:
-        _print_report(data)
+        print_report(data)
     if "losses_mw" not in data:
         say("no solution was found: the figures of this state are not shown")
         show.summary(

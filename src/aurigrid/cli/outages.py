@@ -60,7 +60,7 @@ def n1(
     json: Json = False,
 ) -> int:
     """Solve every outage of a grid. Exit code 1 if the grid has no solution even before an outage."""
-    from aurigrid.cli.grid import _print_report, _reconciled
+    from aurigrid.cli.grid import print_report, reconciled
     from aurigrid.io.load import load_with_report
     from aurigrid.powerflow import Status
     from aurigrid.security import security_analysis
@@ -83,12 +83,12 @@ def n1(
             threads=threads,
         )
     data = _findings(found, clock.seconds, top)
-    data = {"grid": net.name, **data, **_reconciled(imported, report)}
+    data = {"grid": net.name, **data, **reconciled(imported, report)}
     if json:
         print_json(data)
     else:
         if report:
-            _print_report(data)
+            print_report(data)
         _print_n1(grid, found, data, contingencies)
     return 0 if Status(int(found.base.status[0])).solved else NOT_SOLVED
 

@@ -21,6 +21,7 @@ from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.powerflow.api import check_options
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
 from aurigrid.store import RunWriter, start_run
@@ -123,7 +124,7 @@ def run_day(
         raise InputError(Issue("day", "steps_per_call", f"must be at least 1, is {steps_per_call}"))
     folder = Path(out) if out is not None else Path("runs") / f"{_file_name(name)}_{date}"
     options = {"slack": slack, "q_limits": q_limits, "tol_pu": tol_pu, "max_iterations": max_iterations}
-    _check_options(net, options, threads)
+    check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
     writer = _open(folder, net, name, {"date": date, "contingencies": _spec(contingencies), **options}, found, day)
     ahead = [step for step in range(len(day)) if step not in set(writer.finished)]
     if progress is not None:
@@ -160,13 +161,6 @@ def _load(grid: object) -> tuple[Network, Profiles, str]:
         hint = "use a SimBench code, an RTS-GMLC folder or an Aurigrid folder with profiles"
         raise InputError(Issue("grid", "", f"{name} comes without profiles, so it has no days", hint=hint))
     return imported.network, imported.profiles, name
-
-
-def _check_options(net: Network, options: dict[str, Any], threads: int | None) -> None:
-    """Let the engine refuse bad options before a folder is made, on no scenario at all."""
-    from aurigrid.powerflow import power_flow
-
-    power_flow(net, Scenarios.base(net, n=0), **options, threads=threads)
 
 
 def _open(

@@ -36,7 +36,7 @@ _SPLIT = """
 SELECT contingency_label AS outage, count(*) AS steps, max(lost_load_mw) AS lost_load_mw,
        max(lost_gen_mw) AS lost_gen_mw
 FROM contingencies WHERE status = 'islanded' GROUP BY ALL
-ORDER BY greatest(lost_load_mw, lost_gen_mw) DESC, outage LIMIT $n
+ORDER BY greatest(max(contingencies.lost_load_mw), max(contingencies.lost_gen_mw)) DESC, outage LIMIT $n
 """
 _BASE = """
 SELECT element_id AS element, kind, count(*) AS steps, max(severity) AS severity FROM violations
