@@ -144,7 +144,7 @@ def stretched(net: Network, name: str, array: Array, n: int, issues: IssueList) 
     """The array with its values checked, as (n, elements)."""
     table = _table_of(net, name)
     if array.shape[-1] != len(table):
-        what = f"has shape {array.shape}, not ({'n, ' if array.ndim == 2 else ''}{len(table)})"
+        what = f"has shape {array.shape}, not {f'(n, {len(table)})' if array.ndim == 2 else f'({len(table)},)'}"
         hint = f"one value for each of the network's {len(table)} rows of {SOURCES[name][0]}, in its order"
         issues.add("scenarios", name, what, hint=hint)
         return None
@@ -167,14 +167,10 @@ def _check_values(net: Network, name: str, array: Array, issues: IssueList) -> N
     ids = _table_of(net, name).id
     for what, fault in faults.items():
         if fault.count:
-            where = f"{what} in {fault.count} places, first in scenario {fault.first}"
-            issues.add(
-                "scenarios",
-                name,
-                where,
-                ids[np.array(sorted(fault.columns))].tolist(),
-                "give a value for every element",
-            )
+            places = "1 place" if fault.count == 1 else f"{fault.count} places"
+            where = f"{what} in {places}, first in scenario {fault.first}"
+            elements = ids[np.array(sorted(fault.columns))].tolist()
+            issues.add("scenarios", name, where, elements, "give a value for every element")
 
 
 @dataclass

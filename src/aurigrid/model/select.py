@@ -24,7 +24,7 @@ PLURALS = {
     "cost_point": "cost points",
     "capability": "capability points",
 }
-_SINGULARS = {"bus": "bus", "gen": "unit", "storage": "store", "hvdc": "HVDC link"}
+_SINGULARS = {"bus": "bus", "gen": "unit", "storage": "store", "hvdc": "HVDC link", "capability": "capability point"}
 _AMBIGUOUS = -2
 
 

@@ -143,6 +143,7 @@ def _offset_s(zone: ZoneInfo, utc: Array) -> Array:
 
 def local_times(utc: Array, zone: str) -> Array:
     """(n,) datetime64[s] clock times of a zone at UTC instants; the instants themselves where the zone is ``""``."""
+    utc = utc.astype("datetime64[s]", copy=False)
     if not zone or not len(utc):
         return utc
     return read_only(utc + _offset_s(ZoneInfo(zone), utc).astype("timedelta64[s]"))

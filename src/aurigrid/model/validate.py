@@ -114,9 +114,8 @@ def _check_ids(net: Network, table: str, rows: Table, issues: IssueList) -> None
     unique, count = np.unique(ids.astype(str) if ids.dtype == object else ids, return_counts=True)
     repeated = unique[(count > 1) & (unique != "")] if ids.dtype == object else unique[count > 1]
     if len(repeated):
-        what = (
-            f"must be unique, {counted(table, len(repeated))} share theirs" if len(repeated) == 1 else "must be unique"
-        )
+        times = "1 id is" if len(repeated) == 1 else f"{len(repeated)} ids are"
+        what = f"must be unique, {times} used more than once"
         issues.add(table, "id", what, repeated.tolist(), "ids are compared as text")
 
 
