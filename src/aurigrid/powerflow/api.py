@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aurigrid.errors import InputError, IssueList
+from aurigrid.errors import IssueList
 from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios

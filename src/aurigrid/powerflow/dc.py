@@ -2,8 +2,8 @@
 
     B theta = P - P_shift,    B_ij = -1/(x_ij tau_ij),    p_from = (theta_f - theta_t - shift)/(x tau)
 
-with voltages of 1 pu, no losses, and conductance shunts at 1 pu (MATPOWER User's Manual, section 3.7). A branch outage is
-a rank-one change of B (Woodbury), an outage that splits the grid is solved on what is left.
+with voltages of 1 pu, no losses, and conductance shunts at 1 pu (MATPOWER User's Manual, section 3.7). A branch outage
+is a rank-one change of B (Woodbury), an outage that splits the grid is solved on what is left.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.problem import Start, build_batch
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
+from aurigrid.powerflow.supply import unsupplied
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -82,7 +83,8 @@ class Linear:
 
     def flow(self, theta: Array) -> Array:
         """(n, n_branch) active power at the from ends, pu."""
-        return self.b * (theta[:, self.from_node] - theta[:, self.to_node] - self.shift)
+        flow: Array = self.b * (theta[:, self.from_node] - theta[:, self.to_node] - self.shift)
+        return flow
 
 
 def specified_p(batch: Batch, order: Array) -> Array:
@@ -128,7 +130,7 @@ def solve_dc(grid: Grid, cases: Cases, *, distributed: bool, threads: int | None
     v = np.empty((cases.n, grid.n_node), complex)
     status, mismatch = np.zeros(cases.n, np.int8), np.zeros(cases.n)
     slack = np.zeros((cases.n, grid.n_island))
-    batch, off = build_batch(grid, cases, start, np.zeros(cases.n, np.int32), enforce_q=False)
+    off = unsupplied(grid, cases)
     p_all_order = grid.pattern.order
     for first in range(0, cases.n, _CASES_AT_ONCE):
         span = np.arange(first, min(first + _CASES_AT_ONCE, cases.n))
@@ -248,4 +250,5 @@ def _mismatch(linear: Linear, batch: Batch, p: Array, theta: Array, distributed:
     if not distributed:
         counted[:, grid.kind == REF] = False
     counted[np.repeat(np.arange(n), np.diff(batch.off_ptr)), grid.pattern.order[batch.off_node]] = False
-    return np.abs(np.where(counted, left, 0.0)).max(1, initial=0.0)
+    worst: Array = np.abs(np.where(counted, left, 0.0)).max(1, initial=0.0)
+    return worst

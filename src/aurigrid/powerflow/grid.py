@@ -1,7 +1,7 @@
 """From a Network to the electrical problem: nodes, admittances, kinds, islands and what injects where.
 
-Buses that closed switches join are one node. A node is a reference where an in-service unit is marked so, regulated where
-an in-service unit, compensator or converter holds its own voltage, and off where no reference supplies its island.
+Buses that closed switches join are one node. A node is a reference where an in-service unit is marked so, regulated
+where an in-service unit, compensator or converter holds its own voltage, off where no reference supplies its island.
 """
 
 from __future__ import annotations

@@ -10,15 +10,9 @@ import numpy as np
 
 from aurigrid.kernels.flows import branch_powers, node_powers
 from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.edits import merge_pairs, touching, without_dead_links
 from aurigrid.powerflow.grid import Grid
-from aurigrid.powerflow.problem import (
-    Injections,
-    hvdc_arriving_mw,
-    merge_pairs,
-    participation,
-    touching,
-    without_dead_links,
-)
+from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw, participation
 from aurigrid.powerflow.status import Status
 
 if TYPE_CHECKING:
@@ -52,7 +46,8 @@ class BranchFlow:
 
     @cached_property
     def loading(self) -> Array:
-        return np.maximum(self.s_from_mva, self.s_to_mva) / self.rate_mva
+        loading: Array = np.maximum(self.s_from_mva, self.s_to_mva) / self.rate_mva
+        return loading
 
     @cached_property
     def loss_mw(self) -> Array:
@@ -96,7 +91,8 @@ class Solution:
     @property
     def converged(self) -> Array:
         """(n,) bool: solved, with or without a part that lost its supply."""
-        return (self.status == Status.CONVERGED) | (self.status == Status.ISLANDED)
+        solved: Array = (self.status == Status.CONVERGED) | (self.status == Status.ISLANDED)
+        return solved
 
     @cached_property
     def _by_bus(self) -> Array:
@@ -144,7 +140,7 @@ class Solution:
         for part in parts:
             part[dead & solved] = 0.0
             part[~solved[:, 0]] = np.nan
-        return BranchFlow(*parts, rate_mva=grid.net.branch.rate_mva)
+        return BranchFlow(parts[0], parts[1], parts[2], parts[3], grid.net.branch.rate_mva)
 
     def _dc_flow(self) -> BranchFlow:
         """Flows of the linear model: lossless, without reactive power."""
@@ -199,7 +195,7 @@ class Solution:
 
     @cached_property
     def _demand(self) -> tuple[Array, Array]:
-        """(n, n_node) everything that is not a unit: loads at voltage, storage, HVDC, compensators; MW, Mvar consumed."""
+        """(n, n_node) consumption of all but units: loads at voltage, storage, HVDC, compensators; MW, Mvar."""
         net, grid = self.net, self.grid
         p, q = np.zeros((self.n, grid.n_node)), np.zeros((self.n, grid.n_node))
         load = net.load

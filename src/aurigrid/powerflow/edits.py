@@ -1,0 +1,196 @@
+"""Outages of elements as sparse edits of their nodes: injections, limits, set-points and shares that go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.kernels.tile import REF
+from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.grid import Grid
+from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw, precedence, regulating_units
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_NO_SHARE = 1e-9
+"""Slack shares of an island, which sum to 1, count as none below this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edits:
+    """Sparse changes of node injections and limits, pu, sorted by case."""
+
+    case: Array
+    node: Array
+    p: Array
+    q: Array
+    q_min: Array
+    q_max: Array
+    alpha: Array
+    v: Array
+    zip: Array
+    free: Array
+
+    @classmethod
+    def join(cls, parts: list[Edits]) -> Edits:
+        columns = {name: np.concatenate([getattr(x, name) for x in parts]) for name in cls.__dataclass_fields__}
+        order = np.argsort(columns["case"], kind="stable")
+        return cls(**{name: values[order] for name, values in columns.items()})
+
+
+def _edit(case: Array, node: Array, **values: Array) -> Edits:
+    zero = np.zeros(len(case))
+    full = {name: values.get(name, zero) for name in ("p", "q", "q_min", "q_max", "alpha", "v", "free")}
+    return Edits(case, node, **full, zip=values.get("zip", np.zeros((len(case), 4))))
+
+
+def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
+    """Pairs (case, regulator) that an outage of a unit or an HVDC link takes away."""
+    reg = grid.regulators
+    case, which = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for name, tables, size in (("gen", (0,), grid.net.n_gen), ("hvdc", (2, 3), len(grid.net.hvdc))):
+        pairs = cases.pairs(name)
+        for table in tables:
+            place = np.full(size, -1)
+            mine = np.flatnonzero(reg.table == table)
+            place[reg.element[mine]] = mine
+            hit = place[pairs.element] >= 0 if len(pairs.case) else np.zeros(0, bool)
+            case.append(pairs.case[hit])
+            which.append(place[pairs.element[hit]])
+    return np.concatenate(case), np.concatenate(which)
+
+
+def without_dead_links(grid: Grid, cases: Cases, off: Pairs) -> Cases:
+    """The cases with HVDC links out that lose the supply at an end: a link cannot run on one converter."""
+    ends = [
+        (grid.node_of_bus[bus], k)
+        for k in np.flatnonzero(grid.hvdc_on)
+        for bus in (grid.net.hvdc.from_bus[k], grid.net.hvdc.to_bus[k])
+    ]
+    if not ends or not len(off.case):
+        return cases
+    found = [
+        Pairs(off.case[at], np.full(int(at.sum()), k, np.int32))
+        for node, k in ends
+        if (at := off.element == node).any()
+    ]
+    out = cases.pairs("hvdc")
+    for pairs in found:
+        out = merge_pairs(out, pairs, len(grid.net.hvdc))
+    return Cases(cases.scenarios, cases.row, {**cases.out, "hvdc": out})
+
+
+def _next_set_points(grid: Grid, cases: Cases, own: Array, case: Array, r: Array) -> Edits:
+    """Changes of set-point where the regulator that decides is out and another one at its node goes on."""
+    node, order = grid.regulators.node, precedence(grid)
+    start, end = np.searchsorted(node[order], node), np.searchsorted(node[order], node, side="right")
+    first = order[start[r]] == r
+    case_of, lost = case[first].astype(np.int64), r[first]
+    at, last = start[lost], end[lost] - 1
+    is_out = case.astype(np.int64) * len(node) + r
+    while (step := (at < last) & np.isin(case_of * len(node) + order[at], is_out)).any():
+        at = at + step
+    goes_on = ~np.isin(case_of * len(node) + order[at], is_out)
+    case_of, lost, heir = case_of[goes_on], lost[goes_on], order[at[goes_on]]
+    row = cases.row[case_of] if len(own) > 1 else np.zeros(len(case_of), np.int64)
+    return _edit(case_of, node[lost], v=own[row, heir] - own[row, lost])
+
+
+def edits_of(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, alpha: Array, own: Array) -> Edits:
+    net, base = grid.net, grid.base_mva
+    node_of = grid.node_of_bus
+    parts = []
+    pairs = cases.pairs("gen")
+    row, g = cases.row[pairs.case], pairs.element
+    on = net.gen.in_service[g].astype(float)
+    fixed = (~regulating_units(grid))[g] * on
+    parts.append(
+        _edit(
+            pairs.case, node_of[net.gen.bus[g]], p=-inj.at("gen_p", row, g) / base * on,
+            q=-inj.at("gen_q", row, g) / base * fixed, alpha=-alpha[g],
+        )
+    )  # fmt: skip
+    pairs = cases.pairs("load")
+    row, d = cases.row[pairs.case], pairs.element
+    on = net.load.in_service[d].astype(float)
+    load = net.load
+    p, q = inj.at("load_p", row, d) / base * on, inj.at("load_q", row, d) / base * on
+    parts.append(
+        _edit(
+            pairs.case, node_of[load.bus[d]], p=p * (1 - load.p_share_z - load.p_share_i)[d],
+            q=q * (1 - load.q_share_z - load.q_share_i)[d],
+            zip=np.column_stack(
+                [p * load.p_share_i[d], p * load.p_share_z[d], q * load.q_share_i[d], q * load.q_share_z[d]]
+            ),
+        )
+    )  # fmt: skip
+    pairs = cases.pairs("hvdc")
+    if len(pairs.case):
+        k, dc = pairs.element, net.hvdc
+        on = grid.hvdc_on[k].astype(float)
+        sent, arriving = hvdc_arriving_mw(net, inj.hvdc_p)
+        row = cases.row[pairs.case] if len(inj.hvdc_p) > 1 else np.zeros(len(k), np.int64)
+        for bus, mw, q, holds in (
+            (dc.from_bus, sent, dc.q_from_mvar, dc.regulates_from),
+            (dc.to_bus, arriving, dc.q_to_mvar, dc.regulates_to),
+        ):
+            fixed_q = np.where(holds, 0.0, q)[k]
+            parts.append(_edit(pairs.case, node_of[bus[k]], p=-mw[row, k] / base * on, q=-fixed_q / base * on))
+    case, r = regulators_out(grid, cases)
+    if len(case):
+        row = cases.row[case] if len(low) > 1 else np.zeros(len(case), np.int64)
+        node = grid.regulators.node[r]
+        total = np.bincount(grid.regulators.node, minlength=grid.n_node)
+        key = case * grid.n_node + node
+        unique, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
+        lost = count == total[unique % grid.n_node]
+        parts.append(_edit(case, node, q_min=-low[row, r], q_max=-high[row, r], free=lost[inverse].astype(float)))
+        parts.append(_next_set_points(grid, cases, own, case, r))
+    return Edits.join(parts)
+
+
+def reference_share(grid: Grid, edits: Edits, off: Pairs, alpha: Array) -> Edits:
+    """Edits that hand the balance of an island to its reference where all units that share in it are out."""
+    reference = np.flatnonzero(grid.kind == REF)
+    place = np.full(grid.n_island, -1)
+    place[grid.island[reference]] = reference
+    case, node = np.concatenate([edits.case, off.case]), np.concatenate([edits.node, off.element])
+    # shares at a node without supply go as a whole, those of its units that are out only once
+    key_off = off.case.astype(np.int64) * grid.n_node + off.element
+    dead = np.isin(edits.case.astype(np.int64) * grid.n_node + edits.node, key_off)
+    gone = np.concatenate([np.where(dead, 0.0, -edits.alpha), alpha[off.element]])
+    case, node, gone = case[gone > 0], node[gone > 0], gone[gone > 0]
+    total = np.bincount(grid.island, alpha, minlength=grid.n_island)
+    key, inverse = np.unique(case.astype(np.int64) * grid.n_island + grid.island[node], return_inverse=True)
+    left = total[key % grid.n_island] - np.bincount(inverse, gone, minlength=len(key))
+    bare = (left < _NO_SHARE) & (place[key % grid.n_island] >= 0)
+    key = key[bare]
+    at = place[key % grid.n_island]
+    return _edit((key // grid.n_island).astype(edits.case.dtype), at.astype(edits.node.dtype), alpha=1.0 - left[bare])
+
+
+def touching(grid: Grid, buses: Pairs) -> Pairs:
+    """Pairs (case, branch) of in-service branches that end at a node taken out."""
+    if not len(buses.case):
+        return buses
+    ends = np.concatenate([grid.from_node, grid.to_node])
+    which = np.tile(np.arange(len(grid.from_node)), 2)
+    use = ends >= 0
+    ends, which = ends[use], which[use]
+    by_node = np.argsort(ends, kind="stable")
+    ptr = np.searchsorted(ends[by_node], np.arange(grid.n_node + 1))
+    node = grid.node_of_bus[buses.element]
+    size = ptr[node + 1] - ptr[node]
+    case = np.repeat(buses.case, size)
+    first = np.repeat(ptr[node] - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
+    return Pairs(case, which[by_node][first + np.arange(len(case))].astype(np.int32))
+
+
+def merge_pairs(a: Pairs, b: Pairs, size: int) -> Pairs:
+    """Union of two sets of pairs, sorted by case."""
+    key = np.unique(
+        np.concatenate([a.case.astype(np.int64) * size + a.element, b.case.astype(np.int64) * size + b.element])
+    )
+    return Pairs((key // max(size, 1)).astype(np.int32), (key % max(size, 1)).astype(np.int32))
