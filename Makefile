@@ -22,10 +22,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Name a newer one: make $(or $(MAKECMDGOALS),test) PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "This Python has no venv module. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@echo "Setting up $(VENV) (once; a few minutes of download)..."
-	@# Rebuilt from nothing where it was made by another Python or is half made.
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV); the first time downloads for a few minutes..."
+	@# Rebuilt from nothing where an earlier set-up did not come to its end; brought up to date otherwise.
+	@test -e $@ || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[grids,dev,bench]'
 	@touch $@
 
