@@ -35,35 +35,19 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.simd import LANES, blend, cast, load, splat, store, vabs, vmax, vsqrt, widen
-from aurigrid.kernels.tile import (
-    CONVERGED,
-    DIVERGED,
-    FLIPS,
-    ITERATION_LIMIT,
-    PV,
-    REF,
-    SINGULAR,
-    fill_lanes,
-    link_outages,
-    take_lanes,
-)
-
-_DIVERGENCE_PU = 1e9
-# limits are watched once the state is near a solution, where a node's reactive need means something
-_SWITCH_BELOW_PU = 1e-2
-_SWITCH_TOL = 1e-9
+from aurigrid.kernels.tile import REF
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _residual(rows, batch, tile, distributed):
-    """Largest mismatch of each lane into tile.norm; power of special rows into tile.p_now and tile.q_now."""
+def residual(rows, batch, tile, distributed):
+    """Mismatch of each row into tile.rhs and the largest into tile.norm; what special rows lack into p_now and q_now."""
     kind, g_diag, b_diag, yptr, ycol, yg = rows.kind, rows.g_diag, rows.b_diag, rows.ptr, rows.col, rows.g
     yb, island = rows.b, rows.island
     zip_node = batch.zip_node
     te, tf, head, scratch, event_lane = tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
     event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
     tz, alpha, slack, special, p_now = tile.zip, tile.alpha, tile.slack, tile.special, tile.p_now
-    q_now, mp, mq, norm = tile.q_now, tile.mp, tile.mq, tile.norm
+    q_now, mp, mq, norm, rhs = tile.q_now, tile.mp, tile.mq, tile.norm, tile.rhs
     worst = splat(0.0)
     for i in range(len(kind)):
         at = i * LANES
@@ -102,15 +86,17 @@ def _residual(rows, batch, tile, distributed):
             # what is still to be injected at the node, before masking: slack power and reactive need
             store(p_now, at, rp)
             store(q_now, at, rq)
-            if not (distributed and kind[i] == REF):
-                rp = rp * load(mp, at)
-            rq = rq * load(mq, at)
+            if distributed and kind[i] == REF:
+                worst = vmax(vabs(rp), worst)
+            rp, rq = rp * load(mp, at), rq * load(mq, at)
+        store(rhs, 2 * at, rp)
+        store(rhs, 2 * at + LANES, rq)
         worst = vmax(vmax(vabs(rp), vabs(rq)), worst)
     store(norm, 0, worst)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _factorise(pattern, rows, batch, tile, distributed):
+def factorise(pattern, rows, batch, tile, distributed):
     """Assemble and eliminate all rows: D^-1 U into tile.upper, D^-1 L^-1 r into tile.rhs (and of alpha into border)."""
     low_ptr, up_ptr, target_ptr, low_idx = pattern.low_ptr, pattern.up_ptr, pattern.target_ptr, pattern.low_idx
     target = pattern.target
@@ -257,7 +243,7 @@ def _factorise(pattern, rows, batch, tile, distributed):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _back_substitute(pattern, tile, x):
+def back_substitute(pattern, tile, x):
     """Solve the unit upper triangle in place, for a right-hand side in the factor's precision."""
     order, up_ptr, up_idx = pattern.order, pattern.up_ptr, pattern.up_idx
     upper = tile.upper
@@ -274,7 +260,7 @@ def _back_substitute(pattern, tile, x):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _border_step(rows, tile):
+def border_step(rows, tile):
     """Distributed slack: lambda's change from each reference's own balance, then x += z d lambda."""
     n_island, yptr, ycol, yg, yb, island = rows.n_island, rows.ptr, rows.col, rows.g, rows.b, rows.island
     kind = rows.kind
@@ -322,7 +308,7 @@ def _border_step(rows, tile):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _update(rows, tile):
+def update(rows, tile):
     """Apply the solution to the voltages; lanes that are not live keep theirs."""
     kind = rows.kind
     te, tf, rhs = tile.e, tile.f, tile.rhs
@@ -338,126 +324,3 @@ def _update(rows, tile):
         c, s = (1.0 - square) * scale, (t + t) * scale
         store(te, at, e * c - f * s)
         store(tf, at, f * c + e * s)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _switch(kind, tile, lane, tol, share):
-    """Enforce reactive limits in one lane; returns how many nodes changed between regulated and at limit.
-
-    Only violations of at least ``share`` times the worst one are acted on: 0 switches all at once, which is quick, a larger
-    share takes more rounds and disturbs the state less.
-    """
-    held, flips, state, q_now, q_max, q_min = tile.held, tile.flips, tile.state, tile.q_now, tile.q_max, tile.q_min
-    tq, mq, te, tf, v_set = tile.q, tile.mq, tile.e, tile.f, tile.v_set
-    changed = 0
-    least = tol
-    if share > 0.0:
-        for i in held:
-            at = i * LANES + lane
-            if kind[i] == PV and flips[at] <= FLIPS and state[at] == 0:
-                least = max(least, share * max(-q_now[at] - q_max[at], q_min[at] + q_now[at]))
-    for i in held:
-        at = i * LANES + lane
-        if kind[i] != PV or flips[at] > FLIPS:
-            continue
-        if state[at] == 0:
-            need = -q_now[at]
-            over, under = need - q_max[at], q_min[at] - need
-            if over >= least and over > tol and over >= under:
-                state[at], limit = 1, q_max[at]
-            elif under >= least and under > tol:
-                state[at], limit = -1, q_min[at]
-            else:
-                continue
-            tq[at] += limit
-            mq[at] = 1.0
-        else:
-            v = np.hypot(te[at], tf[at])
-            if (v - v_set[at]) * state[at] <= tol:
-                continue
-            tq[at] -= q_max[at] if state[at] > 0 else q_min[at]
-            mq[at] = 0.0
-            state[at] = 0
-            te[at] *= v_set[at] / v
-            tf[at] *= v_set[at] / v
-        flips[at] += 1
-        changed += 1
-    return changed
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _judge(kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q, share):
-    """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
-    norm, live = tile.norm, tile.live
-    status, iterations = out.status, out.iterations
-    for lane in range(LANES):
-        if done[lane]:
-            continue
-        s, now = scenario[lane], norm[lane]
-        done[lane] = True
-        if not now < _DIVERGENCE_PU:
-            status[s] = SINGULAR if count[lane] > 0 and before[lane] < 1.0 else DIVERGED
-        else:
-            switched = 0
-            if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
-                switched = _switch(kind, tile, lane, _SWITCH_TOL, share)
-            if now < tol and switched == 0 and count[lane] >= least:
-                status[s] = CONVERGED
-            elif count[lane] >= limit:
-                status[s] = ITERATION_LIMIT
-            else:
-                done[lane] = False
-        iterations[s] = count[lane]
-        before[lane] = now
-        count[lane] += 1
-        if done[lane]:
-            live[lane] = 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def newton_range(pattern, rows, batch, tile, out, todo, tol, least, limit, enforce_q, share, distributed):
-    """Solve the scenarios ``todo`` (int32 positions).
-
-    A lane that is done is frozen; when half of the lanes are, they are written out and refilled together. What a lane
-    computes does not depend on its neighbours or on when it was filled.
-
-    Args:
-        tol: largest mismatch accepted, pu.
-        least, limit: Newton iterations a scenario must and may take.
-        enforce_q: hold regulated nodes within their reactive limits; share: see `_switch`.
-        distributed: spread each island's balance by alpha instead of leaving it to its reference.
-    """
-    scenario = np.full(LANES, -1, np.int32)
-    done, empty = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_)
-    count = np.zeros(LANES, np.int32)
-    before = np.zeros(LANES)
-    if len(todo) == 0:
-        return
-    # every lane starts with some scenario, frozen, so that spare lanes stay finite
-    scenario[:] = todo[0]
-    tile.live[:] = 0.0
-    fill_lanes(rows, batch, tile, np.arange(LANES), scenario, False, distributed)
-    waiting = 0
-    while True:
-        idle = np.sum(done)
-        if idle == LANES or (2 * idle >= LANES and waiting < len(todo)):
-            take_lanes(pattern, rows, tile, out, np.flatnonzero(done & ~empty), scenario)
-            fresh = np.flatnonzero(done)[: len(todo) - waiting]
-            empty[done] = True
-            for lane in fresh:
-                scenario[lane] = todo[waiting]
-                done[lane], empty[lane], count[lane], tile.live[lane] = False, False, 0, 1.0
-                waiting += 1
-            if len(fresh) == 0:
-                break
-            fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed)
-            link_outages(rows, batch, tile, scenario, done)
-        _residual(rows, batch, tile, distributed)
-        _judge(rows.kind, tile, out, scenario, done, count, before, tol, least, limit, enforce_q, share)
-        if not np.all(done):
-            _factorise(pattern, rows, batch, tile, distributed)
-            _back_substitute(pattern, tile, tile.rhs)
-            if distributed:
-                _back_substitute(pattern, tile, tile.border)
-                _border_step(rows, tile)
-            _update(rows, tile)

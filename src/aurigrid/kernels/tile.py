@@ -20,7 +20,8 @@ Array = np.ndarray
 PQ, PV, REF, OFF = 0, 1, 2, 3
 """Kinds of node: power given, voltage regulated, angle reference, not energised."""
 
-CONVERGED, ITERATION_LIMIT, DIVERGED, SINGULAR = 0, 1, 2, 3
+CONVERGED, ITERATION_LIMIT, DIVERGED, SINGULAR, HANDED_ON = 0, 1, 2, 3, 100
+"""Outcomes of a lane; HANDED_ON goes on with another kind of step from where it is."""
 FLIPS = 4
 """How often a node may change between regulated and at its reactive limit before it stays at the limit."""
 
@@ -136,7 +137,7 @@ class Results(NamedTuple):
         held: (n_scen, n_held) int8: 0 for a node that holds its voltage, +1 / -1 for one at its upper / lower reactive
             limit; columns are the nodes that are not plain PQ, in elimination order.
         need: (n_scen, n_held) reactive power that the regulators of those nodes give where they hold the voltage, pu.
-        status, iterations: (n_scen,) int8, int32.
+        status, iterations, norm: (n_scen,) int8, int32, float64: outcome, steps, largest mismatch at the last look.
     """
 
     v: Array
@@ -145,6 +146,7 @@ class Results(NamedTuple):
     need: Array
     status: Array
     iterations: Array
+    norm: Array
 
 
 class Tile(NamedTuple):
@@ -358,6 +360,33 @@ def _edit_lanes(rows, batch, tile, lanes, scenario):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def resume_lanes(pattern, rows, tile, out, lanes, scenario, enforce_q):
+    """Put lanes where an earlier attempt left their scenarios: voltages, slack, nodes at limits."""
+    order, kind, n_island = pattern.order, rows.kind, rows.n_island
+    te, tf, tq, mq, slack, held = tile.e, tile.f, tile.q, tile.mq, tile.slack, tile.held
+    state, flips, q_min, q_max = tile.state, tile.flips, tile.q_min, tile.q_max
+    v, oslack, oheld = out.v, out.slack, out.held
+    for lane in lanes:
+        s = scenario[lane]
+        for i in range(len(kind)):
+            te[i * LANES + lane], tf[i * LANES + lane] = v[s, 2 * order[i]], v[s, 2 * order[i] + 1]
+        for r in range(n_island):
+            slack[r * LANES + lane] = oslack[s, r]
+        if not enforce_q:
+            continue
+        for x in range(len(held)):
+            at = held[x] * LANES + lane
+            if kind[held[x]] != PV or flips[at] > FLIPS or state[at] == oheld[s, x]:
+                continue
+            if state[at] != 0:
+                tq[at] -= q_max[at] if state[at] > 0 else q_min[at]
+            state[at] = oheld[s, x]
+            mq[at] = 0.0 if state[at] == 0 else 1.0
+            if state[at] != 0:
+                tq[at] += q_max[at] if state[at] > 0 else q_min[at]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def link_outages(rows, batch, tile, scenario, done):
     """Rebuild the row events from the outages of the scenarios now in the lanes."""
     from_node, to_node, y_branch = rows.from_node, rows.to_node, rows.y_branch
@@ -407,5 +436,5 @@ def take_lanes(pattern, rows, tile, out, lanes, scenario):
         for x in range(len(held)):
             oheld[s, x] = state[held[x] * LANES + lane]
             need[s, x] = -q_now[held[x] * LANES + lane]
-        if status[s] != CONVERGED:
+        if status[s] != CONVERGED and status[s] != HANDED_ON:
             v[s], oslack[s] = np.nan, np.nan

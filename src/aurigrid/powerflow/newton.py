@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.balance import Circuit, certify_range
-from aurigrid.kernels.newton import newton_range
+from aurigrid.kernels.chord import Factor, make_factor
+from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import CONVERGED, ITERATION_LIMIT, PQ, SINGULAR, Batch, Results, make_tile
+from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, SINGULAR, Batch, Results, make_tile
 from aurigrid.powerflow.cases import Pairs
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.status import Status
@@ -21,7 +22,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _TILES_A_TASK = 8
 _GENTLE_SHARE = 0.5
+_CHORD_STEPS = 14
+_CASES_A_FACTOR = 2
+_NEAR_PU = 1e-2
 _ROUNDS_WITH_LIMITS = 3
+
+_NO_FACTOR = Factor(
+    np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 16)),
+    np.zeros((0, 2), np.float32), np.zeros(0),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,55 +93,112 @@ class Settings:
     one_step: bool = False
 
 
+class _Work:
+    """The stages of one batch: chord steps from the base state, Newton, Newton in double precision, certificate."""
+
+    def __init__(self, grid: Grid, batch: Batch, how: Settings) -> None:
+        n, n_held = len(batch.row), int(np.sum(grid.rows.kind != PQ))
+        self.grid, self.batch, self.how = grid, batch, how
+        self.v = np.empty((n, grid.n_node), complex)
+        self.out = Results(
+            self.v.view(np.float64), np.zeros((n, grid.n_island)), np.zeros((n, n_held), np.int8), np.zeros((n, n_held)),
+            np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros(n),
+        )  # fmt: skip
+        self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
+        self.circuit = circuit_of(grid)
+        self.factors: dict[int, Factor] = {}
+
+    def _steps(
+        self, todo: Array, dtype: type, limit: int, *, share: float = 0.0, factor: Factor | None = None, resume: bool = False
+    ) -> None:
+        if not todo.size:
+            return
+        grid, how = self.grid, self.how
+        tile = make_tile(grid.pattern, grid.rows, self.batch, dtype)
+        tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
+        solve_range(
+            grid.pattern, grid.rows, self.batch, tile, self.out, todo.astype(np.int32), tol, least, limit, how.q_limits, share,
+            how.distributed, _NO_FACTOR if factor is None else factor, factor is not None, resume,
+        )  # fmt: skip
+
+    def chord_cases(self) -> Array:
+        """(n,) whether a case differs from its base state in a way that chord steps can follow."""
+        batch = self.batch
+        n = len(batch.row)
+        few = np.diff(batch.out_ptr) <= 1
+        case = np.repeat(np.arange(n), np.diff(batch.edit_ptr))
+        few[case[batch.edit_free != 0]] = False
+        return few
+
+    def prepare(self, start: int) -> None:
+        """Factorise the Jacobian of one start."""
+        grid, batch = self.grid, self.batch
+        e, f = batch.start_e[start].copy(), batch.start_f[start].copy()
+        size = np.hypot(e, f)
+        p_extra, q_extra = np.zeros(grid.n_node), np.zeros(grid.n_node)
+        at = np.flatnonzero(batch.zip_node >= 0)
+        if at.size:
+            p1, p2, q1, q2 = batch.zip[0][:, batch.zip_node[at]]
+            p_extra[at], q_extra[at] = p1 * size[at] + 2 * p2 * size[at] ** 2, q1 * size[at] + 2 * q2 * size[at] ** 2
+        free_q = np.ones(grid.n_node)
+        held = np.flatnonzero(grid.rows.kind != PQ)
+        free_q[held] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
+        outages = len(batch.out_branch) > 0
+        parts = make_factor(grid.pattern, grid.rows, e, f, p_extra, q_extra, free_q, batch.alpha[0].copy(), outages)
+        self.factors[start] = Factor(*parts)
+
+    def task(self, todo: Array) -> None:
+        """All stages for cases that share a start."""
+        how, status = self.how, self.out.status
+        factor = self.factors.get(int(self.batch.start[todo[0]]))
+        rest = todo
+        if factor is not None:
+            fit = self.fit[todo]
+            self._steps(todo[fit], np.float32, _CHORD_STEPS, factor=factor)
+            rest = todo[~fit]
+            passed_on = todo[fit][status[todo[fit]] == HANDED_ON]
+            self._steps(passed_on, np.float32, how.max_iterations, resume=True)
+        self._steps(rest, np.float32, how.max_iterations)
+        stalled = status[todo] != CONVERGED
+        if not how.q_limits:
+            # far from a solution, precision is not what is missing
+            stalled &= (self.out.norm[todo] < _NEAR_PU) | (status[todo] == SINGULAR)
+        # limits reached one after the other need their rounds
+        rounds = _ROUNDS_WITH_LIMITS if how.q_limits else 1
+        self._steps(todo[stalled], np.float64, rounds * how.max_iterations, share=_GENTLE_SHARE)
+        lo, hi = int(todo[0]), int(todo[-1]) + 1
+        certify_range(self.circuit, self.batch, self.out, self.mismatch, self.implausible, lo, hi, how.distributed)
+
+    def run(self) -> Solved:
+        """Do all cases, in threads."""
+        batch, how = self.batch, self.how
+        n = len(batch.row)
+        count = thread_count(how.threads)
+        step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (count * LANES)) * LANES))
+        cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
+        tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in zip(cuts[:-1], cuts[1:], strict=True)]
+        self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
+        starts, uses = np.unique(batch.start[self.fit], return_counts=True)
+        worth = starts[uses >= _CASES_A_FACTOR * LANES].tolist()
+        with ThreadPoolExecutor(count) as pool:
+            for _ in pool.map(self.prepare, worth):
+                pass
+            for _ in pool.map(self.task, tasks):
+                pass
+        status = self.out.status
+        status[(status == CONVERGED) & self.implausible] = Status.IMPLAUSIBLE
+        out = self.out
+        return Solved(self.v, status, out.iterations, self.mismatch, out.slack, out.held, out.need)
+
+
 def solve(grid: Grid, batch: Batch, how: Settings) -> Solved:
     """Solve and certify all cases of a batch.
 
-    A case that fails with a factor in single precision is taken up again in double and, where reactive limits are held,
-    with the worst violations first.
+    Cases that share a start take chord steps from it and go on with Newton where those do not pay. A case that stalls with a
+    factor in single precision is taken up again in double and, where reactive limits are held, with the worst violations
+    first.
     """
-    n = len(batch.row)
-    v = np.empty((n, grid.n_node), complex)
-    n_held = int(np.sum(grid.rows.kind != PQ))
-    out = Results(
-        v.view(np.float64), np.zeros((n, grid.n_island)), np.zeros((n, n_held), np.int8), np.zeros((n, n_held)),
-        np.zeros(n, np.int8), np.zeros(n, np.int32),
-    )  # fmt: skip
-    mismatch, implausible = np.full(n, np.nan), np.zeros(n, bool)
-    circuit = circuit_of(grid)
-
-    def work(todo: Array, dtype: type, limit: int, share: float) -> None:
-        tile = make_tile(grid.pattern, grid.rows, batch, dtype)
-        tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
-        newton_range(
-            grid.pattern, grid.rows, batch, tile, out, todo, tol, least, limit, how.q_limits, share, how.distributed
-        )
-
-    def certify(span: tuple[int, int]) -> None:
-        certify_range(circuit, batch, out, mismatch, implausible, span[0], span[1], how.distributed)
-
-    def task(span: tuple[int, int]) -> None:
-        todo = np.arange(*span, dtype=np.int32)
-        work(todo, np.float32, how.max_iterations, 0.0)
-        failed = out.status[todo] != CONVERGED if how.q_limits else np.isin(out.status[todo], (ITERATION_LIMIT, SINGULAR))
-        if failed.any():
-            # limits reached one after the other need their rounds
-            rounds = _ROUNDS_WITH_LIMITS if how.q_limits else 1
-            work(todo[failed], np.float64, rounds * how.max_iterations, _GENTLE_SHARE)
-        certify(span)
-
-    count = thread_count(how.threads)
-    step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (count * LANES)) * LANES))
-    spans = [(lo, min(lo + step, n)) for lo in range(0, n, step)]
-    if count == 1 or len(spans) == 1:
-        for span in spans:
-            task(span)
-    else:
-        with ThreadPoolExecutor(count) as pool:
-            for _ in pool.map(task, spans):
-                pass
-    status = out.status
-    status[(status == CONVERGED) & implausible] = Status.IMPLAUSIBLE
-    return Solved(v, status, out.iterations, mismatch, out.slack, out.held, out.need)
+    return _Work(grid, batch, how).run()
 
 
 def mark_islanded(status: Array, off: Pairs) -> None:

@@ -1,0 +1,362 @@
+"""Chord steps: one factor of the base state's Jacobian, shared by all lanes, stands in for each scenario's own.
+
+Scenarios of one grid start from one solved state. Near it, the Jacobian J0 there is a good substitute for the present one:
+
+    J0 x = r(V)
+
+converges linearly, by 1 to 2 digits a step, and a step costs two triangular sweeps whose factor is read once for all lanes
+instead of an assembly and a factorisation a lane. A lane whose steps stop paying goes on with Newton from where it is.
+
+A branch outage changes J0 in the four blocks of its ends i and j: J1 = J0 + E C E', E selecting the four equations there and
+C the change at the base state. By Woodbury's identity,
+
+    x = J0^-1 (r - E M E' J0^-1 r),    M = (I + C K)^-1 C,    K = E' J0^-1 E,
+
+where K is made of blocks of J0^-1 on the pattern of the factor; `selected_inverse` finds them all for about the cost of the
+factorisation (Takahashi, Fagan and Chen 1973).
+
+The factor is ``J0 = L U`` with ``U`` unit upper triangular, in 2x2 blocks, row by row as in `newton`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels.simd import LANES, cast, load, splat, splat32, store, widen
+from aurigrid.kernels.tile import OFF, REF
+
+Array = np.ndarray
+
+
+class Factor(NamedTuple):
+    """Factor of the base state's Jacobian; blocks are row-major 2x2.
+
+    Attributes:
+        low: (n_low, 4) float32 blocks of L below the diagonal, in the order of `Pattern.low_idx`.
+        inverse: (n, 4) float32 inverses of L's diagonal blocks.
+        up: (n_up, 4) float32 blocks of U above the diagonal.
+        outage: (n_branch, 16) float64, M (4x4) of each branch's outage; NaN where it splits the grid.
+        border: (n, 2) float32, J0^-1 alpha of distributed slack; gain: (n_island,) what a unit of lambda changes in the
+            balance of each island's reference, pu.
+    """
+
+    low: Array
+    inverse: Array
+    up: Array
+    outage: Array
+    border: Array
+    gain: Array
+
+
+@njit(cache=True, error_model="numpy")
+def base_blocks(pattern, rows, e, f, p_extra, q_extra, free_q, low, diagonal, up):
+    """Jacobian blocks at one state, in the places of the factor.
+
+    Args:
+        e, f: (n,) voltages, elimination order.
+        p_extra, q_extra: (n,) d(injection)/d ln|V| of voltage-dependent injections, pu.
+        free_q: (n,) 1 where Q is imposed, 0 where a voltage is held.
+        low, diagonal, up: (n_low, 4), (n, 4), (n_up, 4) receive the blocks.
+    """
+    n = len(rows.kind)
+    kind, ptr, col, g, b = rows.kind, rows.ptr, rows.col, rows.g, rows.b
+    low_ptr, up_ptr, slot = pattern.low_ptr, pattern.up_ptr, rows.slot
+    low[:] = 0.0
+    up[:] = 0.0
+    for i in range(n):
+        square = e[i] * e[i] + f[i] * f[i]
+        pd, qd = rows.g_diag[i] * square, -rows.b_diag[i] * square
+        p, q = pd, qd
+        lower = low_ptr[i + 1] - low_ptr[i]
+        keep_p = 0.0 if kind[i] == REF or kind[i] == OFF else 1.0
+        keep_q = 0.0 if kind[i] == REF or kind[i] == OFF else free_q[i]
+        for x in range(ptr[i], ptr[i + 1]):
+            j = col[x]
+            re, im = g[x] * e[j] - b[x] * f[j], g[x] * f[j] + b[x] * e[j]
+            pij, qij = e[i] * re + f[i] * im, f[i] * re - e[i] * im
+            p, q = p + pij, q + qij
+            s = slot[x]
+            block = low[low_ptr[i] + s] if s < lower else up[up_ptr[i] + s - lower - 1]
+            block[0], block[1], block[2], block[3] = keep_p * qij, keep_p * pij, -keep_q * pij, keep_q * qij
+        d = diagonal[i]
+        d[0], d[1] = keep_p * (qd - q) + 1.0 - keep_p, keep_p * (p + pd - p_extra[i])
+        d[2], d[3] = keep_q * (p - pd), keep_q * (q + qd - q_extra[i]) + 1.0 - keep_q
+
+
+@njit(cache=True, error_model="numpy")
+def factorise(pattern, low, diagonal, up):
+    """LU of the blocks in place, float64: low and diagonal hold L (the diagonal inverted), up holds U."""
+    low_ptr, low_idx, up_ptr, target, target_ptr = (
+        pattern.low_ptr, pattern.low_idx, pattern.up_ptr, pattern.target, pattern.target_ptr
+    )  # fmt: skip
+    for i in range(len(low_ptr) - 1):
+        lower, program = low_ptr[i + 1] - low_ptr[i], target_ptr[i]
+        for x in range(lower):
+            a = low[low_ptr[i] + x]
+            k = low_idx[low_ptr[i] + x]
+            for y in range(up_ptr[k], up_ptr[k + 1]):
+                u, t = up[y], target[program]
+                program += 1
+                if t < lower:
+                    w = low[low_ptr[i] + t]
+                elif t == lower:
+                    w = diagonal[i]
+                else:
+                    w = up[up_ptr[i] + t - lower - 1]
+                w[0] -= a[0] * u[0] + a[1] * u[2]
+                w[1] -= a[0] * u[1] + a[1] * u[3]
+                w[2] -= a[2] * u[0] + a[3] * u[2]
+                w[3] -= a[2] * u[1] + a[3] * u[3]
+        d = diagonal[i]
+        scale = 1.0 / (d[0] * d[3] - d[1] * d[2])
+        d[0], d[1], d[2], d[3] = d[3] * scale, -d[1] * scale, -d[2] * scale, d[0] * scale
+        for y in range(up_ptr[i], up_ptr[i + 1]):
+            u = up[y]
+            u[0], u[2] = d[0] * u[0] + d[1] * u[2], d[2] * u[0] + d[3] * u[2]
+            u[1], u[3] = d[0] * u[1] + d[1] * u[3], d[2] * u[1] + d[3] * u[3]
+
+
+@njit(cache=True, error_model="numpy")
+def _find(up_ptr, up_idx, i, j):
+    """Place of column j in row i's upper part."""
+    lo, hi = up_ptr[i], up_ptr[i + 1] - 1
+    while lo < hi:
+        mid = (lo + hi) // 2
+        if up_idx[mid] < j:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@njit(cache=True, error_model="numpy")
+def selected_inverse(pattern, low, diagonal, up):
+    """Blocks of the inverse on the factor's pattern: (n, 4) diagonal, (n_up, 4) above it, (n_up, 4) their transposes' places."""
+    up_ptr, up_idx, low_block = pattern.up_ptr, pattern.up_idx, pattern.low_block
+    n, n_up = len(up_ptr) - 1, len(up_idx)
+    low_of = np.empty(n_up, np.int64)
+    for x in range(n_up):
+        low_of[low_block[x]] = x
+    zd, zu, zl = np.zeros((n, 4)), np.zeros((n_up, 4)), np.zeros((n_up, 4))
+    for i in range(n - 1, -1, -1):
+        d = diagonal[i]
+        for y in range(up_ptr[i], up_ptr[i + 1]):
+            j = up_idx[y]
+            for x in range(up_ptr[i], up_ptr[i + 1]):
+                k = up_idx[x]
+                # above: Z_ij -= U_ik Z_kj; below: Z_ji -= Z_jk L_ki D_i^-1
+                if k == j:
+                    zkj, zjk = zd[k], zd[k]
+                elif k < j:
+                    at = _find(up_ptr, up_idx, k, j)
+                    zkj, zjk = zu[at], zl[at]
+                else:
+                    at = _find(up_ptr, up_idx, j, k)
+                    zkj, zjk = zl[at], zu[at]
+                u, a = up[x], low[low_of[x]]
+                zu[y, 0] -= u[0] * zkj[0] + u[1] * zkj[2]
+                zu[y, 1] -= u[0] * zkj[1] + u[1] * zkj[3]
+                zu[y, 2] -= u[2] * zkj[0] + u[3] * zkj[2]
+                zu[y, 3] -= u[2] * zkj[1] + u[3] * zkj[3]
+                a0, a1 = a[0] * d[0] + a[1] * d[2], a[0] * d[1] + a[1] * d[3]
+                a2, a3 = a[2] * d[0] + a[3] * d[2], a[2] * d[1] + a[3] * d[3]
+                zl[y, 0] -= zjk[0] * a0 + zjk[1] * a2
+                zl[y, 1] -= zjk[0] * a1 + zjk[1] * a3
+                zl[y, 2] -= zjk[2] * a0 + zjk[3] * a2
+                zl[y, 3] -= zjk[2] * a1 + zjk[3] * a3
+        z = zd[i]
+        z[:] = d
+        for x in range(up_ptr[i], up_ptr[i + 1]):
+            u, below = up[x], zl[x]
+            z[0] -= u[0] * below[0] + u[1] * below[2]
+            z[1] -= u[0] * below[1] + u[1] * below[3]
+            z[2] -= u[2] * below[0] + u[3] * below[2]
+            z[3] -= u[2] * below[1] + u[3] * below[3]
+    return zd, zu, zl
+
+
+@njit(cache=True, error_model="numpy")
+def outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage):
+    """M = (I + C K)^-1 C of each branch's outage into ``outage`` (n_branch, 16); NaN where the outage splits the grid."""
+    up_ptr, up_idx, kind = pattern.up_ptr, pattern.up_idx, rows.kind
+    c, k, m = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
+    for branch in range(len(rows.from_node)):
+        i, j = rows.from_node[branch], rows.to_node[branch]
+        outage[branch] = np.nan
+        if i < 0 or i == j:
+            continue
+        y = rows.y_branch[branch]
+        for end in range(2):
+            a, b = (i, j) if end == 0 else (j, i)
+            own, mutual = (0, 2) if end == 0 else (6, 4)
+            keep_p = 0.0 if kind[a] == REF or kind[a] == OFF else 1.0
+            keep_q = keep_p * free_q[a]
+            square = e[a] * e[a] + f[a] * f[a]
+            pd, qd = y[own] * square, -y[own + 1] * square
+            re, im = y[mutual] * e[b] - y[mutual + 1] * f[b], y[mutual] * f[b] + y[mutual + 1] * e[b]
+            p, q = e[a] * re + f[a] * im, f[a] * re - e[a] * im
+            r, s, t = 2 * end, 2 * end, 2 - 2 * end
+            # the branch's part of the Jacobian, taken off: its own blocks use its own power p + pd, q + qd
+            c[r, t], c[r, t + 1], c[r + 1, t], c[r + 1, t + 1] = -keep_p * q, -keep_p * p, keep_q * p, -keep_q * q
+            c[r, s], c[r, s + 1] = keep_p * q, -keep_p * (p + 2.0 * pd)
+            c[r + 1, s], c[r + 1, s + 1] = -keep_q * p, -keep_q * (q + 2.0 * qd)
+        lo, hi = min(i, j), max(i, j)
+        at = _find(up_ptr, up_idx, lo, hi)
+        zij, zji = (zu[at], zl[at]) if i < j else (zl[at], zu[at])
+        for r in range(2):
+            for s in range(2):
+                k[r, s], k[r, 2 + s] = zd[i, 2 * r + s], zij[2 * r + s]
+                k[2 + r, s], k[2 + r, 2 + s] = zji[2 * r + s], zd[j, 2 * r + s]
+        a4 = np.eye(4) + c @ k
+        # a split makes I + C K singular; anything close to that is left to Newton
+        determinant = np.linalg.det(a4)
+        if not abs(determinant) > 1e-6:
+            continue
+        m = np.linalg.solve(a4, c)
+        for r in range(4):
+            for s in range(4):
+                outage[branch, 4 * r + s] = m[r, s]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sweep(pattern, factor, x):
+    """Solve J0 x = x in place on all lanes."""
+    low_ptr, low_idx, up_ptr, up_idx = pattern.low_ptr, pattern.low_idx, pattern.up_ptr, pattern.up_idx
+    low, inverse, up = factor.low, factor.inverse, factor.up
+    n = len(low_ptr) - 1
+    for i in range(n):
+        at = 2 * i * LANES
+        r1, r2 = load(x, at), load(x, at + LANES)
+        for k in range(low_ptr[i], low_ptr[i + 1]):
+            j = low_idx[k] * 2 * LANES
+            y1, y2 = load(x, j), load(x, j + LANES)
+            r1 = r1 - splat32(low[k, 0]) * y1 - splat32(low[k, 1]) * y2
+            r2 = r2 - splat32(low[k, 2]) * y1 - splat32(low[k, 3]) * y2
+        store(x, at, splat32(inverse[i, 0]) * r1 + splat32(inverse[i, 1]) * r2)
+        store(x, at + LANES, splat32(inverse[i, 2]) * r1 + splat32(inverse[i, 3]) * r2)
+    for i in range(n - 1, -1, -1):
+        at = 2 * i * LANES
+        r1, r2 = load(x, at), load(x, at + LANES)
+        for k in range(up_ptr[i], up_ptr[i + 1]):
+            j = up_idx[k] * 2 * LANES
+            y1, y2 = load(x, j), load(x, j + LANES)
+            r1 = r1 - splat32(up[k, 0]) * y1 - splat32(up[k, 1]) * y2
+            r2 = r2 - splat32(up[k, 2]) * y1 - splat32(up[k, 3]) * y2
+        store(x, at, r1)
+        store(x, at + LANES, r2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
+    """Woodbury's correction in the lanes that have one branch out."""
+    rhs, border, outage = tile.rhs, tile.border, factor.outage
+    out_ptr, out_branch, from_node, to_node = batch.out_ptr, batch.out_branch, rows.from_node, rows.to_node
+    any_out = False
+    for lane in range(LANES):
+        s = scenario[lane]
+        if not done[lane] and out_ptr[s + 1] > out_ptr[s] and outage[out_branch[out_ptr[s]], 0] == outage[out_branch[out_ptr[s]], 0]:
+            any_out = True
+    if not any_out:
+        return
+    zero = cast(splat(0.0), border)
+    for i in range(len(rows.kind)):
+        store(border, 2 * i * LANES, zero)
+        store(border, (2 * i + 1) * LANES, zero)
+    for lane in range(LANES):
+        s = scenario[lane]
+        if done[lane] or out_ptr[s + 1] == out_ptr[s]:
+            continue
+        k = out_branch[out_ptr[s]]
+        m = outage[k]
+        if m[0] != m[0]:
+            continue
+        a, b = 2 * from_node[k] * LANES + lane, 2 * to_node[k] * LANES + lane
+        y1, y2, y3, y4 = rhs[a], rhs[a + LANES], rhs[b], rhs[b + LANES]
+        border[a] = -(m[0] * y1 + m[1] * y2 + m[2] * y3 + m[3] * y4)
+        border[a + LANES] = -(m[4] * y1 + m[5] * y2 + m[6] * y3 + m[7] * y4)
+        border[b] = -(m[8] * y1 + m[9] * y2 + m[10] * y3 + m[11] * y4)
+        border[b + LANES] = -(m[12] * y1 + m[13] * y2 + m[14] * y3 + m[15] * y4)
+    sweep(pattern, factor, border)
+    for i in range(len(rows.kind)):
+        at = 2 * i * LANES
+        store(rhs, at, load(rhs, at) + load(border, at))
+        store(rhs, at + LANES, load(rhs, at + LANES) + load(border, at + LANES))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread_slack(rows, tile, factor):
+    """Distributed slack: change lambda so that each reference keeps its balance after the step, x += z d lambda."""
+    yptr, ycol, yg, yb, island, n_island = rows.ptr, rows.col, rows.g, rows.b, rows.island, rows.n_island
+    rhs, reference, te, tf, p_now, slack = tile.rhs, tile.reference, tile.e, tile.f, tile.p_now, tile.slack
+    border, gain = factor.border, factor.gain
+    change = np.zeros(n_island * LANES)
+    for i in reference:
+        at = i * LANES
+        e, f = load(te, at), load(tf, at)
+        need = load(p_now, at)
+        for x in range(yptr[i], yptr[i + 1]):
+            j = ycol[x] * LANES
+            ej, fj = load(te, j), load(tf, j)
+            g, b = splat(yg[x]), splat(yb[x])
+            re, im = g * ej - b * fj, g * fj + b * ej
+            need = need - (f * re - e * im) * widen(load(rhs, 2 * j)) - (e * re + f * im) * widen(load(rhs, 2 * j + LANES))
+        store(change, island[i] * LANES, need * (1.0 / gain[island[i]]))
+    for r in range(n_island):
+        store(slack, r * LANES, load(slack, r * LANES) + load(change, r * LANES))
+    for i in range(len(rows.kind)):
+        step = cast(load(change, island[i] * LANES), rhs)
+        at = 2 * i * LANES
+        store(rhs, at, load(rhs, at) + splat32(border[i, 0]) * step)
+        store(rhs, at + LANES, load(rhs, at + LANES) + splat32(border[i, 1]) * step)
+
+
+@njit(cache=True, error_model="numpy")
+def solve_one(pattern, low, inverse, up, x):
+    """Solve J0 x = x in place for one right-hand side (n, 2), float64."""
+    low_ptr, low_idx, up_ptr, up_idx = pattern.low_ptr, pattern.low_idx, pattern.up_ptr, pattern.up_idx
+    n = len(low_ptr) - 1
+    for i in range(n):
+        r1, r2 = x[i, 0], x[i, 1]
+        for k in range(low_ptr[i], low_ptr[i + 1]):
+            y = x[low_idx[k]]
+            r1 -= low[k, 0] * y[0] + low[k, 1] * y[1]
+            r2 -= low[k, 2] * y[0] + low[k, 3] * y[1]
+        d = inverse[i]
+        x[i, 0], x[i, 1] = d[0] * r1 + d[1] * r2, d[2] * r1 + d[3] * r2
+    for i in range(n - 1, -1, -1):
+        for k in range(up_ptr[i], up_ptr[i + 1]):
+            y = x[up_idx[k]]
+            x[i, 0] -= up[k, 0] * y[0] + up[k, 1] * y[1]
+            x[i, 1] -= up[k, 2] * y[0] + up[k, 3] * y[1]
+
+
+@njit(cache=True, error_model="numpy")
+def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outages):
+    """The base state's `Factor` (see `base_blocks` for the arguments; alpha (n,) of distributed slack)."""
+    n, n_up = len(rows.kind), len(pattern.up_idx)
+    low, diagonal, up = np.zeros((n_up, 4)), np.zeros((n, 4)), np.zeros((n_up, 4))
+    base_blocks(pattern, rows, e, f, p_extra, q_extra, free_q, low, diagonal, up)
+    factorise(pattern, low, diagonal, up)
+    outage = np.full((len(rows.from_node), 16), np.nan)
+    if with_outages:
+        zd, zu, zl = selected_inverse(pattern, low, diagonal, up)
+        outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage)
+    border = np.zeros((n, 2))
+    for i in range(n):
+        if rows.kind[i] != REF and rows.kind[i] != OFF:
+            border[i, 0] = alpha[i]
+    solve_one(pattern, low, diagonal, up, border)
+    gain = np.ones(rows.n_island)
+    for i in range(n):
+        if rows.kind[i] == REF:
+            total = -alpha[i]
+            for x in range(rows.ptr[i], rows.ptr[i + 1]):
+                j = rows.col[x]
+                re, im = rows.g[x] * e[j] - rows.b[x] * f[j], rows.g[x] * f[j] + rows.b[x] * e[j]
+                total += (f[i] * re - e[i] * im) * border[j, 0] + (e[i] * re + f[i] * im) * border[j, 1]
+            gain[rows.island[i]] = total
+    small = np.float32
+    return low.astype(small), diagonal.astype(small), up.astype(small), outage, border.astype(small), gain

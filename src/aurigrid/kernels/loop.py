@@ -1,0 +1,173 @@
+"""The loop around the steps: lanes are filled, stepped, judged, written out and refilled.
+
+A lane that is done is frozen; when half of the lanes are, they are written out and refilled together. What a lane computes
+does not depend on its neighbours or on when it was filled. Reactive limits: a regulated node whose need passes a limit is
+held there until its voltage would let it return.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels.chord import correct_outages, spread_slack, sweep
+from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, update
+from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.tile import (
+    CONVERGED,
+    DIVERGED,
+    FLIPS,
+    HANDED_ON,
+    ITERATION_LIMIT,
+    PV,
+    SINGULAR,
+    fill_lanes,
+    link_outages,
+    resume_lanes,
+    take_lanes,
+)
+
+_DIVERGENCE_PU = 1e9
+# limits are watched once the state is near a solution, where a node's reactive need means something
+_SWITCH_BELOW_PU = 1e-2
+_SWITCH_TOL = 1e-9
+# a chord step that leaves more than this share of the mismatch costs more than a Newton step saves
+_PAYS = 0.25
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _switch(kind, tile, lane, tol, share):
+    """Enforce reactive limits in one lane; returns how many nodes changed between regulated and at limit.
+
+    Only violations of at least ``share`` times the worst one are acted on: 0 switches all at once, which is quick, a larger
+    share takes more rounds and disturbs the state less.
+    """
+    held, flips, state, q_now, q_max, q_min = tile.held, tile.flips, tile.state, tile.q_now, tile.q_max, tile.q_min
+    tq, mq, te, tf, v_set = tile.q, tile.mq, tile.e, tile.f, tile.v_set
+    changed = 0
+    least = tol
+    if share > 0.0:
+        for i in held:
+            at = i * LANES + lane
+            if kind[i] == PV and flips[at] <= FLIPS and state[at] == 0:
+                least = max(least, share * max(-q_now[at] - q_max[at], q_min[at] + q_now[at]))
+    for i in held:
+        at = i * LANES + lane
+        if kind[i] != PV or flips[at] > FLIPS:
+            continue
+        if state[at] == 0:
+            need = -q_now[at]
+            over, under = need - q_max[at], q_min[at] - need
+            if over >= least and over > tol and over >= under:
+                state[at], limit = 1, q_max[at]
+            elif under >= least and under > tol:
+                state[at], limit = -1, q_min[at]
+            else:
+                continue
+            tq[at] += limit
+            mq[at] = 1.0
+        else:
+            v = np.hypot(te[at], tf[at])
+            if (v - v_set[at]) * state[at] <= tol:
+                continue
+            tq[at] -= q_max[at] if state[at] > 0 else q_min[at]
+            mq[at] = 0.0
+            state[at] = 0
+            te[at] *= v_set[at] / v
+            tf[at] *= v_set[at] / v
+        flips[at] += 1
+        changed += 1
+    return changed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(kind, tile, out, scenario, done, first, count, before, tol, least, limit, enforce_q, share, chord):
+    """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
+    norm, live = tile.norm, tile.live
+    status, iterations, last = out.status, out.iterations, out.norm
+    for lane in range(LANES):
+        if done[lane]:
+            continue
+        s, now = scenario[lane], norm[lane]
+        done[lane] = True
+        if not now < _DIVERGENCE_PU:
+            status[s] = SINGULAR if count[lane] > 0 and before[lane] < 1.0 else DIVERGED
+        else:
+            switched = 0
+            if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
+                switched = _switch(kind, tile, lane, _SWITCH_TOL, share)
+            if now < tol and switched == 0 and count[lane] >= least:
+                status[s] = CONVERGED
+            elif chord and (switched > 0 or count[lane] >= limit or (count[lane] > 0 and now > _PAYS * before[lane])):
+                status[s] = HANDED_ON
+            elif count[lane] >= limit:
+                status[s] = ITERATION_LIMIT
+            else:
+                done[lane] = False
+        iterations[s] = first[lane] + count[lane]
+        before[lane], last[s] = now, now
+        count[lane] += 1
+        if done[lane]:
+            live[lane] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve_range(
+    pattern, rows, batch, tile, out, todo, tol, least, limit, enforce_q, share, distributed, factor, chord, resume
+):  # fmt: skip
+    """Solve the scenarios ``todo`` (int32 positions).
+
+    Args:
+        tol: largest mismatch accepted, pu.
+        least, limit: steps a scenario must and may take.
+        enforce_q: hold regulated nodes within their reactive limits; share: see `_switch`.
+        distributed: spread each island's balance by alpha instead of leaving it to its reference.
+        factor: the base state's, for chord steps; chord: take those, and hand on scenarios for which they do not pay.
+        resume: go on from what ``out`` holds instead of from the batch's start.
+    """
+    scenario = np.full(LANES, -1, np.int32)
+    done, empty = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_)
+    count, first = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
+    before = np.zeros(LANES)
+    if len(todo) == 0:
+        return
+    # every lane starts with some scenario, frozen, so that spare lanes stay finite
+    scenario[:] = todo[0]
+    tile.live[:] = 0.0
+    fill_lanes(rows, batch, tile, np.arange(LANES), scenario, False, distributed)
+    waiting = 0
+    while True:
+        idle = np.sum(done)
+        if idle == LANES or (2 * idle >= LANES and waiting < len(todo)):
+            take_lanes(pattern, rows, tile, out, np.flatnonzero(done & ~empty), scenario)
+            fresh = np.flatnonzero(done)[: len(todo) - waiting]
+            empty[done] = True
+            for lane in fresh:
+                scenario[lane] = todo[waiting]
+                first[lane] = out.iterations[scenario[lane]] if resume else 0
+                done[lane], empty[lane], count[lane], tile.live[lane] = False, False, 0, 1.0
+                waiting += 1
+            if len(fresh) == 0:
+                break
+            fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed)
+            if resume:
+                resume_lanes(pattern, rows, tile, out, fresh, scenario, enforce_q)
+            link_outages(rows, batch, tile, scenario, done)
+        residual(rows, batch, tile, distributed)
+        _judge(
+            rows.kind, tile, out, scenario, done, first, count, before, tol, least, limit, enforce_q, share, chord
+        )  # fmt: skip
+        if np.all(done):
+            continue
+        if chord:
+            sweep(pattern, factor, tile.rhs)
+            correct_outages(pattern, rows, batch, tile, factor, scenario, done)
+            if distributed:
+                spread_slack(rows, tile, factor)
+        else:
+            factorise(pattern, rows, batch, tile, distributed)
+            back_substitute(pattern, tile, tile.rhs)
+            if distributed:
+                back_substitute(pattern, tile, tile.border)
+                border_step(rows, tile)
+        update(rows, tile)
