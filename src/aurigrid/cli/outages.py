@@ -136,7 +136,9 @@ def _worst_rows(found: SecurityReport, top: int) -> list[dict[str, Any]]:
     import pyarrow.compute as pc
 
     table = found.violations
-    table = table.filter(pc.and_(pc.greater_equal(table["contingency"], 0), pc.is_valid(table["limit"])))
+    after = pc.and_(pc.greater_equal(table["contingency"], 0), pc.is_valid(table["limit"]))
+    # Reactive limits are small numbers beside what they hold: their shares would crowd out everything else.
+    table = table.filter(pc.and_(after, pc.not_equal(table["kind"].cast("string"), "reactive_limit")))
     seen: set[str] = set()
     rows = []
     for batch in table.to_batches(max_chunksize=1024):
@@ -197,10 +199,15 @@ def _n1_sentences(data: dict[str, Any]) -> list[str]:
             f"{worst['kind'].replace('_', ' ')} at {worst['element_id']}, "
             f"{show.percent(worst['severity'])} past its limit."
         )
+    elif data["violations_by_kind"].get("reactive_limit"):
+        out.append("No outage breaks a loading or voltage limit.")
     elif not data["contingencies"]:
         out.append("The grid has none of the elements that were to be taken out.")
     else:
         out.append("No outage breaks a limit.")
+    if data["violations_by_kind"].get("reactive_limit"):
+        cases = data["violations_by_kind"]["reactive_limit"]
+        out.append(f"In {cases:,} cases units at a bus give more reactive power than they can; see --q-limits.")
     if data["unsolved"]:
         shown = ", ".join(data["unsolved"][:4])
         more = ", ..." if len(data["unsolved"]) > 4 else ""

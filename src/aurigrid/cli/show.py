@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager as Context
@@ -48,7 +49,7 @@ def summary(sentences: Sequence[str], commands: Sequence[str]) -> None:
     """The closing words: what was found, and what to run next."""
     print("\nSummary")
     for sentence in sentences:
-        print(f"  {sentence}")
+        print(textwrap.fill(sentence, 80, initial_indent="  ", subsequent_indent="    ", break_long_words=False))
     if commands:
         print("\nNext")
         for command in commands:

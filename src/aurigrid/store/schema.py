@@ -8,6 +8,9 @@ A run folder::
     bus_state/step=0000.parquet   and likewise for each table of `STEP_TABLES`; a step is finished when its file of
                                   the last one, ``steps``, exists
 
+A limit that is broken before any outage is one row of ``violations`` with contingency -1. After an outage it has
+another row only where the outage makes it worse by more than 1 % of the limit.
+
 Types: ``text`` is a dictionary-coded string. float32 is used only where a figure is read by people (flows, loadings,
 mismatches of outages); base voltages, which a power flow can start from, are float64.
 """

@@ -1,8 +1,9 @@
 """A day of a grid: every step solved in full AC, every outage of every step, to a run folder.
 
 The conditions are those of the data set: its profiles give the loads, the infeed of wind and sun and the dispatch of
-all other units; what is missing or too much (losses above all) is shared among the units that participate
-(distributed slack), and every unit stays inside its reactive limits. Nothing is re-dispatched and nothing curtailed.
+all other units. What is missing or too much (losses above all) is shared among the units that run all day, wind and
+sun excepted (distributed slack), and every unit stays inside its reactive limits. Nothing is re-dispatched and nothing
+curtailed.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
+from aurigrid.model.scenario_input import SOURCES
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options
 from aurigrid.security.contingencies import Contingencies, Explicit
@@ -77,6 +79,7 @@ def run_day(
     tol_pu: float = 1e-8,
     max_iterations: int = 20,
     threads: int | None = None,
+    participation: Literal["dispatch", "grid"] = "dispatch",
     steps_per_call: int = 8,
     progress: Progress | None = None,
 ) -> DayRun:
@@ -91,6 +94,9 @@ def run_day(
         contingencies: what is taken out, as in `aurigrid.security.contingencies`; all branches (lines and
             transformers) and generators where absent.
         slack: ``"distributed"`` or ``"reference"``.
+        participation: who takes the balance with distributed slack: ``"dispatch"``, all units but wind and sun that
+            run all day, in proportion to their least output of the day, so that none is pushed below zero by a
+            surplus that the others could take; ``"grid"``, as the grid says.
         q_limits: hold units within their reactive limits.
         tol_pu: largest power mismatch accepted, pu.
         max_iterations: Newton iterations a power flow may take.
@@ -118,6 +124,11 @@ def run_day(
     began = time.perf_counter()
     net, profiles, name = _load(grid)
     day = profiles.day(date)
+    if participation not in ("dispatch", "grid"):
+        raise InputError(Issue("day", "participation", f"is {participation!r}", hint="choose dispatch or grid"))
+    net = _at_first_step(net, day)
+    if slack == "distributed" and participation == "dispatch":
+        net = _by_dispatch(net, day)
     scenarios = day.scenarios(net)
     found = build_list(net, contingencies)
     if steps_per_call < 1:
@@ -125,7 +136,14 @@ def run_day(
     folder = Path(out) if out is not None else Path("runs") / f"{_file_name(name)}_{date}"
     options = {"slack": slack, "q_limits": q_limits, "tol_pu": tol_pu, "max_iterations": max_iterations}
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
-    writer = _open(folder, net, name, {"date": date, "contingencies": _spec(contingencies), **options}, found, day)
+    writer = _open(
+        folder,
+        net,
+        name,
+        {"date": date, "contingencies": _spec(contingencies), "participation": participation, **options},
+        found,
+        day,
+    )
     ahead = [step for step in range(len(day)) if step not in set(writer.finished)]
     if progress is not None:
         progress(len(day) - len(ahead), len(day))
@@ -161,6 +179,28 @@ def _load(grid: object) -> tuple[Network, Profiles, str]:
         hint = "use a SimBench code, an RTS-GMLC folder or an Aurigrid folder with profiles"
         raise InputError(Issue("grid", "", f"{name} comes without profiles, so it has no days", hint=hint))
     return imported.network, imported.profiles, name
+
+
+def _at_first_step(net: Network, day: Profiles) -> Network:
+    """The network with the injections of the day's first step.
+
+    Engines start from the network's own state. In data sets with profiles that is often the sum of all installed
+    power, which no grid can carry.
+    """
+    first = day.scenarios(net, [0])
+    changed: dict[str, dict[str, Any]] = {}
+    for name, (table, column) in SOURCES.items():
+        if getattr(first, name) is not None:
+            changed.setdefault(table, {})[column] = first.values(name)[0]
+    return net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
+
+
+def _by_dispatch(net: Network, day: Profiles) -> Network:
+    """The network with participation by the least output of the day; unchanged where no unit qualifies."""
+    output = day.scenarios(net).values("gen_p_mw").min(axis=0)
+    weather = np.isin(net.gen.fuel.astype(str), ("wind", "solar"))
+    shares = np.where(net.gen.in_service & ~weather, np.maximum(output, 0.0), 0.0)
+    return net.replace(gen=net.gen.replace(participation=shares)) if shares.any() else net
 
 
 def _open(

@@ -19,13 +19,13 @@ _WORST_OUTAGES = """
 SELECT contingency_label AS outage, count(DISTINCT step) AS steps, max(severity) AS severity,
        arg_max(element_id, severity) AS element, arg_max(kind, severity) AS kind,
        arg_max(value, severity) AS value, arg_max("limit", severity) AS "limit"
-FROM violations WHERE contingency >= 0 AND new AND severity IS NOT NULL
+FROM violations WHERE contingency >= 0 AND new AND severity IS NOT NULL AND kind <> 'reactive_limit'
 GROUP BY contingency_label ORDER BY severity DESC, steps DESC LIMIT $n
 """
 _THREATENED = """
 SELECT element_id AS element, kind, count(DISTINCT step) AS steps, count(DISTINCT contingency) AS outages,
        max(severity) AS severity
-FROM violations WHERE contingency >= 0 AND new AND severity IS NOT NULL
+FROM violations WHERE contingency >= 0 AND new AND severity IS NOT NULL AND kind <> 'reactive_limit'
 GROUP BY element_id, kind ORDER BY outages * steps DESC, severity DESC LIMIT $n
 """
 _FAILED = """
@@ -41,6 +41,9 @@ ORDER BY greatest(max(contingencies.lost_load_mw), max(contingencies.lost_gen_mw
 _BASE = """
 SELECT element_id AS element, kind, count(*) AS steps, max(severity) AS severity FROM violations
 WHERE contingency < 0 GROUP BY ALL ORDER BY steps DESC, severity DESC LIMIT $n
+"""
+_REACTIVE = """
+SELECT count(*) AS rows, count(DISTINCT element) AS places FROM violations WHERE kind = 'reactive_limit'
 """
 _TOTALS = """
 SELECT count(*) AS steps, count(*) FILTER (status NOT IN ('converged', 'islanded')) AS base_failed,
@@ -71,6 +74,7 @@ class Outlook:
         failed: outages without a solution.
         split: outages that leave a part of the grid without supply.
         base: limits broken before any outage.
+        reactive: how often and at how many buses units give more reactive power than they can.
         next: commands that look closer.
     """
 
@@ -82,6 +86,7 @@ class Outlook:
     failed: Rows
     split: Rows
     base: Rows
+    reactive: dict[str, int]
     next: list[str]
 
     def sentences(self) -> list[str]:
@@ -121,6 +126,11 @@ class Outlook:
                 f"{t['islanded']:,} outages leave a part of the grid without supply; the largest is {first['outage']}: "
                 f"up to {first['lost_load_mw']:.0f} MW of load and {first['lost_gen_mw']:.0f} MW of infeed lost."
             )
+        if self.reactive["rows"]:
+            out.append(
+                f"At {self.reactive['places']} buses units give more or less reactive power than they can; "
+                "hold the limits (q_limits) for states that exist."
+            )
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,6 +158,7 @@ def outlook(run: Run, n: int = 5) -> Outlook:
         failed=ask(_FAILED),
         split=ask(_SPLIT),
         base=ask(_BASE),
+        reactive=run.sql(_REACTIVE).to_pylist()[0],
         next=_next(run, outages, threatened),
     )
 

@@ -10,12 +10,15 @@ from aurigrid.model.network import Network
 from aurigrid.model.table import Array
 from aurigrid.powerflow import Status
 from aurigrid.security.contingencies import ELEMENT_TABLES, KINDS, Contingencies
-from aurigrid.security.report import V_STEP, SecurityReport
+from aurigrid.security.report import V_STEP, SecurityReport, Violations
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurigrid.powerflow import Solution
+
+WORSENED = 0.01
+"""Share of a limit by which an outage must worsen a breach of the base state to be told."""
 
 STATUS_WORDS = tuple(status.name.lower() for status in Status)
 """Words for statuses, by their number."""
@@ -60,13 +63,21 @@ def state_columns(base: Solution, scenario: int) -> dict[str, dict[str, Any]]:
 
 
 def violation_columns(report: SecurityReport, scenario: int) -> dict[str, Any]:
-    """Columns of ``violations`` of one scenario of a security report, outage by outage, the worst first."""
+    """Columns of ``violations`` of one scenario of a security report, outage by outage, the worst first.
+
+    A limit that is broken before any outage is one row of the base state. It would come back in every outage; there it
+    is kept only where the outage makes it worse by more than `WORSENED` of the limit.
+    """
     import pyarrow as pa
 
     found = report.found.take(np.flatnonzero(report.found.scenario == scenario))
-    found = found.take(np.lexsort((found.element, -found.severity, found.contingency)))
-    side = np.where(found.value >= found.limit, 1.0, -1.0)
-    broken_before = (side * (found.base_value - found.limit) > 0) & (found.kind != V_STEP)
+    before = _excess_before(found)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unchanged = (before > 0) & (found.excess - before <= WORSENED * np.abs(found.limit))
+    kept = np.flatnonzero(~unchanged | (found.contingency < 0))
+    found, before = found.take(kept), before[kept]
+    order = np.lexsort((found.element, -found.severity, found.contingency))
+    found, before = found.take(order), before[order]
     table = found.to_arrow(report.net, report.contingencies)
     shared = ("contingency_label", "element_table", "element_id", "kind")
     return {
@@ -77,9 +88,15 @@ def violation_columns(report: SecurityReport, scenario: int) -> dict[str, Any]:
         "base_value": found.base_value,
         "limit": found.limit,
         "excess": np.where(np.isnan(found.limit), np.nan, found.excess),
-        "new": pa.array(~broken_before & (found.contingency >= 0)),
+        "new": pa.array(~(before > 0) & (found.contingency >= 0)),
         "severity": np.where(np.isnan(found.limit), np.nan, found.severity),
     }
+
+
+def _excess_before(found: Violations) -> Array:
+    """How far each limit was broken before the outage, in the unit of the limit; negative or NaN where it held."""
+    side = np.where(found.value >= found.limit, 1.0, -1.0)
+    return np.where(found.kind == V_STEP, np.nan, side * (found.base_value - found.limit))
 
 
 def contingency_columns(report: SecurityReport, scenario: int, outages: Array) -> dict[str, Any]:
@@ -114,7 +131,9 @@ def step_columns(base: Solution, scenario: int, status: Array, violations: dict[
     generation, loading, v_mag = base.gen_p_mw[scenario], flow.loading[scenario], base.v_mag[scenario]
     after = violations["contingency"] >= 0
     fresh = np.asarray(violations["new"])
-    worst = _worst(violations["severity"], fresh if fresh.any() else after)
+    # Reactive limits are small numbers beside what they hold, so their shares would crowd out everything else.
+    kinds = np.array(violations["kind"].to_pylist(), dtype=object)
+    worst = _worst(violations["severity"], (fresh if fresh.any() else after) & (kinds != "reactive_limit"))
     top = int(np.nanargmax(loading)) if np.any(loading > 0) else -1
     load_mw = base.cases.scenarios.values("load_p_mw")[base.cases.row[scenario]]
     real = v_mag[np.isfinite(v_mag) & ~net.bus.is_star]
