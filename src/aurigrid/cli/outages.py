@@ -98,10 +98,13 @@ def _findings(found: SecurityReport, seconds: float, top: int) -> dict[str, Any]
     import numpy as np
 
     from aurigrid.powerflow import Status
+    from aurigrid.security import VIOLATION_KINDS
+    from aurigrid.studies.rows import told
 
     counts = Counter(Status(code).name.lower() for code in found.status[0].tolist())
     rows = _worst_rows(found, top)
-    kinds = Counter(found.violations.column("kind").to_pylist())
+    kinds = Counter(VIOLATION_KINDS[k] for k in found.found.kind.tolist())
+    new, worse = told(found.found)
     lost = np.maximum(found.lost_load_mw[0], found.lost_gen_mw[0])
     split = [int(c) for c in np.argsort(-lost, kind="stable") if found.status[0, c] == Status.ISLANDED]
     answered = (Status.CONVERGED, Status.ISLANDED, Status.SKIPPED)
@@ -113,6 +116,9 @@ def _findings(found: SecurityReport, seconds: float, top: int) -> dict[str, Any]
         "solved_once_for_several": found.contingencies.n - found.contingencies.n_distinct,
         "status": dict(counts),
         "violations": len(found.found),
+        "violations_base": int(np.count_nonzero(found.found.contingency < 0)),
+        "violations_new": int(np.count_nonzero(new)),
+        "violations_worsened": int(np.count_nonzero(worse)),
         "violations_by_kind": dict(kinds),
         "worst": rows[0] if rows else None,
         "worst_list": rows,
@@ -192,10 +198,13 @@ def _n1_sentences(data: dict[str, Any]) -> list[str]:
     if data["base_status"] not in ("converged", "islanded"):
         return ["The grid has no power flow solution before any outage, so its outages say nothing."]
     out = []
+    if data["violations_base"]:
+        out.append(f"Before any outage, {data['violations_base']:,} limits are broken.")
     worst = data["worst"]
     if worst:
         out.append(
-            f"{data['violations']:,} limits are broken. Worst: losing {worst['contingency_label']} leaves "
+            f"Outages break {data['violations_new']:,} limits that held before and worsen "
+            f"{data['violations_worsened']:,} breaches. Worst: losing {worst['contingency_label']} leaves "
             f"{worst['kind'].replace('_', ' ')} at {worst['element_id']}, "
             f"{show.percent(worst['severity'])} past its limit."
         )
@@ -216,7 +225,8 @@ def _n1_sentences(data: dict[str, Any]) -> list[str]:
         first = data["splits"][0]
         out.append(
             f"{data['status']['islanded']:,} outages leave a part of the grid without supply; the largest is "
-            f"{first['contingency']} with {first['lost_load_mw']:,.0f} MW of load."
+            f"{first['contingency']}: {first['lost_load_mw']:,.0f} MW of load and "
+            f"{first['lost_gen_mw']:,.0f} MW of infeed lost."
         )
     return out
 

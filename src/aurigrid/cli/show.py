@@ -21,13 +21,17 @@ def table(title: str, headings: Sequence[Heading], rows: Sequence[Sequence[Any]]
     from rich.table import Table
     from rich.text import Text
 
-    out = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, align in headings:
         right = align == "r"
         out.add_column(Text(name), justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
     for row in rows:
         out.add_row(*(Text(cell(value)) for value in row))
-    Console(soft_wrap=False).print(out)
+    console = Console()
+    with console.capture() as drawn:
+        console.print(out)
+    lines = [line.rstrip() for line in drawn.get().splitlines()]
+    print("\n".join([title, *(line for line in lines if line), ""] if title else lines))
 
 
 def cell(value: Any) -> str:

@@ -71,13 +71,10 @@ def violation_columns(report: SecurityReport, scenario: int) -> dict[str, Any]:
     import pyarrow as pa
 
     found = report.found.take(np.flatnonzero(report.found.scenario == scenario))
-    before = _excess_before(found)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        unchanged = (before > 0) & (found.excess - before <= WORSENED * np.abs(found.limit))
-    kept = np.flatnonzero(~unchanged | (found.contingency < 0))
-    found, before = found.take(kept), before[kept]
-    order = np.lexsort((found.element, -found.severity, found.contingency))
-    found, before = found.take(order), before[order]
+    new, worse = told(found)
+    kept = np.flatnonzero(new | worse | (found.contingency < 0))
+    kept = kept[np.lexsort((found.element[kept], -found.severity[kept], found.contingency[kept]))]
+    found, new = found.take(kept), new[kept]
     table = found.to_arrow(report.net, report.contingencies)
     shared = ("contingency_label", "element_table", "element_id", "kind")
     return {
@@ -88,15 +85,24 @@ def violation_columns(report: SecurityReport, scenario: int) -> dict[str, Any]:
         "base_value": found.base_value,
         "limit": found.limit,
         "excess": np.where(np.isnan(found.limit), np.nan, found.excess),
-        "new": pa.array(~(before > 0) & (found.contingency >= 0)),
+        "new": pa.array(new),
         "severity": np.where(np.isnan(found.limit), np.nan, found.severity),
     }
 
 
-def _excess_before(found: Violations) -> Array:
-    """How far each limit was broken before the outage, in the unit of the limit; negative or NaN where it held."""
+def told(found: Violations) -> tuple[Array, Array]:
+    """Which violations after outages say something that the base state does not.
+
+    Returns:
+        ``(new, worse)``, bool: the limit held before the outage; it did not, and the outage worsens the breach by more
+        than `WORSENED` of the limit. Both are False in the base state.
+    """
+    after = found.contingency >= 0
     side = np.where(found.value >= found.limit, 1.0, -1.0)
-    return np.where(found.kind == V_STEP, np.nan, side * (found.base_value - found.limit))
+    before = np.where(found.kind == V_STEP, np.nan, side * (found.base_value - found.limit))
+    broken = before > 0  # False where there was no value, or is no limit
+    worse = broken & (found.excess - before > WORSENED * np.abs(found.limit))
+    return after & ~broken, after & worse
 
 
 def contingency_columns(report: SecurityReport, scenario: int, outages: Array) -> dict[str, Any]:
