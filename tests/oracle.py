@@ -1,7 +1,7 @@
 """A dense power flow of one scenario in plain NumPy, written from the model's definitions alone.
 
-It reads the tables of a `Network` and one row of its `Scenarios` and shares nothing with the engines: its own merging of
-buses, its own admittance matrix, its own Newton method in polar form with a dense Jacobian. It is meant for small grids.
+It reads the tables of a `Network` and one row of its `Scenarios` and shares nothing with the engines: its own merging
+of buses, its own admittance matrix, its own Newton method in polar form with a dense Jacobian. It is for small grids.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Condition:
         self.on["hvdc"] &= ~dead[net.hvdc.from_bus] & ~dead[net.hvdc.to_bus]
 
     def islands(self, intact: bool = False) -> np.ndarray:
-        """(n_bus,) label of the island of each bus, by its lowest node; with `intact`, before the scenario's outages."""
+        """(n_bus,) island of each node, labelled by its lowest node; `intact`: before the scenario's outages."""
         net, label = self.net, self.node.copy()
         here = net.bus.in_service
         on = (
@@ -95,9 +95,8 @@ class Condition:
             limits = g.q_min_mvar[k] / base, g.q_max_mvar[k] / base
             out.append((self.node[g.bus[k]], self.gen_v_pu[k], *limits, bool(g.is_reference[k]), g.p_max_mw[k], k))
         for k in np.flatnonzero(self.on["compensator"] & c.regulates):
-            out.append(
-                (self.node[c.bus[k]], c.v_set_pu[k], c.q_min_mvar[k] / base, c.q_max_mvar[k] / base, False, -1.0, -1)
-            )
+            limits = c.q_min_mvar[k] / base, c.q_max_mvar[k] / base
+            out.append((self.node[c.bus[k]], c.v_set_pu[k], *limits, False, -1.0, -1))
         for k in np.flatnonzero(self.on["hvdc"]):
             if h.regulates_from[k]:
                 limits = h.q_min_from_mvar[k] / base, h.q_max_from_mvar[k] / base
@@ -115,7 +114,7 @@ class Condition:
         net, island, was = self.net, self.islands(), self.islands(intact=True)
         kind, v_set = np.full(net.n_bus, PQ), np.ones(net.n_bus)
         regulators = self.regulators()
-        for node, v, *_ in reversed(sorted(regulators, key=lambda r: not r[4])):
+        for node, v, *_ in sorted(regulators, key=lambda r: not r[4])[::-1]:
             kind[node], v_set[node] = PV, v
         references = [r[0] for r in regulators if r[4]]
         if self.distributed:
@@ -160,7 +159,7 @@ class Condition:
         return s / net.base_mva
 
     def share(self, kind: np.ndarray) -> np.ndarray:
-        """(n_bus,) slack share of each node: participation of units, by p_max_mw where references alone have one; sums to 1
+        """(n_bus,) slack share of each node: participation of units, p_max_mw where references alone have one; sums to 1
         in each island (an island without any leaves it to its reference)."""
         net, gen = self.net, self.net.gen
         weight = gen.participation
@@ -269,3 +268,48 @@ def mismatch_pu(condition: Condition, v_mag: np.ndarray, v_ang: np.ndarray) -> f
     off_set = np.abs(mag - v_set)[(kind == PV) | (kind == REF)]
     p, q = np.where(free_p, 0, missing.real), np.where(kind == PQ, missing.imag, 0)
     return float(max(np.abs(p).max(), np.abs(q).max(), off_set.max(initial=0.0)))
+
+
+def dc_angles(condition: Condition) -> np.ndarray:
+    """(n_bus,) angles of the linear model B theta = P by bus, rad, NaN without supply; references as their units say.
+
+    Voltages are 1 pu, branches lossless with b = 1/(x tap), and shunt conductances draw what they draw at 1 pu.
+    """
+    net, node = condition.net, condition.node
+    kind, _ = condition.kinds()
+    live, branch = kind != OFF, net.branch
+    b_matrix = np.zeros((net.n_bus, net.n_bus))
+    p = condition.specified(np.ones(net.n_bus)).real
+    s = net.shunt
+    for k in np.flatnonzero(condition.on["shunt"]):
+        p[node[s.bus[k]]] -= s.g_mw[k] * condition.shunt_step[k] / net.base_mva
+    for k in np.flatnonzero(condition.on["branch"]):
+        i, j = node[branch.from_bus[k]], node[branch.to_bus[k]]
+        b = 1 / (branch.x_pu[k] * branch.tap_ratio[k])
+        b_matrix[[i, j], [i, j]] += b
+        b_matrix[[i, j], [j, i]] -= b
+        p[i] += b * np.radians(branch.shift_deg[k])
+        p[j] -= b * np.radians(branch.shift_deg[k])
+    if condition.distributed:
+        share, island = condition.share(kind), condition.islands()
+        for label in np.unique(island[kind == REF]):
+            at = (island == label) & live
+            p[at] -= share[at] * p[at].sum()
+    theta = np.zeros(net.n_bus)
+    unit = np.flatnonzero(net.gen.is_reference & condition.on["gen"])
+    theta[node[net.gen.bus[unit]]] = np.radians(net.gen.v_ang_deg[unit])
+    theta[kind != REF] = 0
+    free = np.flatnonzero((kind == PQ) | (kind == PV))
+    theta[free] = np.linalg.solve(b_matrix[np.ix_(free, free)], p[free] - b_matrix[free] @ theta)
+    return np.where(kind[node] == OFF, np.nan, theta[node])
+
+
+def aligned(condition: Condition, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """`ours` (n_bus,) turned, island by island, so that it equals `theirs` at the island's first bus with supply, and
+    by whole turns elsewhere."""
+    out, island = ours.copy(), condition.islands()[condition.node]
+    for label in np.unique(island):
+        at = np.flatnonzero((island == label) & np.isfinite(theirs))
+        if len(at):
+            out[at] += theirs[at[0]] - ours[at[0]]
+    return out - 2 * np.pi * np.round((out - theirs) / (2 * np.pi))

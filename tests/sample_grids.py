@@ -35,7 +35,8 @@ def everything() -> Network:
         in_service=[True] * 16 + [False],
     )
     branch = BranchTable.make(
-        id=["L01", "L02", "L14", "L34", "L04", "T45", "T25", "L56", "L67", "M89", "M810", "M911", "M1011", "M1112a", "M1112b", "D1314"],
+        id=["L01", "L02", "L14", "L34", "L04", "T45", "T25", "L56", "L67", "M89", "M810", "M911", "M1011",
+            "M1112a", "M1112b", "D1314"],
         kind=[0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         from_bus=[0, 0, 1, 3, 0, 4, 2, 5, 6, 8, 8, 9, 10, 11, 11, 13],
         to_bus=[1, 2, 4, 4, 4, 5, 5, 6, 7, 9, 10, 11, 11, 12, 12, 14],
@@ -80,7 +81,8 @@ def everything() -> Network:
         q_min_mvar=-50.0, q_max_mvar=50.0,
     )  # fmt: skip
     hvdc = HvdcTable.make(
-        id=["H1", "H2"], from_bus=[2, 11], to_bus=[9, 6], p_mw=[20.0, -5.0], loss_fixed_mw=[0.2, 0.0], loss_share=[0.015, 0.01],
+        id=["H1", "H2"], from_bus=[2, 11], to_bus=[9, 6], p_mw=[20.0, -5.0],
+        loss_fixed_mw=[0.2, 0.0], loss_share=[0.015, 0.01],
         regulates_to=[True, False], v_set_to_pu=[1.01, 1.0], q_from_mvar=[-4.0, 1.0], q_to_mvar=[0.0, 2.0],
     )  # fmt: skip
     switch = SwitchTable.make(

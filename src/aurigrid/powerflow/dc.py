@@ -106,7 +106,7 @@ def specified_p(batch: Batch, order: Array) -> Array:
         rows = batch.row if len(batch.zip) > 1 else np.zeros(n, np.int64)
         p[:, at] += (batch.zip[:, 0] + batch.zip[:, 1])[rows][:, batch.zip_node[at]]
     case = np.repeat(np.arange(n), np.diff(batch.edit_ptr))
-    np.add.at(p, (case, batch.edit_node), batch.edit_p)
+    np.add.at(p, (case, batch.edit_node), batch.edit_p + batch.edit_zip[:, 0] + batch.edit_zip[:, 1])
     case = np.repeat(np.arange(n), np.diff(batch.off_ptr))
     p[case, batch.off_node] = 0.0
     out = np.empty_like(p)
@@ -167,12 +167,13 @@ def _spread(grid: Grid, batch: Batch, p: Array) -> tuple[Array, Array]:
     by_node = np.empty_like(alpha)
     by_node[:, order] = alpha
     slack = np.zeros((n, grid.n_island))
-    consumed = grid.shunt_y.real * (grid.kind != OFF)
+    consumed = np.repeat((grid.shunt_y.real * (grid.kind != OFF))[None], n, 0)
+    consumed[case, order[batch.off_node]] = 0.0
     for r in range(grid.n_island):
         at = np.flatnonzero((grid.island == r) & (grid.kind != OFF))
         if at.size:
             total = by_node[:, at].sum(1)
-            need = consumed[at].sum() - p[:, at].sum(1)
+            need = consumed[:, at].sum(1) - p[:, at].sum(1)
             slack[:, r] = np.divide(need, total, out=np.zeros(n), where=total > 0)
             p[:, at] += by_node[:, at] * slack[:, [r]]
     return slack, p

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aurigrid.kernels.flows import branch_powers, node_powers
+from aurigrid.kernels.tile import OFF, REF
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import merge_pairs, touching, without_dead_links
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw, participation
+from aurigrid.powerflow.references import moved_references, without_reference
 from aurigrid.powerflow.status import Status
 
 if TYPE_CHECKING:
@@ -130,9 +132,9 @@ class Solution:
         branch_powers(v, grid.from_node, grid.to_node, grid.y_branch, grid.base_mva, *self._branch_out, *parts)
         # a branch between buses without supply carries nothing
         dead = np.zeros(shape, bool)
-        if len(self.off.case) or (grid.kind == 3).any():
+        if len(self.off.case) or (grid.kind == OFF).any():
             off = np.zeros((self.n, grid.n_node), bool)
-            off[:, grid.kind == 3] = True
+            off[:, grid.kind == OFF] = True
             off[self.off.case, self.off.element] = True
             live = grid.from_node >= 0
             dead[:, live] = off[:, grid.from_node[live]] | off[:, grid.to_node[live]]
@@ -170,6 +172,8 @@ class Solution:
         """(n, n_node) net injections from the voltages, MW and Mvar."""
         grid = self.grid
         p, q = np.empty((self.n, grid.n_node)), np.empty((self.n, grid.n_node))
+        if self.engine == "dc":
+            return self._dc_balance(), np.full_like(q, np.nan)
         v = np.ascontiguousarray(self.v).view(np.float64)
         # a node next to one without supply gets nothing from there: its branch is out or dead
         v = np.where(np.isnan(v) & self.converged[:, None], 0.0, v) if np.isnan(v).any() else v
@@ -180,6 +184,23 @@ class Solution:
         )  # fmt: skip
         return p * grid.base_mva, q * grid.base_mva
 
+    def _dc_balance(self) -> Array:
+        """(n, n_node) net active injections of the linear model, MW."""
+        grid, flow = self.grid, self._branch_flow.p_from_mw
+        p = np.repeat(grid.shunt_y.real[None] * grid.base_mva, self.n, 0)
+        for k in np.flatnonzero(grid.from_node >= 0):
+            p[:, grid.from_node[k]] += flow[:, k]
+            p[:, grid.to_node[k]] -= flow[:, k]
+        return p
+
+    def _references(self) -> list[tuple[Array, Array]]:
+        """Groups of cases with the node kinds of each: outages may have moved their references."""
+        moved = without_reference(self.grid, self.cases)
+        return [
+            (np.flatnonzero(~moved), self.grid.kind),
+            *moved_references(self.grid, self.cases, np.flatnonzero(moved)),
+        ]
+
     @cached_property
     def _out_of_service(self) -> Array:
         """(n, n_gen) units that do not run in a case: out, or at a bus without supply."""
@@ -188,7 +209,7 @@ class Solution:
         pairs = self.cases.pairs("gen")
         out[pairs.case, pairs.element] = True
         node = grid.node_of_bus[net.gen.bus]
-        out[:, grid.kind[node] == 3] = True
+        out[:, grid.kind[node] == OFF] = True
         for case, lost in zip(self.off.case, self.off.element, strict=True):
             out[case, node == lost] = True
         return out
@@ -248,24 +269,29 @@ class Solution:
             with np.errstate(invalid="ignore", divide="ignore"):
                 share = np.where(total[island] > 0, weight / total[island], 0.0)
             p += np.where(self._out_of_service, 0.0, share * self.slack_mw[:, island])
-        # what a reference still has to balance goes to its first running unit that is marked as reference
+        # what a reference still has to balance goes to its first running unit, those marked as reference first
         node = grid.node_of_bus[net.gen.bus]
         balance = self._node_balance[0] + self._demand[0]
-        for i in np.flatnonzero(grid.kind == 2):
-            units = np.flatnonzero((node == i) & net.gen.in_service)
-            if units.size == 0:
-                continue
-            takes = np.argsort(~net.gen.is_reference[units], kind="stable")
-            running = ~self._out_of_service[:, units[takes]]
-            first = units[takes][running.argmax(1)]
-            rows = np.arange(self.n)
-            p[rows, first] += balance[:, i] - p[:, units].sum(1)
+        for rows, kind in self._references():
+            for i in np.flatnonzero(kind == REF):
+                units = np.flatnonzero((node == i) & net.gen.in_service)
+                if units.size == 0:
+                    continue
+                rank = 2 * net.gen.is_reference[units].astype(int) + net.gen.regulates[units]
+                takes = np.argsort(-rank, kind="stable")
+                running = ~self._out_of_service[np.ix_(rows, units[takes])]
+                first = units[takes][running.argmax(1)]
+                left = balance[rows, i] - p[np.ix_(rows, units)].sum(1)
+                p[rows, first] += np.where(running.any(1), left, 0.0)
         p[~np.isfinite(self.mismatch_pu)] = np.nan
         return p
 
     @cached_property
     def gen_q_mvar(self) -> Array:
-        """(n, n_gen) reactive power of every unit, Mvar; regulators of one node share in proportion to their range."""
+        """(n, n_gen) reactive power of every unit, Mvar; regulators of one node share in proportion to their range.
+
+        NaN for regulating units in a DC solution, which has no reactive power.
+        """
         return self._regulated_q(0, self.net.n_gen, self._table("gen_q"))
 
     @cached_property
