@@ -1,11 +1,11 @@
 """The certificate: power balance of finished scenarios, recomputed branch by branch in float64.
 
 Engines work on admittance rows in elimination order; this file shares none of that. For each branch ``k`` from ``f`` to
-``t`` it evaluates the powers that enter at its two ends,
+``t`` it evaluates the currents that enter at its two ends,
 
-    S_f = V_f conj(y_ff V_f + y_ft V_t),    S_t = V_t conj(y_tf V_f + y_tt V_t),
+    I_f = y_ff V_f + y_ft V_t,    I_t = y_tf V_f + y_tt V_t,
 
-adds them up at the nodes with the shunts' ``|V|^2 conj(y)``, and compares with what is specified there. P is compared at
+adds them up at the nodes to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified there. P is compared at
 every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also looks at whether the
 root is a plausible one: every ``|V|`` between 0.5 and 2 pu, and no branch turned by more than 90 degrees.
 
@@ -56,6 +56,20 @@ class Circuit(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _add_table(table, node, scale, order, row, to):
+    """Add the injections of one table of elements to their nodes, one scenario a lane."""
+    if table.shape[0] == 0:
+        return
+    k = table.shape[1]
+    flat = table.reshape(table.size)
+    for e in range(k):
+        if node[e] >= 0:
+            at, factor = order[node[e]] * LANES, scale[e]
+            for lane in range(len(row)):
+                to[at + lane] += factor * flat[row[lane] * k + e]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed):
     """What is specified at each node of a tile, pu; p_free and q_free are 0 where nothing is imposed."""
     kind, order, held, island = circuit.kind, circuit.order, circuit.held, circuit.island
@@ -69,35 +83,28 @@ def _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distribu
         imposed_p = kind[i] != OFF and (distributed or kind[i] != REF)
         store(p_free, i * LANES, splat(1.0 if imposed_p else 0.0))
         store(q_free, i * LANES, splat(1.0 if kind[i] == PQ else 0.0))
-    tables = ((batch.load_p, batch.load_node, batch.load_scale_p, p),
-              (batch.load_q, batch.load_node, batch.load_scale_q, q),
-              (batch.gen_p, batch.gen_node, batch.gen_scale, p))  # fmt: skip
-    for table, node, scale, to in tables:
-        if table.shape[0]:
-            for e in range(table.shape[1]):
-                if node[e] >= 0:
-                    at = order[node[e]] * LANES
-                    for lane in range(lanes):
-                        to[at + lane] += scale[e] * table[batch.row[first + lane], e]
-    if batch.extra_p.shape[0]:
+    row = batch.row[first : first + lanes].astype(np.int64)
+    _add_table(batch.load_p, batch.load_node, batch.load_scale_p, order, row, p)
+    _add_table(batch.load_q, batch.load_node, batch.load_scale_q, order, row, q)
+    _add_table(batch.gen_p, batch.gen_node, batch.gen_scale, order, row, p)
+    extra_p, extra_q, set_row, place = batch.extra_p, batch.extra_q, batch.set_row, batch.held_place
+    if extra_p.shape[0]:
         for x in range(len(order)):
             for lane in range(lanes):
-                r = batch.row[first + lane]
-                p[order[x] * LANES + lane] += batch.extra_p[r, x]
-                q[order[x] * LANES + lane] += batch.extra_q[r, x]
+                p[order[x] * LANES + lane] += extra_p[row[lane], x]
+                q[order[x] * LANES + lane] += extra_q[row[lane], x]
     if distributed:
         for x in range(len(order)):
             i = order[x]
             for lane in range(lanes):
-                s = first + lane
-                p[i * LANES + lane] += alpha[batch.set_row[s], x] * slack[s, island[i]]
+                p[i * LANES + lane] += alpha[set_row[first + lane], x] * slack[first + lane, island[i]]
     for c in range(len(held)):
         i = held[c]
         for lane in range(lanes):
-            state, r = oheld[first + lane, c], batch.set_row[first + lane]
+            state, r = oheld[first + lane, c], set_row[first + lane]
             if state != 0:
                 # columns of q_min and q_max are in elimination order, as the held nodes are
-                x = batch.held_place[c]
+                x = place[c]
                 q[i * LANES + lane] += q_max[r, x] if state > 0 else q_min[r, x]
                 q_free[i * LANES + lane] = 1.0
 
@@ -130,11 +137,11 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _branch_power(y, ef, ff, et, ft):
+def _branch_power(y, k, ef, ff, et, ft):
     """Powers that enter a branch at its two ends, one lane."""
-    re, im = y[0] * ef - y[1] * ff + y[2] * et - y[3] * ft, y[0] * ff + y[1] * ef + y[2] * ft + y[3] * et
+    re, im = y[k, 0] * ef - y[k, 1] * ff + y[k, 2] * et - y[k, 3] * ft, y[k, 0] * ff + y[k, 1] * ef + y[k, 2] * ft + y[k, 3] * et
     pf, qf = ef * re + ff * im, ff * re - ef * im
-    re, im = y[4] * ef - y[5] * ff + y[6] * et - y[7] * ft, y[4] * ff + y[5] * ef + y[6] * ft + y[7] * et
+    re, im = y[k, 4] * ef - y[k, 5] * ff + y[k, 6] * et - y[k, 7] * ft, y[k, 4] * ff + y[k, 5] * ef + y[k, 6] * ft + y[k, 7] * et
     return pf, qf, et * re + ft * im, ft * re - et * im
 
 
@@ -151,19 +158,22 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
     n, m = len(circuit.kind), len(circuit.branch)
     from_node, to_node, yb, turn = circuit.from_node, circuit.to_node, circuit.y, circuit.turn
     shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
+    flat = out.v.reshape(out.v.size)
     v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
     edit_ptr, edit_node, edit_zip = batch.edit_ptr, batch.edit_node, batch.edit_zip
     e, f, p, q = np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES)
     p_free, q_free = np.zeros(n * LANES), np.zeros(n * LANES)
+    i_re, i_im = np.zeros(n * LANES), np.zeros(n * LANES)
     tz, worst_of, turned_of, low_of, high_of = (
         np.zeros(4 * LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     )  # fmt: skip
     for first in range(lo, hi, LANES):
         lanes = min(LANES, hi - first)
         for i in range(n):
+            at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
             for lane in range(lanes):
-                e[i * LANES + lane], f[i * LANES + lane] = v[first + lane, 2 * i], v[first + lane, 2 * i + 1]
+                e[at + lane], f[at + lane] = flat[source + 2 * n * lane], flat[source + 2 * n * lane + 1]
         _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
         _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
         for x in range(n):
@@ -183,24 +193,32 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
                 size = vsqrt(square)
                 store(p, at, load(p, at) + load(tz, 0) * size + load(tz, LANES) * square)
                 store(q, at, load(q, at) + load(tz, 2 * LANES) * size + load(tz, 3 * LANES) * square)
+        i_re[:] = 0.0
+        i_im[:] = 0.0
         turned = splat(1.0)
         for k in range(m):
-            a, b, y = from_node[k] * LANES, to_node[k] * LANES, yb[k]
+            a, b = from_node[k] * LANES, to_node[k] * LANES
             ef, ff, et, ft = load(e, a), load(f, a), load(e, b), load(f, b)
-            re, im = y[0] * ef - y[1] * ff + y[2] * et - y[3] * ft, y[0] * ff + y[1] * ef + y[2] * ft + y[3] * et
-            store(p, a, load(p, a) - ef * re - ff * im)
-            store(q, a, load(q, a) - ff * re + ef * im)
-            re, im = y[4] * ef - y[5] * ff + y[6] * et - y[7] * ft, y[4] * ff + y[5] * ef + y[6] * ft + y[7] * et
-            store(p, b, load(p, b) - et * re - ft * im)
-            store(q, b, load(q, b) - ft * re + et * im)
-            cosine = (ef * et + ff * ft) * turn[k, 0] + (ff * et - ef * ft) * turn[k, 1]
+            # currents that enter at the two ends; powers follow at the nodes
+            store(i_re, a, load(i_re, a) + yb[k, 0] * ef - yb[k, 1] * ff + yb[k, 2] * et - yb[k, 3] * ft)
+            store(i_im, a, load(i_im, a) + yb[k, 0] * ff + yb[k, 1] * ef + yb[k, 2] * ft + yb[k, 3] * et)
+            store(i_re, b, load(i_re, b) + yb[k, 4] * ef - yb[k, 5] * ff + yb[k, 6] * et - yb[k, 7] * ft)
+            store(i_im, b, load(i_im, b) + yb[k, 4] * ff + yb[k, 5] * ef + yb[k, 6] * ft + yb[k, 7] * et)
+            cosine = ef * et + ff * ft
+            if turn[k, 1] != 0.0:
+                cosine = cosine * turn[k, 0] + (ff * et - ef * ft) * turn[k, 1]
             turned = -vmax(-turned, -cosine)
+        for i in range(n):
+            at = i * LANES
+            ei, fi, re, im = load(e, at), load(f, at), load(i_re, at), load(i_im, at)
+            store(p, at, load(p, at) - ei * re - fi * im)
+            store(q, at, load(q, at) - fi * re + ei * im)
         for lane in range(lanes):
             for x in range(out_ptr[first + lane], out_ptr[first + lane + 1]):
                 k = place[out_branch[x]]
                 if k >= 0:
                     a, b = from_node[k] * LANES + lane, to_node[k] * LANES + lane
-                    pf, qf, pt, qt = _branch_power(yb[k], e[a], f[a], e[b], f[b])
+                    pf, qf, pt, qt = _branch_power(yb, k, e[a], f[a], e[b], f[b])
                     p[a] += pf
                     q[a] += qf
                     p[b] += pt

@@ -15,6 +15,11 @@ C the change at the base state. By Woodbury's identity,
 where K is made of blocks of J0^-1 on the pattern of the factor; `selected_inverse` finds them all for about the cost of the
 factorisation (Takahashi, Fagan and Chen 1973).
 
+A node that reaches a reactive limit, or leaves one, changes its equation against J0. Where J0 holds its voltage, the
+reactive mismatch becomes a step of the voltage by the node's own sensitivity; where J0 imposes Q, the step of its voltage
+is dropped. Both neglect how such nodes act on each other, so the steps converge more slowly, and a lane in which that does
+not pay is handed on.
+
 The factor is ``J0 = L U`` with ``U`` unit upper triangular, in 2x2 blocks, row by row as in `newton`.
 """
 
@@ -25,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, cast, load, splat, splat32, store, widen
+from aurigrid.kernels.simd import LANES, blend, cast, load, splat, splat32, store, widen
 from aurigrid.kernels.tile import OFF, REF
 
 Array = np.ndarray
@@ -39,6 +44,8 @@ class Factor(NamedTuple):
         inverse: (n, 4) float32 inverses of L's diagonal blocks.
         up: (n_up, 4) float32 blocks of U above the diagonal.
         outage: (n_branch, 16) float64, M (4x4) of each branch's outage; NaN where it splits the grid.
+        free_q: (n,) int8, 1 where Q is imposed in J0, 0 where a voltage is held.
+        release: (n,) float64; where J0 holds a voltage, d ln|V| a unit of reactive power if it were let go, else 1.
         border: (n, 2) float32, J0^-1 alpha of distributed slack; gain: (n_island,) what a unit of lambda changes in the
             balance of each island's reference, pu.
     """
@@ -47,6 +54,8 @@ class Factor(NamedTuple):
     inverse: Array
     up: Array
     outage: Array
+    free_q: Array
+    release: Array
     border: Array
     gain: Array
 
@@ -233,18 +242,18 @@ def sweep(pattern, factor, x):
         for k in range(low_ptr[i], low_ptr[i + 1]):
             j = low_idx[k] * 2 * LANES
             y1, y2 = load(x, j), load(x, j + LANES)
-            r1 = r1 - splat32(low[k, 0]) * y1 - splat32(low[k, 1]) * y2
-            r2 = r2 - splat32(low[k, 2]) * y1 - splat32(low[k, 3]) * y2
-        store(x, at, splat32(inverse[i, 0]) * r1 + splat32(inverse[i, 1]) * r2)
-        store(x, at + LANES, splat32(inverse[i, 2]) * r1 + splat32(inverse[i, 3]) * r2)
+            r1 = r1 - cast(splat32(low[k, 0]), x) * y1 - cast(splat32(low[k, 1]), x) * y2
+            r2 = r2 - cast(splat32(low[k, 2]), x) * y1 - cast(splat32(low[k, 3]), x) * y2
+        store(x, at, cast(splat32(inverse[i, 0]), x) * r1 + cast(splat32(inverse[i, 1]), x) * r2)
+        store(x, at + LANES, cast(splat32(inverse[i, 2]), x) * r1 + cast(splat32(inverse[i, 3]), x) * r2)
     for i in range(n - 1, -1, -1):
         at = 2 * i * LANES
         r1, r2 = load(x, at), load(x, at + LANES)
         for k in range(up_ptr[i], up_ptr[i + 1]):
             j = up_idx[k] * 2 * LANES
             y1, y2 = load(x, j), load(x, j + LANES)
-            r1 = r1 - splat32(up[k, 0]) * y1 - splat32(up[k, 1]) * y2
-            r2 = r2 - splat32(up[k, 2]) * y1 - splat32(up[k, 3]) * y2
+            r1 = r1 - cast(splat32(up[k, 0]), x) * y1 - cast(splat32(up[k, 1]), x) * y2
+            r2 = r2 - cast(splat32(up[k, 2]), x) * y1 - cast(splat32(up[k, 3]), x) * y2
         store(x, at, r1)
         store(x, at + LANES, r2)
 
@@ -287,12 +296,35 @@ def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def let_go(tile, factor):
+    """Before the sweep: reactive mismatch of nodes whose voltage J0 holds becomes a step of that voltage."""
+    held, rhs, free_q, release = tile.held, tile.rhs, factor.free_q, factor.release
+    for x in range(len(held)):
+        i = held[x]
+        if free_q[i] == 0:
+            at = (2 * i + 1) * LANES
+            store(rhs, at, load(rhs, at) * cast(splat(release[i]), rhs))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def hold_again(tile, factor):
+    """After the sweep: nodes that hold their voltage while J0 imposes Q there do not move it."""
+    held, rhs, mq, free_q = tile.held, tile.rhs, tile.mq, factor.free_q
+    for x in range(len(held)):
+        i = held[x]
+        if free_q[i] != 0:
+            at = (2 * i + 1) * LANES
+            store(rhs, at, load(rhs, at) * cast(load(mq, i * LANES), rhs))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def spread_slack(rows, tile, factor):
     """Distributed slack: change lambda so that each reference keeps its balance after the step, x += z d lambda."""
     yptr, ycol, yg, yb, island, n_island = rows.ptr, rows.col, rows.g, rows.b, rows.island, rows.n_island
     rhs, reference, te, tf, p_now, slack = tile.rhs, tile.reference, tile.e, tile.f, tile.p_now, tile.slack
     border, gain = factor.border, factor.gain
     change = np.zeros(n_island * LANES)
+    live = load(tile.live, 0)
     for i in reference:
         at = i * LANES
         e, f = load(te, at), load(tf, at)
@@ -303,14 +335,15 @@ def spread_slack(rows, tile, factor):
             g, b = splat(yg[x]), splat(yb[x])
             re, im = g * ej - b * fj, g * fj + b * ej
             need = need - (f * re - e * im) * widen(load(rhs, 2 * j)) - (e * re + f * im) * widen(load(rhs, 2 * j + LANES))
-        store(change, island[i] * LANES, need * (1.0 / gain[island[i]]))
+        # a lane that is done keeps its lambda: it must not depend on how long its neighbours go on
+        store(change, island[i] * LANES, blend(live, need * (1.0 / gain[island[i]]), splat(0.0)))
     for r in range(n_island):
         store(slack, r * LANES, load(slack, r * LANES) + load(change, r * LANES))
     for i in range(len(rows.kind)):
         step = cast(load(change, island[i] * LANES), rhs)
         at = 2 * i * LANES
-        store(rhs, at, load(rhs, at) + splat32(border[i, 0]) * step)
-        store(rhs, at + LANES, load(rhs, at + LANES) + splat32(border[i, 1]) * step)
+        store(rhs, at, load(rhs, at) + cast(splat32(border[i, 0]), rhs) * step)
+        store(rhs, at + LANES, load(rhs, at + LANES) + cast(splat32(border[i, 1]), rhs) * step)
 
 
 @njit(cache=True, error_model="numpy")
@@ -334,15 +367,40 @@ def solve_one(pattern, low, inverse, up, x):
 
 
 @njit(cache=True, error_model="numpy")
-def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outages):
+def releases(pattern, rows, e, f, free_q, zd, zu, zl, release):
+    """1 / (dQ_i / d ln|V_i|) of each node whose voltage is held, all other equations kept, into ``release`` (n,)."""
+    up_ptr, up_idx = pattern.up_ptr, pattern.up_idx
+    for i in range(len(rows.kind)):
+        release[i] = 1.0
+        if free_q[i] != 0.0 or rows.kind[i] == REF or rows.kind[i] == OFF:
+            continue
+        square = e[i] * e[i] + f[i] * f[i]
+        pd, qd = rows.g_diag[i] * square, -rows.b_diag[i] * square
+        p, q, total = pd, qd, 0.0
+        for x in range(rows.ptr[i], rows.ptr[i + 1]):
+            j = rows.col[x]
+            re, im = rows.g[x] * e[j] - rows.b[x] * f[j], rows.g[x] * f[j] + rows.b[x] * e[j]
+            pij, qij = e[i] * re + f[i] * im, f[i] * re - e[i] * im
+            p, q = p + pij, q + qij
+            z = zl[_find(up_ptr, up_idx, i, j)] if i < j else zu[_find(up_ptr, up_idx, j, i)]
+            total += -pij * z[1] + qij * z[3]
+        total += (p - pd) * zd[i, 1] + (q + qd) * zd[i, 3]
+        if total > 0.0:
+            release[i] = 1.0 / total
+
+
+@njit(cache=True, error_model="numpy")
+def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outages, with_limits):
     """The base state's `Factor` (see `base_blocks` for the arguments; alpha (n,) of distributed slack)."""
     n, n_up = len(rows.kind), len(pattern.up_idx)
     low, diagonal, up = np.zeros((n_up, 4)), np.zeros((n, 4)), np.zeros((n_up, 4))
     base_blocks(pattern, rows, e, f, p_extra, q_extra, free_q, low, diagonal, up)
     factorise(pattern, low, diagonal, up)
     outage = np.full((len(rows.from_node), 16), np.nan)
-    if with_outages:
+    release = np.ones(n)
+    if with_outages or with_limits:
         zd, zu, zl = selected_inverse(pattern, low, diagonal, up)
+        releases(pattern, rows, e, f, free_q, zd, zu, zl, release)
         outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage)
     border = np.zeros((n, 2))
     for i in range(n):
@@ -359,4 +417,7 @@ def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outag
                 total += (f[i] * re - e[i] * im) * border[j, 0] + (e[i] * re + f[i] * im) * border[j, 1]
             gain[rows.island[i]] = total
     small = np.float32
-    return low.astype(small), diagonal.astype(small), up.astype(small), outage, border.astype(small), gain
+    return (
+        low.astype(small), diagonal.astype(small), up.astype(small), outage, free_q.astype(np.int8), release,
+        border.astype(small), gain,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.chord import correct_outages, spread_slack, sweep
+from aurigrid.kernels.chord import correct_outages, hold_again, let_go, spread_slack, sweep
 from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, update
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import (
@@ -33,6 +33,7 @@ _SWITCH_BELOW_PU = 1e-2
 _SWITCH_TOL = 1e-9
 # a chord step that leaves more than this share of the mismatch costs more than a Newton step saves
 _PAYS = 0.25
+_PAYS_WITH_LIMITS = 0.5
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -81,7 +82,7 @@ def _switch(kind, tile, lane, tol, share):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _judge(kind, tile, out, scenario, done, first, count, before, tol, least, limit, enforce_q, share, chord):
+def _judge(kind, tile, out, scenario, done, flipped, first, count, before, tol, least, limit, enforce_q, share, chord):
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
     norm, live = tile.norm, tile.live
     status, iterations, last = out.status, out.iterations, out.norm
@@ -93,17 +94,21 @@ def _judge(kind, tile, out, scenario, done, first, count, before, tol, least, li
         if not now < _DIVERGENCE_PU:
             status[s] = SINGULAR if count[lane] > 0 and before[lane] < 1.0 else DIVERGED
         else:
+            # a switch disturbs the state, so the steps before and after it do not compare
+            settled = count[lane] > 0 and not flipped[lane]
+            pays = _PAYS_WITH_LIMITS if enforce_q else _PAYS
             switched = 0
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
                 switched = _switch(kind, tile, lane, _SWITCH_TOL, share)
             if now < tol and switched == 0 and count[lane] >= least:
                 status[s] = CONVERGED
-            elif chord and (switched > 0 or count[lane] >= limit or (count[lane] > 0 and now > _PAYS * before[lane])):
+            elif chord and (count[lane] >= limit or (settled and now > pays * before[lane])):
                 status[s] = HANDED_ON
             elif count[lane] >= limit:
                 status[s] = ITERATION_LIMIT
             else:
                 done[lane] = False
+            flipped[lane] = switched > 0
         iterations[s] = first[lane] + count[lane]
         before[lane], last[s] = now, now
         count[lane] += 1
@@ -126,7 +131,7 @@ def solve_range(
         resume: go on from what ``out`` holds instead of from the batch's start.
     """
     scenario = np.full(LANES, -1, np.int32)
-    done, empty = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_)
+    done, empty, flipped = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_), np.zeros(LANES, np.bool_)
     count, first = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
     before = np.zeros(LANES)
     if len(todo) == 0:
@@ -138,7 +143,7 @@ def solve_range(
     waiting = 0
     while True:
         idle = np.sum(done)
-        if idle == LANES or (2 * idle >= LANES and waiting < len(todo)):
+        if idle == LANES or (4 * idle >= LANES and waiting < len(todo)):
             take_lanes(pattern, rows, tile, out, np.flatnonzero(done & ~empty), scenario)
             fresh = np.flatnonzero(done)[: len(todo) - waiting]
             empty[done] = True
@@ -155,15 +160,19 @@ def solve_range(
             link_outages(rows, batch, tile, scenario, done)
         residual(rows, batch, tile, distributed)
         _judge(
-            rows.kind, tile, out, scenario, done, first, count, before, tol, least, limit, enforce_q, share, chord
+            rows.kind, tile, out, scenario, done, flipped, first, count, before, tol, least, limit, enforce_q, share, chord
         )  # fmt: skip
         if np.all(done):
             continue
         if chord:
+            if enforce_q:
+                let_go(tile, factor)
             sweep(pattern, factor, tile.rhs)
             correct_outages(pattern, rows, batch, tile, factor, scenario, done)
             if distributed:
                 spread_slack(rows, tile, factor)
+            if enforce_q:
+                hold_again(tile, factor)
         else:
             factorise(pattern, rows, batch, tile, distributed)
             back_substitute(pattern, tile, tile.rhs)

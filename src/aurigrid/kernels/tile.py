@@ -291,7 +291,11 @@ def _hold_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
     bv_set, bq_min, bq_max = batch.v_set, batch.q_min, batch.q_max
     tq, te, tf, mp, mq, held, v_set = tile.q, tile.e, tile.f, tile.mp, tile.mq, tile.held, tile.v_set
     q_min, q_max, state, flips = tile.q_min, tile.q_max, tile.state, tile.flips
-    if distributed:
+    if distributed and balpha.shape[0] == 1:
+        mask = load(tile.chosen, 0)
+        for i in range(len(kind)):
+            store(alpha, i * LANES, blend(mask, splat(balpha[0, i]), load(alpha, i * LANES)))
+    elif distributed:
         for i in range(len(kind)):
             for lane in lanes:
                 alpha[i * LANES + lane] = balpha[set_row[scenario[lane]], i]
@@ -314,8 +318,10 @@ def _hold_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
             if limit != 0 and flips[at] == 0:
                 state[at], mq[at] = limit, 1.0
                 tq[at] += q_max[at] if limit > 0 else q_min[at]
-            else:
-                scale = v_set[at] / np.sqrt(te[at] * te[at] + tf[at] * tf[at])
+                continue
+            square = te[at] * te[at] + tf[at] * tf[at]
+            if abs(square - v_set[at] * v_set[at]) > 1e-15 * square:
+                scale = v_set[at] / np.sqrt(square)
                 te[at] *= scale
                 tf[at] *= scale
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from aurigrid.kernels.balance import Circuit, certify_range
 from aurigrid.kernels.chord import Factor, make_factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, SINGULAR, Batch, Results, make_tile
+from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, SINGULAR, Batch, Results, Tile, make_tile
 from aurigrid.powerflow.cases import Pairs
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.status import Status
@@ -29,7 +30,7 @@ _ROUNDS_WITH_LIMITS = 3
 
 _NO_FACTOR = Factor(
     np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 16)),
-    np.zeros((0, 2), np.float32), np.zeros(0),
+    np.zeros(0, np.int8), np.zeros(0), np.zeros((0, 2), np.float32), np.zeros(0),
 )  # fmt: skip
 
 
@@ -107,6 +108,15 @@ class _Work:
         self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
         self.circuit = circuit_of(grid)
         self.factors: dict[int, Factor] = {}
+        self.local = threading.local()
+
+    def _tile(self, dtype: type) -> Tile:
+        """This thread's working state."""
+        tiles: dict[str, Tile] = self.local.__dict__
+        name = dtype.__name__
+        if name not in tiles:
+            tiles[name] = make_tile(self.grid.pattern, self.grid.rows, self.batch, dtype)
+        return tiles[name]
 
     def _steps(
         self, todo: Array, dtype: type, limit: int, *, share: float = 0.0, factor: Factor | None = None, resume: bool = False
@@ -114,7 +124,7 @@ class _Work:
         if not todo.size:
             return
         grid, how = self.grid, self.how
-        tile = make_tile(grid.pattern, grid.rows, self.batch, dtype)
+        tile = self._tile(dtype)
         tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
         solve_range(
             grid.pattern, grid.rows, self.batch, tile, self.out, todo.astype(np.int32), tol, least, limit, how.q_limits, share,
@@ -144,7 +154,7 @@ class _Work:
         held = np.flatnonzero(grid.rows.kind != PQ)
         free_q[held] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
         outages = len(batch.out_branch) > 0
-        parts = make_factor(grid.pattern, grid.rows, e, f, p_extra, q_extra, free_q, batch.alpha[0].copy(), outages)
+        parts = make_factor(grid.pattern, grid.rows, e, f, p_extra, q_extra, free_q, batch.alpha[0].copy(), outages, self.how.q_limits)
         self.factors[start] = Factor(*parts)
 
     def task(self, todo: Array) -> None:
