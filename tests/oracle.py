@@ -159,7 +159,7 @@ class Condition:
         return s / net.base_mva
 
     def share(self, kind: np.ndarray) -> np.ndarray:
-        """(n_bus,) slack share of each node: participation of units, p_max_mw where references alone have one; sums to 1
+        """(n_bus,) slack share of each node: participation of units, p_max_mw where references alone have one; sum 1
         in each island (an island without any leaves it to its reference)."""
         net, gen = self.net, self.net.gen
         weight = gen.participation
