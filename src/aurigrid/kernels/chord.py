@@ -266,8 +266,8 @@ def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
     any_out = False
     for lane in range(LANES):
         s = scenario[lane]
-        if not done[lane] and out_ptr[s + 1] > out_ptr[s] and outage[out_branch[out_ptr[s]], 0] == outage[out_branch[out_ptr[s]], 0]:
-            any_out = True
+        if not done[lane] and out_ptr[s + 1] > out_ptr[s]:
+            any_out = any_out or outage[out_branch[out_ptr[s]], 0] == outage[out_branch[out_ptr[s]], 0]
     if not any_out:
         return
     zero = cast(splat(0.0), border)

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.pattern import Pattern
-from aurigrid.kernels.simd import LANES, blend, load, splat, store
+from aurigrid.kernels.simd import LANES, blend, load, splat, store, vsqrt
 
 Array = np.ndarray
 
@@ -291,39 +291,49 @@ def _hold_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
     bv_set, bq_min, bq_max = batch.v_set, batch.q_min, batch.q_max
     tq, te, tf, mp, mq, held, v_set = tile.q, tile.e, tile.f, tile.mp, tile.mq, tile.held, tile.v_set
     q_min, q_max, state, flips = tile.q_min, tile.q_max, tile.state, tile.flips
-    if distributed and balpha.shape[0] == 1:
-        mask = load(tile.chosen, 0)
+    mask = load(tile.chosen, 0)
+    alike = bv_set.shape[0] == 1
+    if distributed:
         for i in range(len(kind)):
-            store(alpha, i * LANES, blend(mask, splat(balpha[0, i]), load(alpha, i * LANES)))
-    elif distributed:
-        for i in range(len(kind)):
-            for lane in lanes:
-                alpha[i * LANES + lane] = balpha[set_row[scenario[lane]], i]
+            at = i * LANES
+            if alike:
+                store(alpha, at, blend(mask, splat(balpha[0, i]), load(alpha, at)))
+            else:
+                for lane in lanes:
+                    alpha[at + lane] = balpha[set_row[scenario[lane]], i]
     for x in range(len(held)):
         i = held[x]
+        at = i * LANES
+        store(mp, at, blend(mask, splat(1.0 if kind[i] == PV else 0.0), load(mp, at)))
+        store(mq, at, blend(mask, splat(0.0), load(mq, at)))
+        if alike:
+            store(v_set, at, blend(mask, splat(bv_set[0, i]), load(v_set, at)))
+            store(q_min, at, blend(mask, splat(bq_min[0, i]), load(q_min, at)))
+            store(q_max, at, blend(mask, splat(bq_max[0, i]), load(q_max, at)))
+        else:
+            for lane in lanes:
+                r = set_row[scenario[lane]]
+                v_set[at + lane], q_min[at + lane], q_max[at + lane] = bv_set[r, i], bq_min[r, i], bq_max[r, i]
         for lane in lanes:
-            r, at = set_row[scenario[lane]], i * LANES + lane
-            mp[at], mq[at] = 1.0 if kind[i] == PV else 0.0, 0.0
-            v_set[at] = bv_set[r, i]
-            q_min[at], q_max[at] = bq_min[r, i], bq_max[r, i]
-            state[at], flips[at] = 0, 0
+            state[at + lane], flips[at + lane] = 0, 0
     _edit_lanes(rows, batch, tile, lanes, scenario)
     for x in range(len(held)):
         i = held[x]
-        for lane in lanes:
-            at = i * LANES + lane
-            if mq[at] != 0.0 or v_set[at] <= 0.0 or kind[i] == OFF:
-                continue
-            limit = start_held[start[scenario[lane]], x] if enforce_q and kind[i] == PV else 0
-            if limit != 0 and flips[at] == 0:
-                state[at], mq[at] = limit, 1.0
-                tq[at] += q_max[at] if limit > 0 else q_min[at]
-                continue
-            square = te[at] * te[at] + tf[at] * tf[at]
-            if abs(square - v_set[at] * v_set[at]) > 1e-15 * square:
-                scale = v_set[at] / np.sqrt(square)
-                te[at] *= scale
-                tf[at] *= scale
+        at = i * LANES
+        if kind[i] == OFF:
+            continue
+        if enforce_q and kind[i] == PV:
+            for lane in lanes:
+                limit = start_held[start[scenario[lane]], x]
+                if limit != 0 and flips[at + lane] == 0 and mq[at + lane] == 0.0:
+                    state[at + lane], mq[at + lane] = limit, 1.0
+                    tq[at + lane] += q_max[at + lane] if limit > 0 else q_min[at + lane]
+        # the start's magnitude gives way to the set-point where the voltage is held
+        e, f = load(te, at), load(tf, at)
+        scale = load(v_set, at) / vsqrt(e * e + f * f)
+        scale = blend(mask * (1.0 - load(mq, at)), scale, splat(1.0))
+        store(te, at, e * scale)
+        store(tf, at, f * scale)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

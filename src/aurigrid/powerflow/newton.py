@@ -21,7 +21,8 @@ from aurigrid.powerflow.status import Status
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TILES_A_TASK = 8
+_TILES_A_TASK = 64
+_TASKS_A_THREAD = 4
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
@@ -184,7 +185,7 @@ class _Work:
         batch, how = self.batch, self.how
         n = len(batch.row)
         count = thread_count(how.threads)
-        step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (count * LANES)) * LANES))
+        step = int(np.clip(n // (_TASKS_A_THREAD * count), LANES, _TILES_A_TASK * LANES)) // LANES * LANES
         cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
         tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in zip(cuts[:-1], cuts[1:], strict=True)]
         self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
