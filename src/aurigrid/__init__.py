@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOME = {
     "InputError": "aurigrid.errors",
     "Issue": "aurigrid.errors",
+    "Grouped": "aurigrid.model.grouped",
     "Network": "aurigrid.model.network",
     "Profiles": "aurigrid.model.profiles",
     "Scenarios": "aurigrid.model.scenarios",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from aurigrid.errors import InputError, Issue
     from aurigrid.io.folder import save
     from aurigrid.io.load import load, load_with_report
+    from aurigrid.model.grouped import Grouped
     from aurigrid.model.network import Network
     from aurigrid.model.profiles import Profiles
     from aurigrid.model.scenarios import Scenarios

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.errors import IssueList
+from aurigrid.model.grouped import Grouped
 from aurigrid.model.network import Network
 from aurigrid.model.ragged import Ragged
 from aurigrid.model.select import Finder
@@ -37,6 +38,9 @@ OUTAGES: Mapping[str, str] = {
 }
 """The outage lists of `Scenarios` and the table that each means."""
 
+GROUPED = ("load_p_mw", "load_q_mvar", "gen_p_mw")
+"""Arrays that stay `Grouped` where they are given so; the others become plain arrays."""
+
 _CHECK_CELLS = 1 << 22
 
 
@@ -44,10 +48,10 @@ def _table_of(net: Network, name: str) -> Any:
     return getattr(net, SOURCES[name][0] if name in SOURCES else OUTAGES[name])
 
 
-def numbers(net: Network, name: str, value: object, issues: IssueList) -> Array | None:
+def numbers(net: Network, name: str, value: object, issues: IssueList) -> Array | Grouped | None:
     """A float64 C-contiguous array of one or two axes, or None with an issue."""
-    if value is None:
-        return None
+    if value is None or (isinstance(value, Grouped) and name in GROUPED):
+        return value  # grouped values have been checked when they were made
     _check_labels(net, name, value, issues)
     try:
         raw = np.asarray(value)
@@ -117,7 +121,7 @@ def entries(net: Network, name: str, value: object, issues: IssueList) -> object
 
 def agreed_n(
     n: int | None,
-    arrays: Mapping[str, Array | None],
+    arrays: Mapping[str, Array | Grouped | None],
     outages: Mapping[str, object],
     labels: Array | None,
     issues: IssueList,
@@ -140,7 +144,7 @@ def agreed_n(
     return max(next(iter(said.values()), 1), 0)
 
 
-def stretched(net: Network, name: str, array: Array, n: int, issues: IssueList) -> Array | None:
+def stretched(net: Network, name: str, array: Array | Grouped, n: int, issues: IssueList) -> Array | Grouped | None:
     """The array with its values checked, as (n, elements)."""
     table = _table_of(net, name)
     if array.shape[-1] != len(table):
@@ -148,6 +152,8 @@ def stretched(net: Network, name: str, array: Array, n: int, issues: IssueList) 
         hint = f"one value for each of the network's {len(table)} rows of {SOURCES[name][0]}, in its order"
         issues.add("scenarios", name, what, hint=hint)
         return None
+    if isinstance(array, Grouped):
+        return array
     _check_values(net, name, np.atleast_2d(array), issues)
     return np.broadcast_to(array, (n, len(table))) if array.ndim == 1 else array
 

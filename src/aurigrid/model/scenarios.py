@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from aurigrid.errors import InputError, Issue, IssueList
+from aurigrid.model.grouped import Grouped
 from aurigrid.model.network import Network
 from aurigrid.model.ragged import Ragged
 from aurigrid.model.scenario_input import OUTAGES, SOURCES, agreed_n, entries, labels, numbers, ragged, stretched
@@ -22,7 +23,8 @@ class Scenarios:
 
     Arrays are (n, elements) in the order of the network's tables, or (elements,) for all scenarios alike; they are kept
     as read-only views, without a copy where they are float64 and C-contiguous, so do not write to them afterwards. An
-    (elements,) array stays one row in memory (its row stride is 0).
+    (elements,) array stays one row in memory (its row stride is 0). Loads and active injections may be `Grouped`: many
+    elements that follow few profiles, which then are never written out.
 
     Outage lists have one entry a scenario: None, one element, or several. An element is a position (int) or an id or
     name (str). A bool array (n, elements), or (elements,) for all scenarios, is a mask of what is out.
@@ -46,9 +48,9 @@ class Scenarios:
 
     net: Network
     n: int
-    load_p_mw: Array | None
-    load_q_mvar: Array | None
-    gen_p_mw: Array | None
+    load_p_mw: Array | Grouped | None
+    load_q_mvar: Array | Grouped | None
+    gen_p_mw: Array | Grouped | None
     gen_q_mvar: Array | None
     gen_v_pu: Array | None
     storage_p_mw: Array | None
@@ -158,7 +160,9 @@ class Scenarios:
         fields: dict[str, Any] = {"net": self.net, "n": len(picked)}
         for name in SOURCES:
             array = getattr(self, name)
-            if array is not None and array.strides[0] == 0:
+            if isinstance(array, Grouped):
+                array = array.take(rows if isinstance(rows, slice) else picked)
+            elif array is not None and array.strides[0] == 0:
                 array = np.broadcast_to(array[0], (len(picked), array.shape[1]))
             elif array is not None:
                 array = read_only(array[rows if isinstance(rows, slice) else picked])
@@ -174,9 +178,9 @@ class Scenarios:
 
     def values(self, name: str) -> Array:
         """One quantity of `SOURCES` as (n, elements), the network's own column where it is not varied."""
-        array: Array | None = getattr(self, name)
+        array: Array | Grouped | None = getattr(self, name)
         if array is not None:
-            return array
+            return array[:] if isinstance(array, Grouped) else array
         table, column = SOURCES[name]
         base = getattr(getattr(self.net, table), column)
         return np.broadcast_to(base, (self.n, len(base)))

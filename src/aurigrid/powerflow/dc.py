@@ -18,6 +18,7 @@ from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.problem import Start, build_batch
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
+from aurigrid.powerflow.sums import node_sums
 from aurigrid.powerflow.supply import unsupplied
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -91,13 +92,13 @@ def specified_p(batch: Batch, order: Array) -> Array:
     """(n, n_node) active injections of the cases, pu, in the caller's node order, edits included."""
     n = len(batch.row)
     p = np.repeat(batch.base_p[None], n, 0)
-    for table, node, scale, sign in (
-        (batch.load_p, batch.load_node, batch.load_scale_p, 1.0),
-        (batch.gen_p, batch.gen_node, batch.gen_scale, 1.0),
+    for table, node, scale in (
+        (batch.load_p, batch.load_node, batch.load_scale_p),
+        (batch.gen_p, batch.gen_node, batch.gen_scale),
     ):
         if len(table):
-            for e in np.flatnonzero(node >= 0):
-                p[:, node[e]] += sign * scale[e] * table[batch.row, e]
+            live = node >= 0
+            p += node_sums(node[live], scale[live] * table[:, live], p.shape[1])[batch.row]
     if len(batch.extra_p):
         p += batch.extra_p[batch.row]
     at = np.flatnonzero(batch.zip_node >= 0)

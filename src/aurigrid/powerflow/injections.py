@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.model.grouped import Grouped
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.grid import Grid
 
@@ -22,14 +23,15 @@ class Injections:
 
     Attributes:
         gen_p, gen_q, load_p, load_q, storage_p, storage_q, hvdc_p: (n_row or 1, k), as given or as in the network.
+        Loads and gen_p may be `Grouped`, which is indexed like an array.
         varied: names of those that differ by scenario. They take the same path through the arithmetic for one
             scenario as for many, so that a batch equals its scenarios one by one to the last bit.
     """
 
-    gen_p: Array
+    gen_p: Array | Grouped
     gen_q: Array
-    load_p: Array
-    load_q: Array
+    load_p: Array | Grouped
+    load_q: Array | Grouped
     storage_p: Array
     storage_q: Array
     hvdc_p: Array
@@ -39,10 +41,10 @@ class Injections:
     def of(cls, grid: Grid, sc: Scenarios) -> Injections:
         net, varied = grid.net, set()
 
-        def pick(name: str, given: Array | None, table: Array) -> Array:
+        def pick(name: str, given: Any, table: Array) -> Any:
             if given is None:
                 return table[None, :]
-            if given.strides[0] == 0:
+            if not isinstance(given, Grouped) and given.strides[0] == 0:
                 return given[:1]
             varied.add(name)
             return given
@@ -60,7 +62,7 @@ class Injections:
 
     def at(self, name: str, row: Array, element: Array) -> Array:
         """Values of one table at (row, element) pairs."""
-        values: Array = getattr(self, name)
+        values: Array | Grouped = getattr(self, name)
         return values[row if len(values) > 1 else np.zeros_like(row), element]
 
 
@@ -97,13 +99,15 @@ def reactive_limits(grid: Grid, inj: Injections, enforce: bool) -> tuple[Array, 
     if enforce and len(cap):
         rows = len(inj.gen_p)
         low, high = np.repeat(low, rows, 0), np.repeat(high, rows, 0)
-        for k in np.flatnonzero(reg.table == 0):
-            points = np.flatnonzero(cap.gen == reg.element[k])
-            if points.size:
-                p = inj.gen_p[:, reg.element[k]]
-                at = cap.p_mw[points]
-                low[:, k] = np.maximum(low[:, k], np.interp(p, at, cap.q_min_mvar[points]) / grid.base_mva)
-                high[:, k] = np.minimum(high[:, k], np.interp(p, at, cap.q_max_mvar[points]) / grid.base_mva)
+        by_unit = np.argsort(cap.gen, kind="stable")
+        curve = np.searchsorted(cap.gen[by_unit], np.arange(grid.net.n_gen + 1))
+        with_curve = (reg.table == 0) & (np.diff(curve)[np.where(reg.table == 0, reg.element, 0)] > 0)
+        for k in np.flatnonzero(with_curve):
+            unit = reg.element[k]
+            points = by_unit[curve[unit] : curve[unit + 1]]
+            p, at = inj.gen_p[:, unit], cap.p_mw[points]
+            low[:, k] = np.maximum(low[:, k], np.interp(p, at, cap.q_min_mvar[points]) / grid.base_mva)
+            high[:, k] = np.minimum(high[:, k], np.interp(p, at, cap.q_max_mvar[points]) / grid.base_mva)
     return np.clip(low, -_WIDE_PU, _WIDE_PU), np.clip(high, -_WIDE_PU, _WIDE_PU)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.tile import OFF, PQ, REF, Batch
+from aurigrid.model.grouped import Grouped
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import (
@@ -29,9 +30,13 @@ from aurigrid.powerflow.injections import (
     reactive_limits,
     regulating_units,
 )
+from aurigrid.powerflow.sums import node_sums, scaled_node_sums
 from aurigrid.powerflow.supply import unsupplied
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_ELEMENTS_A_NODE = 2
+"""Elements a node above which their varied values are summed by node before the kernels see them."""
 
 __all__ = ["Injections", "Start", "build_batch", "reactive_limits", "regulators_out"]
 
@@ -57,13 +62,7 @@ class Start:
 
 def _node_sum(grid: Grid, bus: Array, values: Array, use: Array) -> Array:
     """Sum of element values by node: values (k,) or (n_row, k) -> (n_node,) or (n_row, n_node)."""
-    node = grid.node_of_bus[bus[use]]
-    if values.ndim == 1:
-        return np.bincount(node, values[use], minlength=grid.n_node)
-    out = np.zeros((len(values), grid.n_node))
-    for x, i in zip(np.flatnonzero(use), node, strict=True):
-        out[:, i] += values[:, x]
-    return out
+    return node_sums(grid.node_of_bus[bus[use]], values[..., use], grid.n_node)
 
 
 def _fixed(grid: Grid, inj: Injections) -> tuple[Array, Array, Array, Array]:
@@ -83,14 +82,14 @@ def _fixed(grid: Grid, inj: Injections) -> tuple[Array, Array, Array, Array]:
 
     gen_q_use = net.gen.in_service & ~regulating_units(grid)
     if "gen_p" not in inj.varied:
-        add(net.gen.bus, inj.gen_p, np.zeros_like(inj.gen_p), net.gen.in_service)
+        add(net.gen.bus, inj.gen_p, np.zeros((1, net.n_gen)), net.gen.in_service)
     add(net.gen.bus, np.zeros((1, net.n_gen)), inj.gen_q, gen_q_use, "gen_q")
     constant_p = 1 - net.load.p_share_z - net.load.p_share_i
     constant_q = 1 - net.load.q_share_z - net.load.q_share_i
     if "load_p" not in inj.varied:
-        add(net.load.bus, -inj.load_p * constant_p, np.zeros_like(inj.load_p), net.load.in_service)
+        add(net.load.bus, -np.asarray(inj.load_p) * constant_p, np.zeros((1, net.n_load)), net.load.in_service)
     if "load_q" not in inj.varied:
-        add(net.load.bus, np.zeros_like(inj.load_q), -inj.load_q * constant_q, net.load.in_service)
+        add(net.load.bus, np.zeros((1, net.n_load)), -np.asarray(inj.load_q) * constant_q, net.load.in_service)
     add(net.storage.bus, inj.storage_p, inj.storage_q, net.storage.in_service, "storage_p", "storage_q")
     sent, arriving = hvdc_arriving_mw(net, inj.hvdc_p)
     dc = net.hvdc
@@ -127,7 +126,7 @@ def _voltage_parts(grid: Grid, sc: Scenarios, inj: Injections) -> tuple[Array, A
             )
         ):
             place = (0, 1, 2, 3)[k]
-            parts[:, place] -= _node_sum(grid, load.bus, values * share, varies)[:, chosen] / base
+            parts[:, place] -= _node_sum(grid, load.bus, np.asarray(values) * share, varies)[:, chosen] / base
         if sc.shunt_step is not None:
             change = sc.shunt_step - net.shunt.step
             parts[:, 1] -= _node_sum(grid, net.shunt.bus, change * net.shunt.g_mw, on)[:, chosen] / base
@@ -141,6 +140,30 @@ def _set_points(grid: Grid, own: Array) -> Array:
     order = precedence(grid)[::-1]
     out[:, grid.regulators.node[order]] = own[:, order]
     return out
+
+
+def _fast_tables(
+    grid: Grid, inj: Injections, elements: Any, names: tuple[str, ...], scale: list[Array]
+) -> tuple[Array, list[Array], list[Array]]:
+    """Node (k,), varied values (n_row, k) and factor (k,) of the elements of one network table, as in `Batch`.
+
+    Kernels add every element in every case. Where there are many more elements than nodes, or the values are grouped,
+    they are summed by node here, once a row.
+    """
+    position = grid.pattern.position
+    node = np.where(elements.in_service, position[grid.node_of_bus[elements.bus]], -1).astype(np.int32)
+    given = [getattr(inj, name) if name in inj.varied else np.zeros((0, len(node))) for name in names]
+    if len(node) > _ELEMENTS_A_NODE * grid.n_node or any(isinstance(values, Grouped) for values in given):
+        given = [scaled_node_sums(v, node, s, grid.n_node) for v, s in zip(given, scale, strict=True)]
+        node, scale = np.arange(grid.n_node, dtype=np.int32), [np.ones(grid.n_node) for _ in scale]
+    return node, [_view(values) for values in given], scale
+
+
+def _view(values: Array) -> Array:
+    """Always read-only and C-contiguous, so that kernels are compiled for one kind of array; (0, 0) where empty."""
+    view = (np.ascontiguousarray(values) if len(values) else np.zeros((0, 0))).view()
+    view.flags.writeable = False
+    return view
 
 
 def build_batch(
@@ -165,10 +188,9 @@ def build_batch(
     n_set = max(len(low), 1 if sc.gen_v_pu is None else len(sc.gen_v_pu))
     own = own_set_points(grid, sc)
     v_set = np.broadcast_to(_set_points(grid, own), (n_set, grid.n_node))
-    q_min, q_max = np.zeros((n_set, grid.n_node)), np.zeros((n_set, grid.n_node))
-    for k, i in enumerate(reg.node):
-        q_min[:, i] += low[:, k]
-        q_max[:, i] += high[:, k]
+    q_min, q_max = (
+        np.broadcast_to(node_sums(reg.node, limit, grid.n_node), (n_set, grid.n_node)) for limit in (low, high)
+    )
     weight = participation(grid)
     by_island = np.bincount(grid.island[grid.node_of_bus[net.gen.bus]], weight, minlength=grid.n_island)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -193,23 +215,13 @@ def build_batch(
     column[held] = np.arange(len(held))
     n = cases.n
 
-    def table(name: str) -> Array:
-        # always a read-only view, so that kernels are compiled for one kind of array
-        view = (np.ascontiguousarray(getattr(inj, name)) if name in inj.varied else np.zeros((0, 0))).view()
-        view.flags.writeable = False
-        return view
-
-    def node(bus: Array, use: Array) -> Array:
-        return np.where(use, position[grid.node_of_bus[bus]], -1).astype(np.int32)
-
     base = grid.base_mva
     ld = net.load
+    load_scale = [-(1 - ld.p_share_z - ld.p_share_i) / base, -(1 - ld.q_share_z - ld.q_share_i) / base]
+    load_node, (load_p, load_q), load_scale = _fast_tables(grid, inj, ld, ("load_p", "load_q"), load_scale)
+    gen_node, (gen_p,), (gen_scale,) = _fast_tables(grid, inj, net.gen, ("gen_p",), [np.full(net.n_gen, 1 / base)])
     batch = Batch(
-        base_p[order], base_q[order],
-        table("load_p"), table("load_q"), table("gen_p"),
-        node(ld.bus, ld.in_service), node(net.gen.bus, net.gen.in_service),
-        -(1 - ld.p_share_z - ld.p_share_i) / base, -(1 - ld.q_share_z - ld.q_share_i) / base,
-        np.full(net.n_gen, 1 / base),
+        base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, *load_scale, gen_scale,
         _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),
         _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order), alpha[order][None].copy(),
         (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),

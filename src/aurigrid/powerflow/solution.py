@@ -16,6 +16,7 @@ from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw, participation
 from aurigrid.powerflow.references import moved_references, without_reference
 from aurigrid.powerflow.status import Status
+from aurigrid.powerflow.sums import node_sums
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -187,10 +188,10 @@ class Solution:
     def _dc_balance(self) -> Array:
         """(n, n_node) net active injections of the linear model, MW."""
         grid, flow = self.grid, self._branch_flow.p_from_mw
+        live = grid.from_node >= 0
         p = np.repeat(grid.shunt_y.real[None] * grid.base_mva, self.n, 0)
-        for k in np.flatnonzero(grid.from_node >= 0):
-            p[:, grid.from_node[k]] += flow[:, k]
-            p[:, grid.to_node[k]] -= flow[:, k]
+        p += node_sums(grid.from_node[live], flow[:, live], grid.n_node)
+        p -= node_sums(grid.to_node[live], flow[:, live], grid.n_node)
         return p
 
     def _references(self) -> list[tuple[Array, Array]]:
@@ -230,10 +231,9 @@ class Solution:
         lq = np.where(on, self._table("load_q") * (z * v**2 + i * v + 1 - z - i), 0.0)
 
         def put(bus: Array, dp: Array, dq: Array) -> None:
-            node = grid.node_of_bus[bus]
-            for x, at in enumerate(node):
-                p[:, at] += dp[:, x]
-                q[:, at] += dq[:, x]
+            if len(bus):
+                p[:] += node_sums(grid.node_of_bus[bus], dp, grid.n_node)
+                q[:] += node_sums(grid.node_of_bus[bus], np.broadcast_to(dq, dp.shape), grid.n_node)
 
         put(load.bus, lp, lq)
         st = net.storage
@@ -309,8 +309,7 @@ class Solution:
         held_here = np.zeros(net.n_gen, bool)
         held_here[reg.element[reg.table == 0]] = True
         fixed_q = np.where(self._out_of_service | held_here, 0.0, self._table("gen_q"))
-        for x in np.flatnonzero(~held_here):
-            need[:, node_of_gen[x]] -= fixed_q[:, x]
+        need -= node_sums(node_of_gen[~held_here], fixed_q[:, ~held_here], grid.n_node)
         for i in np.unique(reg.node):
             members = np.flatnonzero(reg.node == i)
             on = np.ones((self.n, len(members)), bool)

@@ -1,0 +1,72 @@
+"""Sums of element values by node, for any number of elements: what units and loads inject where.
+
+Every sum adds its elements in their order, whatever the number of rows, so that a batch equals its scenarios one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from aurigrid.model.grouped import Grouped
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_BLOCK = 8
+"""Rows that are summed side by side: their additions do not wait for one another."""
+
+
+def node_sums(node: Array, values: Array, n_node: int) -> Array:
+    """Sums by node: values (k,) or (n_row, k) of elements at ``node`` (k,) -> (n_node,) or (n_row, n_node)."""
+    if values.ndim == 1:
+        return np.bincount(node, values, minlength=n_node)
+    out = np.zeros((len(values), n_node))
+    if len(values) <= len(node):
+        place = node.astype(np.intp)
+        for row, mine in zip(out, values, strict=True):
+            row[:] = np.bincount(place, mine, minlength=n_node)
+    else:
+        for x, i in enumerate(node):
+            out[:, i] += values[:, x]
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scaled_sums(values, node, scale, n_node):  # type: ignore[no-untyped-def]
+    n_row, k = values.shape
+    out = np.zeros((n_row, n_node))
+    held = np.empty((n_node, _BLOCK))
+    for low in range(0, n_row, _BLOCK):
+        size = min(_BLOCK, n_row - low)
+        held[:] = 0.0
+        for e in range(k):
+            i = node[e]
+            if i >= 0:
+                factor = scale[e]
+                for r in range(size):
+                    held[i, r] += factor * values[low + r, e]
+        for r in range(size):
+            for i in range(n_node):
+                out[low + r, i] = held[i, r]
+    return out
+
+
+def scaled_node_sums(values: Array | Grouped, node: Array, scale: Array, n_node: int) -> Array:
+    """(n_row, n_node) sums of ``scale * values``; elements at node -1 count nowhere.
+
+    Args:
+        values: (n_row, k), or grouped. Grouped values cost a row the number of pairs of a
+            node and a group, not the number of elements.
+        node: (k,) int32; scale (k,) float64.
+    """
+    if not isinstance(values, Grouped):
+        view = np.ascontiguousarray(values).view()
+        view.flags.writeable = False  # one kind of array, so that one version is compiled
+        sums: Array = _scaled_sums(view, node, scale, n_node)
+        return sums
+    live = node >= 0
+    pair, which = np.unique(node[live].astype(np.int64) * values.n_group + values.group[live], return_inverse=True)
+    weight = np.bincount(which, (scale * values.size)[live], minlength=len(pair))
+    return node_sums(pair // max(values.n_group, 1), values.profile[:, pair % max(values.n_group, 1)] * weight, n_node)
