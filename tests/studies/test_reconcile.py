@@ -16,11 +16,6 @@ from aurigrid.studies.balance import islands, nodes, power_balance
 from aurigrid.studies.reconcile import reconcile
 
 
-REMOTE = pytest.mark.xfail(
-    reason="the engine holds the set-point of a remote control at the unit's own bus", strict=True
-)
-
-
 def two_bus_network(**branch):
     """One unit feeds one load over one branch; base 100 MVA."""
     return Network(
@@ -204,7 +199,7 @@ def test_shunts_and_zip_loads_draw_by_voltage():
         "four_substations_node_breaker_network",
         "eurostag_tutorial_example1_with_tie_lines_and_areas",
         "micro_grid_nl_network",
-        pytest.param("micro_grid_be_network", marks=REMOTE),
+        "micro_grid_be_network",
     ],
 )
 def test_our_solution_agrees_with_openloadflow(name):

@@ -19,9 +19,11 @@ from aurigrid.powerflow.dc import dc_voltages, solve_dc
 from aurigrid.powerflow.grid import Grid, compile_grid
 from aurigrid.powerflow.newton import Settings, mark_islanded, solve
 from aurigrid.powerflow.problem import Start, build_batch
-from aurigrid.powerflow.references import moved_references, without_reference
+from aurigrid.powerflow.references import moved_references, stranded, without_reference
+from aurigrid.powerflow.remote import has_remote, solve_remote
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
+from aurigrid.powerflow.supply import unsupplied
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Engine = Literal["newton", "dc"]
@@ -70,7 +72,12 @@ def power_flow(
     check_options(net, scenarios, engine, tol_pu, max_iterations, slack, threads)
     cases = Cases.of(scenarios if scenarios is not None else Scenarios.base(net))
     how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
-    return solve_cases(net, cases, engine, how)
+    solution = solve_cases(net, cases, engine, how)
+    if scenarios is None and engine == "newton":
+        # the base case itself: count the steps that found it, not those from it
+        base = base_start(compile_grid(net, single_reference=how.distributed), how)
+        solution.iterations[:] += base.iterations
+    return solution
 
 
 def check_options(
@@ -127,29 +134,32 @@ def solve_cases(
     if engine != "dc" and start is None:
         start = base_start(grid, how)
 
-    def run(on: Grid, some: Cases, which: Array) -> Solution:
+    def run(on: Grid, some: Cases, which: Array, off: Pairs | None = None) -> Solution:
         if engine == "dc" or start is None:
             return solve_dc(on, some, distributed=how.distributed)
         begin = start if on is grid else Start.at(on, start.v)
-        return _solve_newton(
-            on, some, begin, np.zeros(some.n, np.int32) if start_row is None else start_row[which], how
-        )
+        row = np.zeros(some.n, np.int32) if start_row is None else start_row[which]
+        done = _solve_newton(on, some, begin, row, how, off)
+        return done if start.solved else _other_starts(done, how)
 
-    moved = without_reference(grid, cases)
+    off = unsupplied(grid, cases)
+    moved = without_reference(grid, cases) | stranded(grid, cases, off)
     if not moved.any():
-        return run(grid, cases, np.arange(cases.n))
+        return run(grid, cases, np.arange(cases.n), off)
     # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds;
     # the new reference keeps the angle that it has in the base case
     rest = np.flatnonzero(~moved)
     parts = [(rest, run(grid, cases.take(rest), rest))] if rest.size else []
-    for which, kind in moved_references(grid, cases, np.flatnonzero(moved)):
+    for which, kind in moved_references(grid, cases, np.flatnonzero(moved), off):
         parts.append((which, run(grid.with_kind(kind), cases.take(which), which)))
     return _joined(grid, cases, parts)
 
 
-def _solve_newton(grid: Grid, cases: Cases, start: Start, start_row: Array, how: Settings) -> Solution:
-    batch, off = build_batch(grid, cases, start, start_row, enforce_q=how.q_limits)
-    done = solve(grid, batch, how)
+def _solve_newton(
+    grid: Grid, cases: Cases, start: Start, start_row: Array, how: Settings, off: Pairs | None = None
+) -> Solution:
+    batch, off = build_batch(grid, cases, start, start_row, enforce_q=how.q_limits, off=off)
+    done = solve_remote(grid, batch, how) if has_remote(grid) else solve(grid, batch, how)
     mark_islanded(done.status, off)
     slack_mw = done.slack * grid.base_mva
     return Solution(
@@ -165,6 +175,21 @@ def _solve_newton(grid: Grid, cases: Cases, start: Start, start_row: Array, how:
         off,
         "newton",
     )
+
+
+def _other_starts(done: Solution, how: Settings) -> Solution:
+    """Where there is no solved base case, take failed cases up again from each further guess."""
+    grid = done.grid
+    for v in list(_guesses(grid, Cases.of(Scenarios.base(grid.net))))[1:]:
+        failed = np.flatnonzero(~done.converged)
+        if not failed.size:
+            break
+        begin = Start.at(grid, _turned(grid, v)[None])
+        again = _solve_newton(grid, done.cases.take(failed), begin, np.zeros(len(failed), np.int32), how)
+        good = np.flatnonzero(again.converged)
+        for name in ("status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw"):
+            getattr(done, name)[failed[good]] = getattr(again, name)[good]
+    return done
 
 
 def _joined(grid: Grid, cases: Cases, parts: list[tuple[Array, Solution]]) -> Solution:
@@ -209,11 +234,12 @@ def _find_base(grid: Grid, how: Settings) -> Start:
         guess = Start.at(grid, v[None])
         first = first or guess
         batch, _ = build_batch(grid, cases, guess, np.zeros(1, np.int32), enforce_q=how.q_limits)
-        done = solve(grid, batch, how)
+        done = solve_remote(grid, batch, how) if has_remote(grid) else solve(grid, batch, how)
         if done.status[0] == Status.CONVERGED:
-            return Start(np.where(np.isfinite(done.v), done.v, 1.0), done.held, done.slack)
+            v = np.where(np.isfinite(done.v), done.v, 1.0)
+            return Start(v, done.held, done.slack, iterations=int(done.iterations[0]))
     assert first is not None
-    return first
+    return replace(first, solved=False)
 
 
 def _turned(grid: Grid, v: Array) -> Array:

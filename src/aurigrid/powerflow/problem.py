@@ -47,11 +47,14 @@ class Start:
 
     Attributes:
         v: (n_start, n_node) complex, pu; held (n_start, n_held) int8 and slack (n_start, n_island), as in `Results`.
+        solved: whether they solve the base case; iterations: how many it took.
     """
 
     v: Array
     held: Array
     slack: Array
+    solved: bool = True
+    iterations: int = 0
 
     @classmethod
     def at(cls, grid: Grid, v: Array) -> Start:

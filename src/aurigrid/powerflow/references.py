@@ -1,4 +1,8 @@
-"""References that an outage takes away, and where they go: to the largest regulating unit left in the island."""
+"""References that an outage takes away, and where they go: to the largest regulating unit left in the island.
+
+An outage that splits the grid may leave the reference in the smaller part. The supply stays with the larger one: the
+reference moves there, and the part that it leaves is the one without supply.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.tile import PQ, REF
-from aurigrid.powerflow.cases import Cases
+from aurigrid.kernels.tile import OFF, PQ, PV, REF
+from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
 
@@ -31,7 +35,30 @@ def without_reference(grid: Grid, cases: Cases) -> Array:
     return moved
 
 
-def moved_references(grid: Grid, cases: Cases, which: Array) -> list[tuple[Array, Array]]:
+def stranded(grid: Grid, cases: Cases, off: Pairs) -> Array:
+    """(n,) whether most of a supplied island's nodes lose their reference by a split."""
+    size = np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
+    key, lost = np.unique(off.case * np.int64(grid.n_island) + grid.island[off.element], return_counts=True)
+    out = np.zeros(cases.n, bool)
+    out[(key // grid.n_island)[2 * lost > size[key % grid.n_island]]] = True
+    return out
+
+
+def _towards_larger_part(grid: Grid, kind: Array, lost: Array, free: Array, size: Array) -> None:
+    """Move the references of islands that lie mostly in ``lost`` (nodes) to the largest free regulator there, in place."""
+    reg = grid.regulators
+    inside = np.zeros(grid.n_node, bool)
+    inside[lost] = True
+    for r in np.unique(grid.island[lost]):
+        mine = (grid.island == r) & (grid.kind != OFF)
+        candidates = np.flatnonzero(free & inside[reg.node] & (grid.island[reg.node] == r) & (reg.table == 0))
+        if 2 * np.sum(mine & inside) <= np.sum(mine) or not candidates.size:
+            continue
+        kind[mine & (kind == REF)] = PV
+        kind[reg.node[candidates[np.argmax(size[candidates])]]] = REF
+
+
+def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list[tuple[Array, Array]]:
     """Groups of cases with the node kinds that replace a lost reference in each."""
     net, reg = grid.net, grid.regulators
     groups: dict[bytes, tuple[list[int], Array]] = {}
@@ -40,6 +67,7 @@ def moved_references(grid: Grid, cases: Cases, which: Array) -> list[tuple[Array
     size = np.where(
         reg.table == 0, np.nan_to_num(net.gen.p_max_mw, posinf=0.0)[np.where(reg.table == 0, reg.element, 0)], -1.0
     )
+    lost = off.pointers(cases.n)
     for c in which:
         out = np.zeros(len(reg.node), bool)
         out[r_out[case_r == c]] = True
@@ -55,6 +83,7 @@ def moved_references(grid: Grid, cases: Cases, which: Array) -> list[tuple[Array
                 continue
             if left.size:  # else the island is without supply
                 kind[reg.node[left[np.argmax(size[left])]]] = REF
+        _towards_larger_part(grid, kind, off.element[lost[c] : lost[c + 1]], ~out, size)
         entry = groups.setdefault(kind.tobytes(), ([], kind))
         entry[0].append(int(c))
     return [(np.array(members), kind) for members, kind in groups.values()]

@@ -1,6 +1,6 @@
 """Sums of element values by node, for any number of elements: what units and loads inject where.
 
-Every sum adds its elements in their order, whatever the number of rows, so that a batch equals its scenarios one by one.
+Every sum adds its elements in their order, whatever the number of rows: a batch equals its scenarios one by one.
 """
 
 from __future__ import annotations
