@@ -7,7 +7,7 @@ Engines work on admittance rows in elimination order; this file shares none of t
 
 adds them up at the nodes to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified there. P is compared at
 every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also looks at whether the
-root is a plausible one: every ``|V|`` between 0.5 and 2 pu, and no branch turned by more than 90 degrees.
+root is a plausible one: every ``|V|`` between 0.5 and 1.5 pu, and no branch turned by more than 90 degrees.
 
 Shapes: n nodes, n_scen scenarios; tiles are ``[node * LANES + lane]`` in the caller's node order.
 """
@@ -24,7 +24,7 @@ from aurigrid.kernels.tile import CONVERGED, OFF, PQ, REF
 
 Array = np.ndarray
 
-V_LOW_PU, V_HIGH_PU = 0.5, 2.0
+V_LOW_PU, V_HIGH_PU = 0.5, 1.5
 
 
 class Circuit(NamedTuple):

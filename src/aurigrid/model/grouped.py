@@ -86,7 +86,10 @@ class Grouped:
 
     def take(self, rows: slice | Array) -> Grouped:
         """The same elements in some of the scenarios."""
-        return Grouped(self.profile[rows], self.group, self.size)
+        some = object.__new__(Grouped)  # checked already, and the million sizes are shared
+        for name, value in (("profile", read_only(self.profile[rows])), ("group", self.group), ("size", self.size)):
+            object.__setattr__(some, name, value)
+        return some
 
 
 def _paired(rows: Any, element: Any) -> bool:

@@ -19,7 +19,7 @@ from aurigrid.powerflow.dc import dc_voltages, solve_dc
 from aurigrid.powerflow.grid import Grid, compile_grid
 from aurigrid.powerflow.newton import Settings, mark_islanded, solve
 from aurigrid.powerflow.problem import Start, build_batch
-from aurigrid.powerflow.references import moved_references, stranded, without_reference
+from aurigrid.powerflow.references import reference_groups
 from aurigrid.powerflow.remote import has_remote, solve_remote
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
@@ -143,15 +143,14 @@ def solve_cases(
         return done if start.solved else _other_starts(done, how)
 
     off = unsupplied(grid, cases)
-    moved = without_reference(grid, cases) | stranded(grid, cases, off)
-    if not moved.any():
+    groups = reference_groups(grid, cases, off)
+    if len(groups) == 1 and groups[0][1] is grid.kind:
         return run(grid, cases, np.arange(cases.n), off)
     # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds;
     # the new reference keeps the angle that it has in the base case
-    rest = np.flatnonzero(~moved)
-    parts = [(rest, run(grid, cases.take(rest), rest))] if rest.size else []
-    for which, kind in moved_references(grid, cases, np.flatnonzero(moved), off):
-        parts.append((which, run(grid.with_kind(kind), cases.take(which), which)))
+    parts = [
+        (which, run(grid if kind is grid.kind else grid.with_kind(kind), cases.take(which), which)) for which, kind in groups
+    ]
     return _joined(grid, cases, parts)
 
 

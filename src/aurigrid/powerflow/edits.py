@@ -52,11 +52,13 @@ def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
     case, which = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for name, tables, size in (("gen", (0,), grid.net.n_gen), ("hvdc", (2, 3), len(grid.net.hvdc))):
         pairs = cases.pairs(name)
+        if not len(pairs.case):
+            continue
         for table in tables:
             place = np.full(size, -1)
             mine = np.flatnonzero(reg.table == table)
             place[reg.element[mine]] = mine
-            hit = place[pairs.element] >= 0 if len(pairs.case) else np.zeros(0, bool)
+            hit = place[pairs.element] >= 0
             case.append(pairs.case[hit])
             which.append(place[pairs.element[hit]])
     return np.concatenate(case), np.concatenate(which)

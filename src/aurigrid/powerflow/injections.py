@@ -26,6 +26,7 @@ class Injections:
         Loads and gen_p may be `Grouped`, which is indexed like an array.
         varied: names of those that differ by scenario. They take the same path through the arithmetic for one
             scenario as for many, so that a batch equals its scenarios one by one to the last bit.
+        given: names of those that are not as in the network.
     """
 
     gen_p: Array | Grouped
@@ -36,14 +37,16 @@ class Injections:
     storage_q: Array
     hvdc_p: Array
     varied: frozenset[str]
+    given: frozenset[str]
 
     @classmethod
     def of(cls, grid: Grid, sc: Scenarios) -> Injections:
-        net, varied = grid.net, set()
+        net, varied, replaced = grid.net, set(), set()
 
         def pick(name: str, given: Any, table: Array) -> Any:
             if given is None:
                 return table[None, :]
+            replaced.add(name)
             if not isinstance(given, Grouped) and given.strides[0] == 0:
                 return given[:1]
             varied.add(name)
@@ -58,7 +61,7 @@ class Injections:
             pick("storage_q", sc.storage_q_mvar, net.storage.q_mvar),
             pick("hvdc_p", sc.hvdc_p_mw, net.hvdc.p_mw),
         )
-        return cls(*tables, frozenset(varied))
+        return cls(*tables, frozenset(varied), frozenset(replaced))
 
     def at(self, name: str, row: Array, element: Array) -> Array:
         """Values of one table at (row, element) pairs."""

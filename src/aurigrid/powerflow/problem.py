@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.tile import OFF, PQ, REF, Batch
-from aurigrid.model.grouped import Grouped
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import (
@@ -25,18 +24,14 @@ from aurigrid.powerflow.injections import (
     Injections,
     hvdc_arriving_mw,
     own_set_points,
-    participation,
     precedence,
     reactive_limits,
-    regulating_units,
 )
-from aurigrid.powerflow.sums import node_sums, scaled_node_sums
+from aurigrid.powerflow.prepared import prepared
+from aurigrid.powerflow.sums import node_sums
 from aurigrid.powerflow.supply import unsupplied
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-_ELEMENTS_A_NODE = 2
-"""Elements a node above which their varied values are summed by node before the kernels see them."""
 
 __all__ = ["Injections", "Start", "build_batch", "reactive_limits", "regulators_out"]
 
@@ -83,16 +78,19 @@ def _fixed(grid: Grid, inj: Injections) -> tuple[Array, Array, Array, Array]:
             shape = (max(len(p_mw), len(q_mvar)), grid.n_node)
             extra.append((np.broadcast_to(sp / base, shape), np.broadcast_to(sq / base, shape)))
 
-    gen_q_use = net.gen.in_service & ~regulating_units(grid)
-    if "gen_p" not in inj.varied:
-        add(net.gen.bus, inj.gen_p, np.zeros((1, net.n_gen)), net.gen.in_service)
-    add(net.gen.bus, np.zeros((1, net.n_gen)), inj.gen_q, gen_q_use, "gen_q")
-    constant_p = 1 - net.load.p_share_z - net.load.p_share_i
-    constant_q = 1 - net.load.q_share_z - net.load.q_share_i
-    if "load_p" not in inj.varied:
-        add(net.load.bus, -np.asarray(inj.load_p) * constant_p, np.zeros((1, net.n_load)), net.load.in_service)
-    if "load_q" not in inj.varied:
-        add(net.load.bus, np.zeros((1, net.n_load)), -np.asarray(inj.load_q) * constant_q, net.load.in_service)
+    ready = prepared(grid)
+    for name in ("gen_p", "gen_q", "load_p", "load_q"):
+        if name in inj.varied and name != "gen_q":
+            continue  # kernels add these element by element
+        values = getattr(inj, name)
+        injected = ready.constant(name, values) if name in inj.given else ready.own[name]
+        active = name.endswith("_p")
+        if name in inj.varied:
+            extra.append((np.zeros_like(injected), injected))
+        elif active:
+            p = p + injected.reshape(-1)
+        else:
+            q = q + injected.reshape(-1)
     add(net.storage.bus, inj.storage_p, inj.storage_q, net.storage.in_service, "storage_p", "storage_q")
     sent, arriving = hvdc_arriving_mw(net, inj.hvdc_p)
     dc = net.hvdc
@@ -145,30 +143,6 @@ def _set_points(grid: Grid, own: Array) -> Array:
     return out
 
 
-def _fast_tables(
-    grid: Grid, inj: Injections, elements: Any, names: tuple[str, ...], scale: list[Array]
-) -> tuple[Array, list[Array], list[Array]]:
-    """Node (k,), varied values (n_row, k) and factor (k,) of the elements of one network table, as in `Batch`.
-
-    Kernels add every element in every case. Where there are many more elements than nodes, or the values are grouped,
-    they are summed by node here, once a row.
-    """
-    position = grid.pattern.position
-    node = np.where(elements.in_service, position[grid.node_of_bus[elements.bus]], -1).astype(np.int32)
-    given = [getattr(inj, name) if name in inj.varied else np.zeros((0, len(node))) for name in names]
-    if len(node) > _ELEMENTS_A_NODE * grid.n_node or any(isinstance(values, Grouped) for values in given):
-        given = [scaled_node_sums(v, node, s, grid.n_node) for v, s in zip(given, scale, strict=True)]
-        node, scale = np.arange(grid.n_node, dtype=np.int32), [np.ones(grid.n_node) for _ in scale]
-    return node, [_view(values) for values in given], scale
-
-
-def _view(values: Array) -> Array:
-    """Always read-only and C-contiguous, so that kernels are compiled for one kind of array; (0, 0) where empty."""
-    view = (np.ascontiguousarray(values) if len(values) else np.zeros((0, 0))).view()
-    view.flags.writeable = False
-    return view
-
-
 def build_batch(
     grid: Grid, cases: Cases, start: Start, start_row: Array, *, enforce_q: bool, off: Pairs | None = None
 ) -> tuple[Batch, Pairs]:
@@ -194,16 +168,7 @@ def build_batch(
     q_min, q_max = (
         np.broadcast_to(node_sums(reg.node, limit, grid.n_node), (n_set, grid.n_node)) for limit in (low, high)
     )
-    weight = participation(grid)
-    by_island = np.bincount(grid.island[grid.node_of_bus[net.gen.bus]], weight, minlength=grid.n_island)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = np.where(weight > 0, weight / by_island[grid.island[grid.node_of_bus[net.gen.bus]]], 0.0)
-    alpha = np.bincount(grid.node_of_bus[net.gen.bus], weight, minlength=grid.n_node)
-    alpha[grid.kind == OFF] = 0.0
-    # an island in which no unit shares leaves the balance to its reference
-    reference = np.flatnonzero(grid.kind == REF)
-    bare = reference[by_island[grid.island[reference]] <= 0]
-    alpha[bare] = 1.0
+    weight, alpha = prepared(grid).shares
     if off is None:
         off = unsupplied(grid, cases)
     cases = without_dead_links(grid, cases, off)
@@ -218,11 +183,11 @@ def build_batch(
     column[held] = np.arange(len(held))
     n = cases.n
 
-    base = grid.base_mva
-    ld = net.load
-    load_scale = [-(1 - ld.p_share_z - ld.p_share_i) / base, -(1 - ld.q_share_z - ld.q_share_i) / base]
-    load_node, (load_p, load_q), load_scale = _fast_tables(grid, inj, ld, ("load_p", "load_q"), load_scale)
-    gen_node, (gen_p,), (gen_scale,) = _fast_tables(grid, inj, net.gen, ("gen_p",), [np.full(net.n_gen, 1 / base)])
+    def varied(*names: str) -> dict[str, Any]:
+        return {name: getattr(inj, name) if name in inj.varied else None for name in names}
+
+    load_node, (load_p, load_q), load_scale = prepared(grid).fast_tables("load", varied("load_p", "load_q"))
+    gen_node, (gen_p,), (gen_scale,) = prepared(grid).fast_tables("gen", varied("gen_p"))
     batch = Batch(
         base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, *load_scale, gen_scale,
         _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),

@@ -87,3 +87,15 @@ def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list
         entry = groups.setdefault(kind.tobytes(), ([], kind))
         entry[0].append(int(c))
     return [(np.array(members), kind) for members, kind in groups.values()]
+
+
+def reference_groups(grid: Grid, cases: Cases, off: Pairs) -> list[tuple[Array, Array]]:
+    """Groups of cases by where their references are: positions and node kinds; those that keep theirs come first.
+
+    Args:
+        off: pairs (case, node) without supply while every reference stays where it is.
+    """
+    moved = without_reference(grid, cases) | stranded(grid, cases, off)
+    kept = np.flatnonzero(~moved)
+    groups = [(kept, grid.kind)] if kept.size else []
+    return groups + moved_references(grid, cases, np.flatnonzero(moved), off)

@@ -14,9 +14,10 @@ from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import merge_pairs, touching, without_dead_links
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw, participation
-from aurigrid.powerflow.references import moved_references, without_reference
+from aurigrid.powerflow.references import reference_groups
 from aurigrid.powerflow.status import Status
 from aurigrid.powerflow.sums import node_sums
+from aurigrid.powerflow.supply import unsupplied
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -196,11 +197,7 @@ class Solution:
 
     def _references(self) -> list[tuple[Array, Array]]:
         """Groups of cases with the node kinds of each: outages may have moved their references."""
-        moved = without_reference(self.grid, self.cases)
-        return [
-            (np.flatnonzero(~moved), self.grid.kind),
-            *moved_references(self.grid, self.cases, np.flatnonzero(moved)),
-        ]
+        return reference_groups(self.grid, self.cases, unsupplied(self.grid, self.cases))
 
     @cached_property
     def _out_of_service(self) -> Array:

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _BLOCK = 8
 """Rows that are summed side by side: their additions do not wait for one another."""
+_DENSE_PAIRS = 1 << 24
+"""Pairs of a node and a group up to which they are counted in an array of all of them."""
 
 
 def node_sums(node: Array, values: Array, n_node: int) -> Array:
@@ -53,20 +55,29 @@ def _scaled_sums(values, node, scale, n_node):  # type: ignore[no-untyped-def]
     return out
 
 
-def scaled_node_sums(values: Array | Grouped, node: Array, scale: Array, n_node: int) -> Array:
+def scaled_node_sums(values: Array, node: Array, scale: Array, n_node: int) -> Array:
     """(n_row, n_node) sums of ``scale * values``; elements at node -1 count nowhere.
 
     Args:
-        values: (n_row, k), or grouped. Grouped values cost a row the number of pairs of a
-            node and a group, not the number of elements.
+        values: (n_row, k), read-only and C-contiguous (one kind of array, so that one version is compiled).
         node: (k,) int32; scale (k,) float64.
     """
-    if not isinstance(values, Grouped):
-        view = np.ascontiguousarray(values).view()
-        view.flags.writeable = False  # one kind of array, so that one version is compiled
-        sums: Array = _scaled_sums(view, node, scale, n_node)
-        return sums
+    sums: Array = _scaled_sums(values, node, scale, n_node)
+    return sums
+
+
+def pair_weights(values: Grouped, node: Array, scale: Array, n_node: int) -> tuple[Array, Array, Array]:
+    """Node, group and weight of every pair of a node and a group that has elements.
+
+    The sum of ``scale * values`` at a node is that of ``weight * profile[:, group]`` over its pairs, so that a row costs
+    the number of pairs, not of elements.
+    """
     live = node >= 0
-    pair, which = np.unique(node[live].astype(np.int64) * values.n_group + values.group[live], return_inverse=True)
-    weight = np.bincount(which, (scale * values.size)[live], minlength=len(pair))
-    return node_sums(pair // max(values.n_group, 1), values.profile[:, pair % max(values.n_group, 1)] * weight, n_node)
+    n_group, key = max(values.n_group, 1), node[live].astype(np.int64) * values.n_group + values.group[live]
+    amount = (scale * values.size)[live]
+    if n_node * n_group <= _DENSE_PAIRS:
+        weight = np.bincount(key, amount, minlength=n_node * n_group)
+        pair = np.flatnonzero(np.bincount(key, minlength=n_node * n_group))
+        return pair // n_group, pair % n_group, weight[pair]
+    pair, which = np.unique(key, return_inverse=True)
+    return pair // n_group, pair % n_group, np.bincount(which, amount, minlength=len(pair))

@@ -1,0 +1,148 @@
+"""What a grid's batches have in common, found once: places and factors of units and loads, their sums, slack shares.
+
+A million units cost a pass over memory for each of these; a power flow of their grid takes less than one such pass.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from aurigrid.kernels.tile import OFF, REF
+from aurigrid.model.grouped import Grouped
+from aurigrid.model.table import read_only
+from aurigrid.powerflow.grid import Grid
+from aurigrid.powerflow.injections import participation, regulating_units
+from aurigrid.powerflow.sums import node_sums, pair_weights, scaled_node_sums
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_ELEMENTS_A_NODE = 2
+"""Elements a node above which their varied values are summed by node before kernels see them."""
+_GROUPINGS = 8
+"""Groupings of elements whose weights are kept."""
+
+
+class Prepared:
+    """Parts of `Batch` that depend on the grid alone; get it with `prepared`.
+
+    It refers to the grid weakly, so that it does not keep the grid alive that keeps it.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = weakref.ref(grid)
+        self._weights: dict[tuple[str, int, int], tuple[Grouped, tuple[Array, Array, Array]]] = {}
+
+    @property
+    def grid(self) -> Grid:
+        grid = self._grid()
+        assert grid is not None
+        return grid
+
+    @cached_property
+    def places(self) -> dict[str, Array]:
+        """(k,) int32 elimination position of each load and unit by table, -1 out of service."""
+        grid, position = self.grid, self.grid.pattern.position
+        tables = {"load": grid.net.load, "gen": grid.net.gen}
+        return {
+            name: np.where(t.in_service, position[grid.node_of_bus[t.bus]], -1).astype(np.int32)
+            for name, t in tables.items()
+        }
+
+    @cached_property
+    def factors(self) -> dict[str, Array]:
+        """(k,) factor from a border unit to the constant part of an injection, pu, by quantity."""
+        net, base = self.grid.net, self.grid.base_mva
+        load = net.load
+        return {
+            "load_p": -(1 - load.p_share_z - load.p_share_i) / base,
+            "load_q": -(1 - load.q_share_z - load.q_share_i) / base,
+            "gen_p": np.full(net.n_gen, 1 / base),
+            "gen_q": np.where(regulating_units(self.grid), 0.0, 1 / base),
+        }
+
+    @cached_property
+    def own(self) -> dict[str, Array]:
+        """(n_node,) injections of loads and units as they are in the network, pu, in the caller's node order."""
+        net = self.grid.net
+        tables = {"gen_p": net.gen.p_mw, "gen_q": net.gen.q_mvar, "load_p": net.load.p_mw, "load_q": net.load.q_mvar}
+        return {name: self.constant(name, values) for name, values in tables.items()}
+
+    def constant(self, name: str, values: Array) -> Array:
+        """(..., n_node) injections from values (..., k) of one quantity, pu, in the caller's node order."""
+        grid = self.grid
+        table = grid.net.gen if name.startswith("gen") else grid.net.load
+        use = table.in_service
+        return node_sums(grid.node_of_bus[table.bus[use]], (values * self.factors[name])[..., use], grid.n_node)
+
+    def fast_tables(
+        self, table: str, given: dict[str, Array | Grouped | None]
+    ) -> tuple[Array, list[Array], list[Array]]:
+        """Node (k,), varied values (n_row, k) and factor (k,) of the loads or units, as in `Batch`.
+
+        Kernels add every element in every case. Where there are many more elements than nodes, or the values are
+        grouped, they are summed by node here, once a row.
+
+        Args:
+            table: ``"load"`` or ``"gen"``.
+            given: values by quantity, None where not varied.
+        """
+        node, n_node = self.places[table], self.grid.n_node
+        scale = [self.factors[name] for name in given]
+        values = [np.zeros((0, 0)) if v is None else v for v in given.values()]
+        if len(node) > _ELEMENTS_A_NODE * n_node or any(isinstance(v, Grouped) for v in values):
+            values = [v if not len(v) else self._sums(table, name, v) for name, v in zip(given, values, strict=True)]
+            node, scale = np.arange(n_node, dtype=np.int32), [np.ones(n_node) for _ in scale]
+        return node, [_view(np.asarray(v)) for v in values], scale
+
+    def _sums(self, table: str, name: str, values: Array | Grouped) -> Array:
+        node, scale, n_node = self.places[table], self.factors[name], self.grid.n_node
+        if not isinstance(values, Grouped):
+            return scaled_node_sums(_view(values), node, scale, n_node)
+        key = (name, id(values.group), id(values.size))
+        kept = self._weights.pop(key, None)
+        if kept is None:
+            # one of the same grouping is kept with its weights, so that the ids in the key stay its own
+            kept = (values.take(slice(0, 0)), pair_weights(values, node, scale, n_node))
+        self._weights[key] = kept
+        if len(self._weights) > _GROUPINGS:
+            del self._weights[next(iter(self._weights))]
+        at, group, weight = kept[1]
+        return node_sums(at, values.profile[:, group] * weight, n_node)
+
+    @cached_property
+    def shares(self) -> tuple[Array, Array]:
+        """Slack shares of units (n_gen,) and nodes (n_node,), summing to 1 in each island that has a reference."""
+        grid = self.grid
+        node = grid.node_of_bus[grid.net.gen.bus]
+        weight = participation(grid)
+        by_island = np.bincount(grid.island[node], weight, minlength=grid.n_island)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight = np.where(weight > 0, weight / by_island[grid.island[node]], 0.0)
+        alpha = np.bincount(node, weight, minlength=grid.n_node)
+        alpha[grid.kind == OFF] = 0.0
+        # an island in which no unit shares leaves the balance to its reference
+        reference = np.flatnonzero(grid.kind == REF)
+        alpha[reference[by_island[grid.island[reference]] <= 0]] = 1.0
+        return read_only(weight), read_only(alpha)
+
+
+_PREPARED: weakref.WeakKeyDictionary[Grid, Prepared] = weakref.WeakKeyDictionary()
+
+
+def prepared(grid: Grid) -> Prepared:
+    """What the batches of a grid share; kept for as long as the grid lives."""
+    found = _PREPARED.get(grid)
+    if found is None:
+        found = _PREPARED.setdefault(grid, Prepared(grid))
+    return found
+
+
+def _view(values: Array) -> Array:
+    """Always read-only and C-contiguous, so that kernels are compiled for one kind of array; (0, 0) where empty."""
+    view = (np.ascontiguousarray(values) if len(values) else np.zeros((0, 0))).view()
+    view.flags.writeable = False
+    return view
