@@ -5,9 +5,9 @@ Engines work on admittance rows in elimination order; this file shares none of t
 
     I_f = y_ff V_f + y_ft V_t,    I_t = y_tf V_f + y_tt V_t,
 
-adds them up at the nodes to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified there. P is compared at
-every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also looks at whether the
-root is a plausible one: every ``|V|`` between 0.5 and 1.5 pu, and no branch turned by more than 90 degrees.
+adds them up at the nodes to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified
+there. P is compared at every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also
+looks at whether the root is a plausible one: every ``|V|`` between 0.5 and 1.5 pu, and no branch turned by more than 90 degrees.
 
 Shapes: n nodes, n_scen scenarios; tiles are ``[node * LANES + lane]`` in the caller's node order.
 """
@@ -139,9 +139,15 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
 @njit(cache=True, nogil=True, error_model="numpy")
 def _branch_power(y, k, ef, ff, et, ft):
     """Powers that enter a branch at its two ends, one lane."""
-    re, im = y[k, 0] * ef - y[k, 1] * ff + y[k, 2] * et - y[k, 3] * ft, y[k, 0] * ff + y[k, 1] * ef + y[k, 2] * ft + y[k, 3] * et
+    re, im = (
+        y[k, 0] * ef - y[k, 1] * ff + y[k, 2] * et - y[k, 3] * ft,
+        y[k, 0] * ff + y[k, 1] * ef + y[k, 2] * ft + y[k, 3] * et,
+    )
     pf, qf = ef * re + ff * im, ff * re - ef * im
-    re, im = y[k, 4] * ef - y[k, 5] * ff + y[k, 6] * et - y[k, 7] * ft, y[k, 4] * ff + y[k, 5] * ef + y[k, 6] * ft + y[k, 7] * et
+    re, im = (
+        y[k, 4] * ef - y[k, 5] * ff + y[k, 6] * et - y[k, 7] * ft,
+        y[k, 4] * ff + y[k, 5] * ef + y[k, 6] * ft + y[k, 7] * et,
+    )
     return pf, qf, et * re + ft * im, ft * re - et * im
 
 

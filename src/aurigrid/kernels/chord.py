@@ -191,7 +191,7 @@ def selected_inverse(pattern, low, diagonal, up):
 def outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage):
     """M = (I + C K)^-1 C of each branch's outage into ``outage`` (n_branch, 16); NaN where the outage splits the grid."""
     up_ptr, up_idx, kind = pattern.up_ptr, pattern.up_idx, rows.kind
-    c, k, m = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
+    c, k = np.zeros((4, 4)), np.zeros((4, 4))
     for branch in range(len(rows.from_node)):
         i, j = rows.from_node[branch], rows.to_node[branch]
         outage[branch] = np.nan
@@ -224,10 +224,10 @@ def outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage):
         determinant = np.linalg.det(a4)
         if not abs(determinant) > 1e-6:
             continue
-        m = np.linalg.solve(a4, c)
+        change = np.linalg.solve(a4, c)
         for r in range(4):
             for s in range(4):
-                outage[branch, 4 * r + s] = m[r, s]
+                outage[branch, 4 * r + s] = change[r, s]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -334,7 +334,9 @@ def spread_slack(rows, tile, factor):
             ej, fj = load(te, j), load(tf, j)
             g, b = splat(yg[x]), splat(yb[x])
             re, im = g * ej - b * fj, g * fj + b * ej
-            need = need - (f * re - e * im) * widen(load(rhs, 2 * j)) - (e * re + f * im) * widen(load(rhs, 2 * j + LANES))
+            need = (
+                need - (f * re - e * im) * widen(load(rhs, 2 * j)) - (e * re + f * im) * widen(load(rhs, 2 * j + LANES))
+            )
         # a lane that is done keeps its lambda: it must not depend on how long its neighbours go on
         store(change, island[i] * LANES, blend(live, need * (1.0 / gain[island[i]]), splat(0.0)))
     for r in range(n_island):

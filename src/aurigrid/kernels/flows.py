@@ -7,7 +7,6 @@ Shapes: ``v`` (n_scen, 2 n) real and imaginary parts in turn; outputs (n_scen, n
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 

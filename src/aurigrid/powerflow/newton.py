@@ -6,6 +6,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,14 @@ class _Work:
         return tiles[name]
 
     def _steps(
-        self, todo: Array, dtype: type, limit: int, *, share: float = 0.0, factor: Factor | None = None, resume: bool = False
+        self,
+        todo: Array,
+        dtype: type,
+        limit: int,
+        *,
+        share: float = 0.0,
+        factor: Factor | None = None,
+        resume: bool = False,
     ) -> None:
         if not todo.size:
             return
@@ -155,7 +163,9 @@ class _Work:
         held = np.flatnonzero(grid.rows.kind != PQ)
         free_q[held] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
         outages = len(batch.out_branch) > 0
-        parts = make_factor(grid.pattern, grid.rows, e, f, p_extra, q_extra, free_q, batch.alpha[0].copy(), outages, self.how.q_limits)
+        parts = make_factor(
+            grid.pattern, grid.rows, e, f, p_extra, q_extra, free_q, batch.alpha[0].copy(), outages, self.how.q_limits
+        )
         self.factors[start] = Factor(*parts)
 
     def task(self, todo: Array) -> None:
@@ -187,7 +197,7 @@ class _Work:
         count = thread_count(how.threads)
         step = int(np.clip(n // (_TASKS_A_THREAD * count), LANES, _TILES_A_TASK * LANES)) // LANES * LANES
         cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
-        tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in zip(cuts[:-1], cuts[1:], strict=True)]
+        tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in pairwise(cuts)]
         self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
         starts, uses = np.unique(batch.start[self.fit], return_counts=True)
         worth = starts[uses >= _CASES_A_FACTOR * LANES].tolist()

@@ -21,7 +21,6 @@ from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases, Pairs
-from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.newton import Settings, thread_count
 from aurigrid.powerflow.problem import Injections, Start, reactive_limits, regulators_out
 from aurigrid.powerflow.solution import Solution
@@ -86,9 +85,13 @@ def security_analysis(
     """
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
     if screen is not None and screen not in SCREENS:
-        raise InputError(Issue("security_analysis", "screen", f"is {screen!r}", hint="choose dc or one-step, or leave it out"))
+        raise InputError(
+            Issue("security_analysis", "screen", f"is {screen!r}", hint="choose dc or one-step, or leave it out")
+        )
     if not v_step_pu > 0:
-        raise InputError(Issue("security_analysis", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu"))
+        raise InputError(
+            Issue("security_analysis", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu")
+        )
     outages = build_contingencies(net, contingencies)
     how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
     sc = scenarios if scenarios is not None else Scenarios.base(net)
@@ -128,13 +131,16 @@ def join_reports(parts: list[SecurityReport]) -> SecurityReport:
     def stack(name: str) -> Array:
         return np.concatenate([getattr(p, name) for p in parts])
 
+    numbers: dict[str, Any] = {name: stack(name) for name in _Tally.__dataclass_fields__}
     return SecurityReport(
-        first.net, first.contingencies, join_solutions([p.base for p in parts]),
-        *(stack(n) for n in (
-            "status", "iterations", "mismatch_pu", "lost_load_mw", "lost_gen_mw", "worst_loading", "v_min_pu", "v_max_pu"
-        )),
-        Violations.join(moved), first.screen, sum(p.power_flows for p in parts),
-    )  # fmt: skip
+        net=first.net,
+        contingencies=first.contingencies,
+        base=join_solutions([p.base for p in parts]),
+        found=Violations.join(moved),
+        screen=first.screen,
+        power_flows=sum(p.power_flows for p in parts),
+        **numbers,
+    )
 
 
 def join_solutions(parts: list[Solution]) -> Solution:
@@ -235,10 +241,16 @@ def _analyse(
         words = f"{screen}: {cases.n - len(todo)} of {cases.n} outages passed over, estimated below {_SCREEN_LOADING:.0%} loading"
         words += "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
         words += "; splits are always solved"
+    numbers: dict[str, Any] = {name: table(getattr(tally, name)) for name in _Tally.__dataclass_fields__}
     return SecurityReport(
-        net, outages, base, *(table(getattr(tally, name)) for name in tally.__dataclass_fields__), everything, words,
-        len(todo) + sc.n,
-    )  # fmt: skip
+        net=net,
+        contingencies=outages,
+        base=base,
+        found=everything,
+        screen=words,
+        power_flows=len(todo) + sc.n,
+        **numbers,
+    )
 
 
 def _begin(base: Solution) -> Start:
@@ -248,7 +260,14 @@ def _begin(base: Solution) -> Start:
 
 
 def _block(
-    net: Network, cases: Cases, which: Array, base: Solution, how: Settings, limits: Limits, tally: _Tally, solved: Array
+    net: Network,
+    cases: Cases,
+    which: Array,
+    base: Solution,
+    how: Settings,
+    limits: Limits,
+    tally: _Tally,
+    solved: Array,
 ) -> Violations:
     """Solve a block of cases, put its numbers into the tally and return its violations."""
     done = solve_cases(net, cases, "newton", how, _begin(base), cases.row)
@@ -269,7 +288,9 @@ def _of_base(net: Network, base: Solution, how: Settings, limits: Limits) -> Vio
     return _violations(net, base, base, row, np.full(base.n, r.BASE_STATE), records, how, limits)
 
 
-def _scanned(done: Solution, base: Solution, row: Array, how: Settings, limits: Limits) -> tuple[Array, Array, Array, Array]:
+def _scanned(
+    done: Solution, base: Solution, row: Array, how: Settings, limits: Limits
+) -> tuple[Array, Array, Array, Array]:
     """Largest loading, extreme voltages and records of broken limits, in threads."""
     grid, net = done.grid, done.net
     n = done.n
@@ -279,7 +300,7 @@ def _scanned(done: Solution, base: Solution, row: Array, how: Settings, limits: 
     looked = np.where(net.bus.is_star | ~net.bus.in_service, -1, grid.node_of_bus).astype(np.int32)
     v, base_v = np.ascontiguousarray(done.v).view(float), np.ascontiguousarray(base.v).view(float)
 
-    def part(lo: int) -> Array:
+    def part(lo: int) -> Any:
         return scan(
             v, base_v, row, lo, min(lo + _SCAN_CASES, n), grid.from_node, grid.to_node, grid.y_branch, grid.base_mva,
             net.branch.rate_mva, net.branch.rate_short_mva, ptr, element, looked, net.bus.v_min_pu, net.bus.v_max_pu,
@@ -294,7 +315,14 @@ def _scanned(done: Solution, base: Solution, row: Array, how: Settings, limits: 
 
 
 def _violations(
-    net: Network, done: Solution, base: Solution, row: Array, outage: Array, records: Array, how: Settings, limits: Limits
+    net: Network,
+    done: Solution,
+    base: Solution,
+    row: Array,
+    outage: Array,
+    records: Array,
+    how: Settings,
+    limits: Limits,
 ) -> Violations:
     case, element, kind = (records[:, c].astype(np.int64) for c in range(3))
     limit = np.select(
@@ -316,7 +344,15 @@ def _violations(
     nothing = np.full(len(islanded), np.nan)
     whole = np.full(len(islanded), -1)
     parts.append(
-        Violations(row[islanded], outage[islanded], np.full(len(islanded), r.ISLANDING), whole, lost, np.zeros_like(lost), nothing)
+        Violations(
+            row[islanded],
+            outage[islanded],
+            np.full(len(islanded), r.ISLANDING),
+            whole,
+            lost,
+            np.zeros_like(lost),
+            nothing,
+        )
     )
     failed = np.flatnonzero(~done.converged)
     nothing, whole = np.full(len(failed), np.nan), np.full(len(failed), -1)
@@ -399,7 +435,7 @@ def _suspects(net: Network, cases: Cases, base: Solution, how: Settings, screen:
         else:
             guess = solve_cases(net, part, "newton", replace(how, one_step=True), _begin(base), part.row)
             tight = Limits(np.inf)
-            worst, low, high, records = _scanned(guess, base, part.row, how, tight)
+            worst, _, _, records = _scanned(guess, base, part.row, how, tight)
             suspect = ~(worst < _SCREEN_LOADING)
             suspect |= _near_band(net, guess)
             suspect[records[:, 0].astype(np.int64)] = True
@@ -412,4 +448,4 @@ def _near_band(net: Network, guess: Solution) -> Array:
     v = guess.v_mag
     looked = ~net.bus.is_star & net.bus.in_service
     close = (v < net.bus.v_min_pu + _SCREEN_BAND_PU) | (v > net.bus.v_max_pu - _SCREEN_BAND_PU)
-    return (close & looked).any(1)
+    return np.asarray((close & looked).any(1))

@@ -71,7 +71,8 @@ class Violations:
         """Distance past the limit, in the unit of the kind."""
         step = self.kind == V_STEP
         change = np.abs(self.value - self.base_value)
-        return np.where(step, change - self.limit, np.abs(self.value - np.where(np.isnan(self.limit), 0.0, self.limit)))
+        past = np.abs(self.value - np.where(np.isnan(self.limit), 0.0, self.limit))
+        return np.asarray(np.where(step, change - self.limit, past))
 
     @cached_property
     def severity(self) -> Array:

@@ -1,0 +1,166 @@
+"""What the kernels do an iteration, what this machine could do, and the share reached.
+
+    python benchmarks/roofline.py [GRID ...]
+
+For each kernel: floating-point operations and bytes a scenario and call, counted from the pattern (each array once, as if
+caches were ideal); the time that the slower of peak arithmetic and memory would take; the time measured; their quotient.
+The peaks are measured here: fused multiply-adds on registers, and a copy of a block of the kernel's own size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels import chord, newton
+from aurigrid.kernels.balance import certify_range
+from aurigrid.kernels.simd import LANES, load, splat, store
+
+
+@njit(error_model="numpy")
+def _multiply_adds(x, n):
+    a, b, c, d = load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES)
+    e, f, g, h = load(x, 4 * LANES), load(x, 5 * LANES), load(x, 6 * LANES), load(x, 7 * LANES)
+    m, k = load(x, 8 * LANES), load(x, 9 * LANES)
+    for _ in range(n):
+        a, b, c, d = a * m + k, b * m + k, c * m + k, d * m + k
+        e, f, g, h = e * m + k, f * m + k, g * m + k, h * m + k
+    store(x, 0, a + b + c + d + e + f + g + h)
+
+
+@njit(error_model="numpy")
+def _copy(source, target, n, times):
+    for _ in range(times):
+        for i in range(n):
+            store(target, i * LANES, load(source, i * LANES) + splat(1.0))
+
+
+@njit(error_model="numpy")
+def _residual(times, rows, batch, tile):
+    for _ in range(times):
+        newton.residual(rows, batch, tile, False)
+
+
+@njit(error_model="numpy")
+def _sweep(times, pattern, factor, x):
+    for _ in range(times):
+        chord.sweep(pattern, factor, x)
+
+
+@njit(error_model="numpy")
+def _factorise(times, pattern, rows, batch, tile):
+    for _ in range(times):
+        newton.factorise(pattern, rows, batch, tile, False)
+
+
+@njit(error_model="numpy")
+def _back(times, pattern, tile, x):
+    for _ in range(times):
+        newton.back_substitute(pattern, tile, x)
+
+
+@njit(error_model="numpy")
+def _update(times, rows, tile):
+    for _ in range(times):
+        newton.update(rows, tile)
+
+
+@njit(error_model="numpy")
+def _certify(times, circuit, batch, out, mismatch, implausible):
+    for _ in range(times):
+        certify_range(circuit, batch, out, mismatch, implausible, 0, LANES, False)
+
+
+def seconds(work: Callable[[], Any], times: int = 1) -> float:
+    """Shortest time of one of several runs, divided by ``times``."""
+    work()
+    best = np.inf
+    for _ in range(7):
+        begin = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begin)
+    return best / times
+
+
+def peak_flops(dtype: type) -> float:
+    """Floating-point operations a second of one core on registers."""
+    x = np.full(10 * LANES, 0.5, dtype)
+    n = 2_000_000
+    return 16 * LANES * n / seconds(lambda: _multiply_adds(x, n))
+
+
+def bandwidth(n_bytes: int) -> float:
+    """Bytes a second of one core for a read and a write of a block of this size."""
+    n = max(1, n_bytes // (16 * LANES))
+    source, target = np.ones(n * LANES), np.ones(n * LANES)
+    times = max(1, 30_000_000 // (n * LANES * 16))
+    return 16 * LANES * n / seconds(lambda: _copy(source, target, n, times), times)
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("grids", nargs="*", default=["case300", "case1354pegase", "case2869pegase", "case9241pegase"])
+    args = parser.parse_args()
+
+    import aurigrid as ag
+    from aurigrid.powerflow import api
+    from aurigrid.powerflow import newton as engine
+    from aurigrid.powerflow.cases import Cases
+    from aurigrid.powerflow.grid import compile_grid
+    from aurigrid.powerflow.problem import build_batch
+
+    double, single = peak_flops(np.float64), peak_flops(np.float32)
+    print(f"peak of one core: {double / 1e9:.0f} Gflop/s float64, {single / 1e9:.0f} Gflop/s float32, {LANES} lanes\n")
+    print("| grid | kernel | kflop | kB | limit us | measured us | share of limit |")
+    print("|---|---|---|---|---|---|---|")
+    for name in args.grids:
+        net = ag.load(name)
+        rng = np.random.default_rng(0)
+        sc = ag.Scenarios(net, load_p_mw=net.load.p_mw * (1 + 0.05 * rng.standard_normal((LANES, net.n_load))))
+        how = engine.Settings(threads=1)
+        grid = compile_grid(net)
+        cases, start = Cases.of(sc), api.base_start(grid, how)
+        batch, _ = build_batch(grid, cases, start, np.zeros(LANES, np.int32), enforce_q=False)
+        work = engine._Work(grid, batch, how)
+        work.fit = work.chord_cases()
+        work.prepare(0)
+        every = np.arange(LANES, dtype=np.int32)
+        work._steps(every, np.float32, 20)
+        tile, pattern, rows = work._tile(np.float32), grid.pattern, grid.rows
+        tile.live[:] = 1.0
+        factor, n, m = work.factors[0], pattern.n, len(rows.col)
+        up, ops, branches = pattern.n_upper, len(pattern.target), len(work.circuit.branch)
+        many = max(1, 200_000 // n)
+
+        def timed(repeated: Callable[..., Any], *args: Any, many: int = many) -> float:
+            return seconds(lambda: repeated(many, *args), many) / LANES * 1e6
+
+        table = [
+            ("residual", 8 * m + 14 * n, 40 * n, double, (_residual, rows, batch, tile)),
+            ("chord sweep", 16 * up + 8 * n , 16 * n, single, (_sweep, pattern, factor, tile.rhs)),
+            ("assemble and factorise", 16 * m + 16 * ops + 24 * up + 40 * n, 40 * n + 16 * up, single,
+             (_factorise, pattern, rows, batch, tile)),
+            ("back-substitution", 8 * up, 16 * up + 16 * n, single, (_back, pattern, tile, tile.rhs)),
+            ("update", 16 * n, 40 * n, double, (_update, rows, tile)),
+            ("certificate", 38 * branches + 30 * n, 160 * n, double, (
+                _certify, work.circuit, batch, work.out, work.mismatch, work.implausible)),
+        ]  # fmt: skip
+        for kernel, flop, size, peak, call in table:
+            limit = max(flop / peak, size / bandwidth(size * LANES)) * 1e6
+            measured = timed(*call)
+            print(
+                f"| {name} | {kernel} | {flop / 1e3:.1f} | {size / 1e3:.1f} | {limit:.2f} | {measured:.2f} "
+                f"| {limit / measured:.0%} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
