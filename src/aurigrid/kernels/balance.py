@@ -229,7 +229,7 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
                     q[a] += qf
                     p[b] += pt
                     q[b] += qt
-        worst, low, high = splat(0.0), splat(4.0), splat(0.0)
+        worst, total, low, high = splat(0.0), splat(0.0), splat(4.0), splat(0.0)
         for i in range(n):
             at = i * LANES
             if kind[i] == OFF:
@@ -237,9 +237,11 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
             square = load(e, at) * load(e, at) + load(f, at) * load(f, at)
             rp = load(p, at) - shunt_g[i] * square
             rq = load(q, at) + shunt_b[i] * square
-            worst = vmax(vmax(vabs(rp * load(p_free, at)), vabs(rq * load(q_free, at))), worst)
+            rp, rq = rp * load(p_free, at), rq * load(q_free, at)
+            worst, total = vmax(vmax(vabs(rp), vabs(rq)), worst), total + (rp + rq)
             low, high = -vmax(-square, -low), vmax(square, high)
-        store(worst_of, 0, worst)
+        # a maximum drops NaN, a sum keeps it
+        store(worst_of, 0, worst + total * 0.0)
         store(turned_of, 0, turned)
         store(low_of, 0, low)
         store(high_of, 0, high)

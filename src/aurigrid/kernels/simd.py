@@ -8,7 +8,8 @@ With the JIT off (``NUMBA_DISABLE_JIT=1``) the same names work on NumPy arrays o
 
 The array decides the precision: `load(array, offset)` gives lanes of its dtype, `store` rounds to it, `cast(value,
 array)` rounds a value to it and `widen` goes to float64. `splat` repeats a scalar in float64, `splat32` in float32;
-`vabs`, `vmax`, `vsqrt` and `blend(mask, a, b)` (a where mask is not 0, else b) work lane by lane.
+`vabs`, `vmax`, `vsqrt` and `blend(mask, a, b)` (a where mask is not 0, else b) work lane by lane. `vmax(a, b)` is the
+machine's own maximum, ``a if a > b else b``: a NaN in a is lost.
 """
 
 # mypy: ignore-errors
@@ -164,8 +165,7 @@ def _vmax_jit(typing, a, b):
         return None
 
     def codegen(context, builder, signature, args):
-        # "unordered or greater": a NaN in the first operand survives, so a broken lane is seen as broken
-        return builder.select(builder.fcmp_unordered(">", args[0], args[1]), args[0], args[1])
+        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[0], args[1])
 
     return a(a, b), codegen
 
@@ -236,7 +236,7 @@ if config.DISABLE_JIT:
         return value.astype(np.float64)
 
     def vmax(a, b):
-        return np.where(~(a <= b), a, b)
+        return np.where(a > b, a, b)
 
     def blend(mask, a, b):
         return np.where(mask != 0.0, a, b)
