@@ -132,7 +132,9 @@ def test_sums_against_a_dense_product(rows: int) -> None:
     node, scale = rng.integers(-1, 6, 25).astype(np.int32), rng.normal(size=25)
     values = rng.normal(size=(rows, 25))
     incidence = (node[:, None] == np.arange(6)).astype(float)
-    np.testing.assert_allclose(scaled_node_sums(values, node, scale, 6), (values * scale) @ incidence, atol=1e-13)
+    frozen = values.copy()
+    frozen.flags.writeable = False
+    np.testing.assert_allclose(scaled_node_sums(frozen, node, scale, 6), (values * scale) @ incidence, atol=1e-13)
     live = node >= 0
     np.testing.assert_allclose(node_sums(node[live], values[:, live], 6), values @ incidence, atol=1e-13)
     np.testing.assert_allclose(node_sums(node[live], values[0, live], 6), values[0] @ incidence, atol=1e-13)

@@ -79,7 +79,8 @@ class Grouped:
         return values * self.size[element]
 
     def _block(self, rows: Any, element: Any) -> Array:
-        return self.profile[rows][..., self.group[element]]
+        values: Array = self.profile[rows][..., self.group[element]]
+        return values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self[:], dtype=dtype)

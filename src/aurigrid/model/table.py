@@ -59,7 +59,7 @@ def _as_column(table: str, name: str, kind: str, values: object) -> Array:
         raw = np.asarray(values)
         if kind == "float":
             return np.array(raw, dtype=np.float64)
-        cast = raw.astype(_NUMPY[kind])
+        cast: Array = raw.astype(_NUMPY[kind])
         if raw.dtype.kind == "f" and not np.array_equal(cast, raw):
             raise ValueError("not whole numbers")
         return cast

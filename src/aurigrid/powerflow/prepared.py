@@ -46,7 +46,7 @@ class Prepared:
     def places(self) -> dict[str, Array]:
         """(k,) int32 elimination position of each load and unit by table, -1 out of service."""
         grid, position = self.grid, self.grid.pattern.position
-        tables = {"load": grid.net.load, "gen": grid.net.gen}
+        tables: dict[str, Any] = {"load": grid.net.load, "gen": grid.net.gen}
         return {
             name: np.where(t.in_service, position[grid.node_of_bus[t.bus]], -1).astype(np.int32)
             for name, t in tables.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.tile import OFF, PQ, REF, Batch
+from aurigrid.kernels.tile import PQ, Batch
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import (
@@ -155,7 +155,7 @@ def build_batch(
         enforce_q: whether reactive limits will be held (capability curves matter only then).
         off: nodes without supply where already known.
     """
-    net, sc = grid.net, cases.scenarios
+    sc = cases.scenarios
     inj = Injections.of(grid, sc)
     order, position = grid.pattern.order, grid.pattern.position
     base_p, base_q, extra_p, extra_q = _fixed(grid, inj)
@@ -186,10 +186,10 @@ def build_batch(
     def varied(*names: str) -> dict[str, Any]:
         return {name: getattr(inj, name) if name in inj.varied else None for name in names}
 
-    load_node, (load_p, load_q), load_scale = prepared(grid).fast_tables("load", varied("load_p", "load_q"))
+    load_node, (load_p, load_q), (scale_p, scale_q) = prepared(grid).fast_tables("load", varied("load_p", "load_q"))
     gen_node, (gen_p,), (gen_scale,) = prepared(grid).fast_tables("gen", varied("gen_p"))
     batch = Batch(
-        base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, *load_scale, gen_scale,
+        base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, scale_p, scale_q, gen_scale,
         _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),
         _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order), alpha[order][None].copy(),
         (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),

@@ -69,8 +69,8 @@ def scaled_node_sums(values: Array, node: Array, scale: Array, n_node: int) -> A
 def pair_weights(values: Grouped, node: Array, scale: Array, n_node: int) -> tuple[Array, Array, Array]:
     """Node, group and weight of every pair of a node and a group that has elements.
 
-    The sum of ``scale * values`` at a node is that of ``weight * profile[:, group]`` over its pairs, so that a row costs
-    the number of pairs, not of elements.
+    The sum of ``scale * values`` at a node is that of ``weight * profile[:, group]`` over its pairs, so that a row
+    costs the number of pairs, not of elements.
     """
     live = node >= 0
     n_group, key = max(values.n_group, 1), node[live].astype(np.int64) * values.n_group + values.group[live]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,16 +91,15 @@ class Violations:
             return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(values, pa.string()))
 
         table = _TABLE_OF[self.kind]
-        ids = np.full(len(self), "", object)
-        for code, name in enumerate(ELEMENT_TABLES[:3]):
-            at = table == code
-            ids[at] = getattr(net, name).id[self.element[at]].astype(str)
+        ids = [getattr(net, name).id.astype(str).tolist() for name in ELEMENT_TABLES[:3]]
+        first = np.cumsum([0, *map(len, ids)], dtype=np.int32)  # the last place is for what is of no one element
+        element = first[table] + np.where(table == len(ids), 0, self.element)
         labels = ["", *contingencies.label.tolist()]
         return pa.table({
             "scenario": self.scenario, "contingency": self.contingency,
             "contingency_label": words(self.contingency + 1, labels),
             "element_table": words(table, list(ELEMENT_TABLES)), "element": self.element,
-            "element_id": pa.array(ids.tolist(), pa.string()), "kind": words(self.kind, list(VIOLATION_KINDS)),
+            "element_id": words(element, [*chain.from_iterable(ids), ""]), "kind": words(self.kind, list(VIOLATION_KINDS)),
             "value": self.value, "base_value": pa.array(self.base_value, from_pandas=True),
             "limit": pa.array(self.limit, from_pandas=True), "excess": self.excess, "severity": self.severity,
         })  # fmt: skip
