@@ -109,7 +109,8 @@ class Condition:
     def kinds(self) -> tuple[np.ndarray, np.ndarray]:
         """(n_bus,) kind of each node (OFF also for buses that are not a node's first) and (n_bus,) set-points, pu.
 
-        A reference whose units are all out moves to the regulating unit with the largest p_max_mw of its intact island.
+        A reference whose units are all out moves to the regulating unit with the largest p_max_mw of its intact island,
+        and all references of an island move so that lose most of it by a split.
         """
         net, island, was = self.net, self.islands(), self.islands(intact=True)
         kind, v_set = np.full(net.n_bus, PQ), np.ones(net.n_bus)
@@ -123,8 +124,15 @@ class Condition:
         alive_unit = net.gen.is_reference & net.gen.in_service & net.bus.in_service[net.gen.bus]
         for label in {was[self.node[b]] for b in net.gen.bus[alive_unit]}:
             left = [r for r in regulators if was[r[0]] == label]
-            if not any(r[0] in references for r in left) and any(r[6] >= 0 for r in left):
-                units = [r for r in left if r[6] >= 0]
+            units = [r for r in left if r[6] >= 0]
+            had = [r[0] for r in left if r[0] in references]
+            if not had and units:
+                references.append(max(units, key=lambda r: r[5] if np.isfinite(r[5]) else 0.0)[0])
+            mine = (was == label) & net.bus.in_service & (self.node == np.arange(net.n_bus))
+            lost = mine & ~(self.alive & np.isin(island, island[had]))
+            units = [r for r in units if lost[r[0]]]
+            if had and units and 2 * lost.sum() > mine.sum():
+                references = [n for n in references if n not in had]
                 references.append(max(units, key=lambda r: r[5] if np.isfinite(r[5]) else 0.0)[0])
         kind[references] = REF
         supplied = np.isin(island, island[references]) & self.alive

@@ -288,8 +288,10 @@ def test_outage_and_restoration_cancel(engine: str, name: str) -> None:
     net = grid(name)
     base = ag.power_flow(net, engine=engine)
     sc = Scenarios(net, branch_out=[None, [0], None, [1], None], gen_out=[None, None, [net.n_gen - 1], None, None])
+    sol = ag.power_flow(net, sc, engine=engine)
     for row in (0, 4):
-        same_bits(ag.power_flow(net, sc, engine=engine), base, row, 0)
+        assert sol.v[row].tobytes() == base.v[0].tobytes()
+        assert sol.mismatch_pu[row] == base.mismatch_pu[0]
 
 
 @engines
