@@ -64,9 +64,9 @@ def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list
     groups: dict[bytes, tuple[list[int], Array]] = {}
     case_r, r_out = regulators_out(grid, cases)
     buses = cases.pairs("bus")
-    size = np.where(
-        reg.table == 0, np.nan_to_num(net.gen.p_max_mw, posinf=0.0)[np.where(reg.table == 0, reg.element, 0)], -1.0
-    )
+    size = np.full(len(reg.node), -1.0)
+    unit = reg.table == 0
+    size[unit] = np.nan_to_num(net.gen.p_max_mw[reg.element[unit]], posinf=0.0)
     lost = off.pointers(cases.n)
     for c in which:
         out = np.zeros(len(reg.node), bool)
