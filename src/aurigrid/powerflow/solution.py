@@ -344,7 +344,10 @@ class Solution:
                 case = np.repeat(self.off.case, size)
                 first = np.repeat(ptr[self.off.element] - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
                 element = order[first + np.arange(len(case))]
-                values = inj.at(name, self.cases.row[case], element) * on[element]
+                # what an outage names itself is not lost by the split
+                pairs, k = self.cases.pairs(name[:-2]), np.int64(len(bus))
+                named = np.isin(case * k + element, pairs.case * k + pairs.element)
+                values = inj.at(name, self.cases.row[case], element) * (on[element] & ~named)
                 np.add.at(total, case, values)
         return load, gen
 
