@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import Condition, mismatch_pu
 
 import aurigrid as ag
 from aurigrid.io.powsybl import read_powsybl
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+from oracle import Condition, mismatch_pu
 
 pytest.importorskip("pypowsybl", reason="compares with OpenLoadFlow")
 pytestmark = pytest.mark.peer
