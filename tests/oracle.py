@@ -211,6 +211,7 @@ def solve(condition: Condition, *, start: np.ndarray | None = None, tol: float =
     mag = np.where(held, v_set, np.abs(v))
     swing, free_q = np.flatnonzero((kind == PQ) | (kind == PV)), np.flatnonzero(kind == PQ)
     reference = np.flatnonzero(kind == REF)
+    distributed = distributed and len(reference) > 0
     rows_p = np.concatenate([swing, reference]) if distributed else swing
     share = condition.share(kind)
     lam = np.zeros(len(reference) if distributed else 0)

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.peer
 
 SMALL = (
     "case6ww", "case9", "case14", "case24_ieee_rts", "case_ieee30", "case30", "case33bw", "case39", "case57",
-    "case89pegase", "case118", "case145", "case_illinois200", "case300", "iceland", "example_multivoltage", "create_cigre_network_mv",
-    "mv_oberrhein",
+    "case89pegase", "case118", "case145", "case_illinois200", "case300", "iceland", "example_multivoltage",
+    "create_cigre_network_mv", "mv_oberrhein",
 )  # fmt: skip
 LARGE = ("case1354pegase", "GBnetwork", "case2848rte", "case2869pegase", "case3120sp", "case6515rte", "case9241pegase")
 
