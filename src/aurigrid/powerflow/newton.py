@@ -147,6 +147,9 @@ class _Work:
         few = np.diff(batch.out_ptr) <= 1
         case = np.repeat(np.arange(n), np.diff(batch.edit_ptr))
         few[case[batch.edit_free != 0]] = False
+        if self.how.q_limits and len(batch.start_e) == 1 and max(len(batch.load_p), len(batch.gen_p)) > 1:
+            # other injections bring other nodes to their limits; Newton follows that in fewer steps
+            few[:] = False
         return few
 
     def prepare(self, start: int) -> None:
@@ -195,7 +198,8 @@ class _Work:
         batch, how = self.batch, self.how
         n = len(batch.row)
         count = thread_count(how.threads)
-        step = int(np.clip(n // (_TASKS_A_THREAD * count), LANES, _TILES_A_TASK * LANES)) // LANES * LANES
+        pieces = 1 if count == 1 else _TASKS_A_THREAD * count
+        step = int(np.clip(-(-n // pieces), LANES, _TILES_A_TASK * LANES)) // LANES * LANES
         cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
         tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in pairwise(cuts)]
         self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
