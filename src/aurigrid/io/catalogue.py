@@ -105,7 +105,7 @@ def unknown(name: str, known: tuple[str, ...], source: str = "") -> InputError:
     lower = {n.lower(): n for n in known}
     near = [lower[n] for n in difflib.get_close_matches(name.lower(), list(lower), n=5, cutoff=0.5)]
     near += [n for n in known if name.lower() in n.lower() and n not in near][: 5 - len(near)]
-    hint = f"did you mean {', '.join(near)}?" if near else "`aurigrid info --list` names all grids"
+    hint = f"did you mean {', '.join(near)}?" if near else "`aurigrid.io.catalogue.names()` lists all grids"
     of = f" of {source}" if source else ""
     what = f"no grid{of} is called {name!r}" + ("" if source else ", and no file or folder is there")
     return InputError(Issue("grid", "", what, hint=hint))

@@ -1,6 +1,6 @@
 """The loop around the steps: lanes are filled, stepped, judged, written out and refilled.
 
-A lane that is done is frozen; when half of the lanes are, they are written out and refilled together. What a lane computes
+A lane that is done is frozen; when a quarter of the lanes are, they are written out and refilled together. What a lane computes
 does not depend on its neighbours or on when it was filled. Reactive limits: a regulated node whose need passes a limit is
 held there until its voltage would let it return.
 """

@@ -197,8 +197,8 @@ class CompensatorTable(Table):
     v_set_pu: Array = column("float", 1.0, "voltage set-point, pu")
     regulates: Array = column("bool", True, "holds the voltage of controlled_bus at v_set_pu")
     controlled_bus: Array = column("int", -1, "position of the bus held, -1 for its own")
-    q_min_mvar: Array = column("float", -np.inf, "lower reactive limit, Mvar (at 1 pu where b_limited)")
-    q_max_mvar: Array = column("float", np.inf, "upper reactive limit, Mvar (at 1 pu where b_limited)")
+    q_min_mvar: Array = column("float", -np.inf, "lower reactive limit, Mvar")
+    q_max_mvar: Array = column("float", np.inf, "upper reactive limit, Mvar")
     in_service: Array = column("bool", True, "connected")
 
 
