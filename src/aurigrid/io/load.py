@@ -138,6 +138,7 @@ def _from_folder(path: Path) -> Import:
         from aurigrid.io.folder import load_folder
 
         network, profiles = load_folder(path)
+        require_valid(network)  # it can be saved before it is sound
         return Import(network, ReportBuilder("Aurigrid folder", str(path)).finish(network), profiles=profiles)
     tables = [path, path / "SourceData", path / "RTS_Data" / "SourceData"]
     if any((folder / "bus.csv").is_file() and (folder / "gen.csv").is_file() for folder in tables):

@@ -89,6 +89,7 @@ class _Reader:
         self.struct = ""
         self.values: dict[str, Any] = {}
         self.line_of: dict[str, int] = {}
+        self.issues: list[Issue] = []
 
     def fail(self, message: str, hint: str = "", pos: int | None = None) -> InputError:
         at = self.pos if pos is None else pos
@@ -111,10 +112,28 @@ class _Reader:
                 self.struct = "" if (head["out"] or "[").startswith("[") else head["out"]
             elif literal := _LITERAL.match(text, self.pos):
                 self.line_of[literal["name"]] = self.line(self.pos)
-                self.values[literal["name"]] = self.matrix(literal) if literal["open"] == "[" else self.cell(literal)
+                self.values[literal["name"]] = self.literal(literal)
             else:
-                self.statement()
+                try:
+                    self.statement()
+                except InputError:
+                    if not self.issues:
+                        raise
+                    break  # it may fail only for want of a matrix that could not be read
+        if self.issues:
+            raise InputError(self.issues)
         return self.result()
+
+    def literal(self, head: re.Match[str]) -> Any:
+        """The matrix or cell array that begins here; one that cannot be read leaves its issues and an empty matrix."""
+        before = self.pos
+        try:
+            return self.matrix(head) if head["open"] == "[" else self.cell(head)
+        except InputError as error:
+            self.issues.extend(error.issues)
+            if self.pos == before:  # its end is not known either
+                raise InputError(self.issues) from error
+            return np.zeros((0, 0))
 
     def matrix(self, head: re.Match[str]) -> Any:
         """The matrix whose opening bracket was just read; `pos` moves behind its end."""

@@ -18,7 +18,7 @@ from aurigrid.model import tables as t
 from aurigrid.model.network import Network
 from aurigrid.model.rules import MIN_IMPEDANCE_PU
 from aurigrid.model.table import Array
-from aurigrid.model.validate import require_valid
+from aurigrid.model.validate import broken_rules, require_valid
 
 _PQ, _PV, _REF, _ISOLATED = 1, 2, 3, 4
 
@@ -88,14 +88,39 @@ class _Converter:
         self.check_shapes()
         self.bus_lookup()
         self.check_numbers()
-        self.issues.raise_if_any()
+        if self.issues.issues:
+            self.add_broken_rules()
+        network = self.network()
+        self.count_source()
+        require_valid(network)
+        state = SourceState(
+            "stored in the file",
+            solved=False,
+            v_mag_pu=self.bus[:, 7].copy(),
+            v_ang_deg=self.bus[:, 8].copy(),
+            remarks=("the format does not tell whether these voltages are a solution",),
+        )
+        return Import(network, self.report.finish(network), source_state=state)
+
+    def add_broken_rules(self) -> None:
+        """Raise what was found, with what else is wrong row by row; positions and islands cannot be judged here."""
+        found, self.issues = self.issues, IssueList()
+        try:
+            with np.errstate(invalid="ignore"):  # rows that hold NaN are cast as they come
+                found.issues.extend(broken_rules(self.network(), finite=False))
+        except InputError as error:
+            found.issues.extend(error.issues)
+        found.raise_if_any()
+
+    def network(self) -> Network:
+        """The tables, in the order in which they depend on one another."""
         self.bus_kinds()
         bus = self.buses()
         branch, switch, extra_shunt = self.branches()
         gen = self.units()
         cost = self.costs(len(gen))
         gen, cost_point = gen.replace(**cost[0]), cost[1]
-        network = Network(
+        return Network(
             bus=bus,
             branch=branch,
             gen=gen,
@@ -108,16 +133,6 @@ class _Converter:
             name=self.name,
             base_mva=self.base_mva,
         )
-        self.count_source()
-        require_valid(network)
-        state = SourceState(
-            "stored in the file",
-            solved=False,
-            v_mag_pu=self.bus[:, 7].copy(),
-            v_ang_deg=self.bus[:, 8].copy(),
-            remarks=("the format does not tell whether these voltages are a solution",),
-        )
-        return Import(network, self.report.finish(network), source_state=state)
 
     # ---- checks -------------------------------------------------------------------------------------------------
 
@@ -194,11 +209,18 @@ class _Converter:
             "gen": (self.gen, {1: "Pg", 2: "Qg", 5: "Vg", 7: "status"}),
             "branch": (self.branch, {2: "r", 3: "x", 4: "b", 8: "ratio", 9: "angle", 10: "status"}),
         }
+        cost = self.case.matrices.get("gencost", np.zeros((0, 5)))
+        widths = {"bus": 13, "gen": _GEN_COLUMNS, "branch": _BRANCH_COLUMNS}
+        for table, array in (
+            *((k, v[0][:, : widths[k]]) for k, v in finite.items()),
+            ("gencost", cost),
+            ("dcline", self.dcline),
+        ):
+            row, column = np.nonzero(np.isnan(array))
+            if len(row):
+                where = ", ".join(str(c + 1) for c in np.unique(column).tolist())
+                self.issues.add(table, "", f"holds NaN in column {where}", (np.unique(row) + 1).tolist(), _ROWS)
         for table, (array, names) in finite.items():
-            width = {"bus": 13, "gen": _GEN_COLUMNS, "branch": _BRANCH_COLUMNS}[table]
-            nan_rows = np.flatnonzero(np.isnan(array[:, :width]).any(axis=1))
-            if len(nan_rows):
-                self.issues.add(table, "", "holds NaN", (nan_rows + 1).tolist(), _ROWS)
             for column, field in names.items():
                 bad = np.flatnonzero(np.isinf(array[:, column]))
                 if len(bad):
@@ -369,11 +391,15 @@ class _Converter:
         c = np.zeros((n, 3))
         start, stop = np.zeros(n), np.zeros(n)
         points: list[tuple[int, float, float]] = []
-        cubic = []
+        cubic, short = [], []
         for row, line in enumerate(cost[:n]):
             start[row], stop[row] = line[1], line[2]
-            count = int(line[3])
-            values = line[4 : 4 + (2 * count if line[0] == 1 else count)]
+            count = int(np.nan_to_num(line[3], posinf=-1.0))
+            wanted = 2 * count if line[0] == 1 else count
+            values = line[4 : 4 + wanted] if count >= 0 else line[:0]
+            if len(values) != wanted:
+                short.append(row + 1)
+                continue
             if line[0] == 1:
                 points += [(row, p, v) for p, v in zip(values[::2], values[1::2], strict=True)]
             elif line[0] == 2:
@@ -383,6 +409,8 @@ class _Converter:
                 c[row, : len(tail)] = tail
             else:
                 self.issues.add("gencost", "model", "must be 1 (piecewise linear) or 2 (polynomial)", [row + 1])
+        if short:
+            self.issues.add("gencost", "ncost", "asks for more values than the row has", short, _ROWS)
         self.issues.raise_if_any()
         if cubic:
             why = "an optimal power flow uses the rest of the polynomial; no power flow depends on it"

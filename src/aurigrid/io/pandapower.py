@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.errors import InputError, Issue
+from aurigrid.errors import InputError, Issue, IssueList
 from aurigrid.io import pandapower_branch as pb
 from aurigrid.io import pandapower_loads as pl
 from aurigrid.io import pandapower_units as pu
@@ -21,7 +21,10 @@ from aurigrid.io.report import Import, ReportBuilder, SourceState
 from aurigrid.model import tables as t
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array
-from aurigrid.model.validate import require_valid
+from aurigrid.model.validate import broken_rules, require_valid
+
+_UNIT_SUFFIXES = {"mw", "mvar", "mva", "kv", "pu", "km", "ka", "percent", "degree", "hz"}
+"""Last words of the names of numeric columns."""
 
 _IGNORED = {
     "controller": "no controller moves taps, shunts or set-points; the present positions are kept",
@@ -104,12 +107,8 @@ def convert_net(net: Any, name: str, where: str) -> Import:
         if isinstance(error, InputError):
             raise
         hint = "every numeric column of the net must hold numbers"
-        raise InputError(Issue(where, "", f"holds a value that cannot be read ({error})", hint=hint)) from error
-    frame.issues.raise_if_any()
-    note_ignored(frame)
-    state = source_state(frame, branch, real)
-    if state is not None:
-        bus = bus.replace(v_mag_pu=state.v_mag_pu, v_ang_deg=state.v_ang_deg)
+        unknown = Issue(where, "", f"holds a value that cannot be read ({error})", hint=hint)
+        raise InputError([*frame.issues.issues, *(texts_in_numbers(net) or [unknown])]) from error
     network = Network(
         bus=bus,
         branch=branch,
@@ -126,8 +125,31 @@ def convert_net(net: Any, name: str, where: str) -> Import:
         base_mva=frame.base_mva,
         frequency_hz=float(net["f_hz"]),
     )
+    if frame.issues.issues:  # positions are not to be trusted then, but each row can be judged
+        raise InputError([*frame.issues.issues, *broken_rules(network)])
+    note_ignored(frame)
+    state = source_state(frame, branch, real)
+    if state is not None:
+        network = network.replace(bus=bus.replace(v_mag_pu=state.v_mag_pu, v_ang_deg=state.v_ang_deg))
     require_valid(network)
     return Import(network, frame.report.finish(network), source_state=state, source_object=net)
+
+
+def texts_in_numbers(net: Any) -> list[Issue]:
+    """Text in columns whose name ends in a unit."""
+    found = IssueList()
+    for table, data in net.items():
+        if table.startswith(("res_", "_")) or not hasattr(data, "columns"):
+            continue
+        for column in data.columns:
+            if data[column].dtype != object or str(column).rpartition("_")[2] not in _UNIT_SUFFIXES:
+                continue
+            text = [isinstance(value, str) for value in data[column]]
+            if any(text):
+                shown = ", ".join(repr(value) for value in data[column][text].unique()[:3])
+                ids = [f"{table}:{i}" for i in data.index[text]]
+                found.add(table, column, f"holds text, {shown}", ids, "give a number")
+    return found.issues
 
 
 def convert_buses(frame: Frame) -> t.BusTable:

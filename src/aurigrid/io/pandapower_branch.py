@@ -28,7 +28,6 @@ def convert_branches(frame: Frame) -> tuple[t.BranchTable, t.SwitchTable]:
     add_internal_branches(frame, rows)
     add_series_controllers(frame, rows)
     add_bus_switches(frame, rows, switches)
-    frame.issues.raise_if_any()
     return rows.make(t.BranchTable), switches.make(t.SwitchTable)
 
 

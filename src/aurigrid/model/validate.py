@@ -53,18 +53,32 @@ def check(net: Network) -> list[Issue]:
             issues.add("grid", name, f"must be a positive number, is {value}")
     for table, rows in net.tables():
         _check_ids(net, table, rows, issues)
-        _check_finite(net, table, rows, issues)
     sound = [_check_position(net, *spec, issues) for spec in POSITIONS]
-    for rule in RULES:
-        rows = getattr(net, rule.table)
-        if len(rows):
-            # NaN compares as false: it is an issue of its own already.
-            _note(issues, net, rule.table, rule.field, rule.wrong(rows), rule.message, rule.hint)
+    issues.issues.extend(broken_rules(net))
     if all(sound):
         _check_curve(net, "cost_point", issues)
         _check_curve(net, "capability", issues)
         if net.n_bus:
             issues.issues.extend(_supply(net)[0])
+    return issues.issues
+
+
+def broken_rules(net: Network, finite: bool = True) -> list[Issue]:
+    """What is wrong row by row, whatever else is; readers add it to what they find themselves in a bad file.
+
+    Args:
+        net: a network whose positions may be wrong.
+        finite: also name what is not a finite number.
+    """
+    issues = IssueList()
+    if finite:
+        for table, rows in net.tables():
+            _check_finite(net, table, rows, issues)
+    for rule in RULES:
+        rows = getattr(net, rule.table)
+        if len(rows):
+            # NaN compares as false: it is an issue of its own already.
+            _note(issues, net, rule.table, rule.field, rule.wrong(rows), rule.message, rule.hint)
     return issues.issues
 
 
@@ -74,6 +88,8 @@ def warnings_of(net: Network) -> list[Issue]:
     branch = net.branch
     _note(issues, net, "branch", "rate_mva", branch.in_service & ~np.isfinite(branch.rate_mva), "is missing")
     _note(issues, net, "branch", "r_pu", branch.r_pu < 0, "is negative", "only equivalents of reduced grids have that")
+    low = branch.x_pu < 0
+    _note(issues, net, "branch", "x_pu", low, "is negative", "only series capacitors and equivalents have that")
     high = branch.in_service & (np.abs(branch.r_pu) > HIGH_R_TO_X * np.abs(branch.x_pu)) & (branch.x_pu != 0)
     _note(issues, net, "branch", "r_pu", high, f"is more than {HIGH_R_TO_X:g} times x_pu", "check the units")
     loops = branch.from_bus == branch.to_bus

@@ -32,7 +32,6 @@ class Linear:
 
     def __init__(self, grid: Grid) -> None:
         from scipy.sparse import coo_array
-        from scipy.sparse.linalg import splu
 
         branch = grid.net.branch
         x = np.where(branch.x_pu != 0, branch.x_pu, branch.r_pu)
@@ -54,10 +53,8 @@ class Linear:
         row, col, value = np.r_[f, t, f, t], np.r_[t, f, f, t], np.r_[-b, -b, b, b]
         full = coo_array((value, (row, col)), shape=(grid.n_node, grid.n_node)).tocsr()
         self.matrix = full
-        inner = full[self.free][:, self.free].tocsc()
-        self.factor = (
-            splu(inner, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}) if len(self.free) else None
-        )
+        self.factor = _factor(full[self.free][:, self.free])
+        self.singular = self.factor is None and len(self.free) > 0
         # injections that phase shifters and conductances stand for
         self.offset = np.bincount(f, b * self.shift[live], minlength=grid.n_node) - np.bincount(
             t, b * self.shift[live], minlength=grid.n_node
@@ -67,6 +64,8 @@ class Linear:
     def solve(self, p: Array) -> Array:
         """Angles (n, n_node) of the intact grid, rad, for injections p (n, n_node), pu."""
         theta = np.repeat(self.angle[None], len(p), 0)
+        if self.singular:
+            theta[:, self.free] = np.nan
         if self.factor is not None:
             theta[:, self.free] += self.factor.solve(np.ascontiguousarray((p + self.offset)[:, self.free].T)).T
         return theta
@@ -86,6 +85,18 @@ class Linear:
         """(n, n_branch) active power at the from ends, pu."""
         flow: Array = self.b * (theta[:, self.from_node] - theta[:, self.to_node] - self.shift)
         return flow
+
+
+def _factor(matrix: Any) -> Any:
+    """Sparse LU, or None where there is nothing to factorise or the matrix is singular (reactances that cancel)."""
+    from scipy.sparse.linalg import splu
+
+    if not matrix.shape[0]:
+        return None
+    try:
+        return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    except RuntimeError:  # SuperLU's way to say so
+        return None
 
 
 def specified_p(batch: Batch, order: Array) -> Array:
@@ -116,8 +127,9 @@ def specified_p(batch: Batch, order: Array) -> Array:
 
 
 def dc_voltages(grid: Grid, cases: Cases, *, distributed: bool) -> Array:
-    """(n, n_node) DC angles, rad, NaN where there is no supply."""
-    return np.angle(solve_dc(grid, cases, distributed=distributed).v)
+    """(n, n_node) DC angles, rad, NaN where there is no supply; 0 in cases without a solution."""
+    solution = solve_dc(grid, cases, distributed=distributed)
+    return np.where((solution.status == Status.SINGULAR)[:, None], 0.0, np.angle(solution.v))
 
 
 def solve_dc(grid: Grid, cases: Cases, *, distributed: bool, threads: int | None = None) -> Solution:
@@ -140,6 +152,7 @@ def solve_dc(grid: Grid, cases: Cases, *, distributed: bool, threads: int | None
         if distributed:
             slack[span], p = _spread(grid, part, p)
         theta, good = _with_outages(linear, part, p)
+        good &= np.isfinite(theta).all(1)
         mismatch[span] = _mismatch(linear, part, p, theta, distributed)
         dead = np.repeat(np.arange(len(span)), np.diff(part.off_ptr))
         theta[:, grid.kind == OFF] = np.nan
@@ -184,7 +197,9 @@ def _with_outages(linear: Linear, batch: Batch, p: Array) -> tuple[Array, Array]
     """Angles of each case and whether the case could be solved."""
     theta = linear.solve(p)
     n = len(theta)
-    good = np.ones(n, bool)
+    good = np.full(n, not linear.singular)
+    if linear.singular:
+        return theta, good
     size, split = np.diff(batch.out_ptr), np.diff(batch.off_ptr) > 0
     out = batch.out_branch[linear.b[batch.out_branch] != 0] if len(batch.out_branch) else batch.out_branch
     if not len(out):
@@ -216,8 +231,6 @@ def _with_outages(linear: Linear, batch: Batch, p: Array) -> tuple[Array, Array]
 
 def _island_solve(linear: Linear, p: Array, out: Array, dead: Array) -> Array:
     """Angles of one case whose outages split the grid, by a solve of what is left."""
-    from scipy.sparse.linalg import spsolve
-
     grid = linear.grid
     keep = np.setdiff1d(linear.free, dead)
     matrix = linear.matrix.tolil()
@@ -232,7 +245,9 @@ def _island_solve(linear: Linear, p: Array, out: Array, dead: Array) -> Array:
         right[f] -= turn
         right[t] += turn
     theta = linear.angle.copy()
-    theta[keep] += spsolve(matrix.tocsr()[keep][:, keep].tocsc(), right[keep])
+    if keep.size:
+        factor = _factor(matrix.tocsr()[keep][:, keep])
+        theta[keep] += np.nan if factor is None else factor.solve(right[keep])
     theta[np.setdiff1d(np.arange(grid.n_node), np.r_[keep, np.flatnonzero(grid.kind == REF)])] = 0.0
     return theta
 
