@@ -216,10 +216,11 @@ class _Converter:
             ("gencost", cost),
             ("dcline", self.dcline),
         ):
-            row, column = np.nonzero(np.isnan(array))
-            if len(row):
-                where = ", ".join(str(c + 1) for c in np.unique(column).tolist())
-                self.issues.add(table, "", f"holds NaN in column {where}", (np.unique(row) + 1).tolist(), _ROWS)
+            nan = np.isnan(array)
+            if nan.any():
+                where = ", ".join(str(c + 1) for c in np.flatnonzero(nan.any(0)))
+                rows = (np.flatnonzero(nan.any(1)) + 1).tolist()
+                self.issues.add(table, "", f"holds NaN in column {where}", rows, _ROWS)
         for table, (array, names) in finite.items():
             for column, field in names.items():
                 bad = np.flatnonzero(np.isinf(array[:, column]))

@@ -125,7 +125,9 @@ def _open(source: Any) -> tuple[Any, str]:
     if not path.exists():
         raise InputError(Issue(str(path), "", "no such file or folder", hint="check the path"))
     if path.suffix.lower() == ".zip" and path.is_file() and not zipfile.is_zipfile(path):
-        raise InputError(Issue(str(path), "", "is not a zip file", hint="give the CGMES profiles, packed or as a folder"))
+        raise InputError(
+            Issue(str(path), "", "is not a zip file", hint="give the CGMES profiles, packed or as a folder")
+        )
     module = pypowsybl()
     with ExitStack() as stack:
         file = path

@@ -91,7 +91,9 @@ class Network:
         for name, table in self.tables():
             for key, values in table.items():
                 h.update(f"{name}.{key}".encode())
-                h.update(repr(values.tolist()).encode() if values.dtype == object else np.ascontiguousarray(values).tobytes())
+                h.update(
+                    repr(values.tolist()).encode() if values.dtype == object else np.ascontiguousarray(values).tobytes()
+                )
         return h.hexdigest()
 
     def __repr__(self) -> str:

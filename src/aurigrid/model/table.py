@@ -44,10 +44,16 @@ def read_only(array: Array) -> Array:
 
 def _as_ids(values: object, kind: str) -> Array:
     raw = list(values)  # type: ignore[call-overload]
-    if kind == "id" and raw and all(isinstance(v, (int, np.integer)) and not isinstance(v, (bool, np.bool_)) for v in raw):
+    if (
+        kind == "id"
+        and raw
+        and all(isinstance(v, (int, np.integer)) and not isinstance(v, (bool, np.bool_)) for v in raw)
+    ):
         return np.array(raw, dtype=np.int64)
     out = np.empty(len(raw), dtype=object)
-    out[:] = [int(v) if isinstance(v, np.integer) else ("" if v is None else v if kind == "id" else str(v)) for v in raw]
+    out[:] = [
+        int(v) if isinstance(v, np.integer) else ("" if v is None else v if kind == "id" else str(v)) for v in raw
+    ]
     return out
 
 
