@@ -149,7 +149,8 @@ def solve_cases(
     # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds;
     # the new reference keeps the angle that it has in the base case
     parts = [
-        (which, run(grid if kind is grid.kind else grid.with_kind(kind), cases.take(which), which)) for which, kind in groups
+        (which, run(grid if kind is grid.kind else grid.with_kind(kind), cases.take(which), which))
+        for which, kind in groups
     ]
     return _joined(grid, cases, parts)
 
