@@ -7,7 +7,7 @@ import pytest
 
 import aurigrid as ag
 from aurigrid.model.tables import GenTable
-from aurigrid.powerflow.sums import node_sums, scaled_node_sums
+from aurigrid.powerflow.sums import node_sums, pair_sums, pair_weights, scaled_node_sums
 
 STEPS, UNITS_A_BUS, N_GROUP = 11, 7, 3
 
@@ -153,3 +153,15 @@ def test_all_faults_of_grouped_values_at_once(net: ag.Network) -> None:
         ag.Scenarios(net, gen_p_mw=ag.Grouped([[1.0]], [0, 0], [1.0, 1.0]))
     with pytest.raises(ag.InputError, match="disagree on the number of scenarios"):
         ag.Scenarios(net, n=2, gen_p_mw=ag.Grouped([[1.0]], np.zeros(net.n_gen, int), np.ones(net.n_gen)))
+
+
+def test_pairs_of_node_and_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    node, scale = rng.integers(-1, 6, 40).astype(np.int32), rng.normal(size=40)
+    grouped = ag.Grouped(rng.normal(size=(5, 4)), rng.integers(0, 4, 40), rng.normal(size=40))
+    expected = (np.asarray(grouped) * scale) @ (node[:, None] == np.arange(6)).astype(float)
+    for most in (1 << 24, 0):  # counted in an array of all pairs, and by sorting
+        monkeypatch.setattr("aurigrid.powerflow.sums._DENSE_PAIRS", most)
+        pairs = pair_weights(grouped, node, scale, 6)
+        assert len(pairs[0]) == len(set(zip(node[node >= 0].tolist(), grouped.group[node >= 0].tolist(), strict=True)))
+        np.testing.assert_allclose(pair_sums(grouped.profile, *pairs, 6), expected, atol=1e-13)

@@ -16,7 +16,7 @@ from aurigrid.model.grouped import Grouped
 from aurigrid.model.table import read_only
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import participation, regulating_units
-from aurigrid.powerflow.sums import node_sums, pair_weights, scaled_node_sums
+from aurigrid.powerflow.sums import node_sums, pair_sums, pair_weights, scaled_node_sums
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -110,8 +110,7 @@ class Prepared:
         self._weights[key] = kept
         if len(self._weights) > _GROUPINGS:
             del self._weights[next(iter(self._weights))]
-        at, group, weight = kept[1]
-        return node_sums(at, values.profile[:, group] * weight, n_node)
+        return pair_sums(_view(values.profile), *kept[1], n_node)
 
     @cached_property
     def shares(self) -> tuple[Array, Array]:

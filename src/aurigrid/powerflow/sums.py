@@ -81,3 +81,18 @@ def pair_weights(values: Grouped, node: Array, scale: Array, n_node: int) -> tup
         return pair // n_group, pair % n_group, weight[pair]
     pair, which = np.unique(key, return_inverse=True)
     return pair // n_group, pair % n_group, np.bincount(which, amount, minlength=len(pair))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pair_sums(profile, node, group, weight, n_node):  # type: ignore[no-untyped-def]
+    out = np.zeros((len(profile), n_node))
+    for r in range(len(profile)):
+        for x in range(len(node)):
+            out[r, node[x]] += weight[x] * profile[r, group[x]]
+    return out
+
+
+def pair_sums(profile: Array, node: Array, group: Array, weight: Array, n_node: int) -> Array:
+    """(n_row, n_node) sums of ``weight * profile[:, group]`` by node; the pairs are those of `pair_weights`."""
+    sums: Array = _pair_sums(profile, node, group, weight, n_node)
+    return sums
