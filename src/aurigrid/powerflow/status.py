@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """Outcome of one scenario; a row of results holds numbers only where `solved` is true."""
+    """Outcome of one scenario; a row of results holds numbers where `solved` is true and for an implausible root."""
 
     CONVERGED = 0
     ITERATION_LIMIT = 1
