@@ -297,9 +297,9 @@ def test_scenarios_report_every_shape_number_and_element() -> None:
 
 @pytest.fixture(scope="module")
 def long_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small grid with a day of three-minute steps."""
-    steps = 480
-    time_axis = np.datetime64("2020-03-02T00:00") + np.arange(steps) * np.timedelta64(3, "m")
+    """The small grid with a day of six-minute steps."""
+    steps = 240
+    time_axis = np.datetime64("2020-03-02T00:00") + np.arange(steps) * np.timedelta64(6, "m")
     factor = 0.8 + 0.2 * np.sin(np.arange(steps) / 40)
     load = factor[:, None] * np.array([40.0, 50.0, 20.0])
     profiles = Profiles(time_axis, {("load", "p_mw"): (load, [0, 1, 2])})
@@ -343,13 +343,13 @@ def test_ctrl_c_keeps_finished_steps_and_the_rerun_continues(call: Call, long_da
     assert "finished steps are kept" in err
     assert "Traceback" not in err
     kept = open_run(run).steps
-    assert 0 < len(kept) < 480
+    assert 0 < len(kept) < 240
     assert open_run(run).info.status == "interrupted"
     assert_whole(run)
     first = (run / "steps" / "step=0000.parquet").stat().st_mtime_ns
     again = call(*options)
     assert again.code == 0
-    assert (again.json["steps"], again.json["new_steps"]) == (480, 480 - len(kept))
+    assert (again.json["steps"], again.json["new_steps"]) == (240, 240 - len(kept))
     assert (run / "steps" / "step=0000.parquet").stat().st_mtime_ns == first
 
 
