@@ -5,7 +5,7 @@ Engines work on admittance rows in elimination order; this file shares none of t
 
     I_f = y_ff V_f + y_ft V_t,    I_t = y_tf V_f + y_tt V_t,
 
-adds them up at the nodes to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified
+adds them up at each node, branch end by branch end, to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified
 there. P is compared at every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also
 looks at whether the root is a plausible one: every ``|V|`` between 0.5 and 1.5 pu, and no branch turned by more than 90 degrees.
 
@@ -31,27 +31,35 @@ class Circuit(NamedTuple):
     """The grid as a list of branches, in the caller's node order.
 
     Attributes:
-        kind: (n,) int8 node kinds; island: (n,) int32.
+        kind: (n,) int8 node kinds; dead: nodes of kind OFF; island: (n,) int32.
         from_node, to_node: (m,) int32, in-service branches only.
-        branch: (m,) int32 position of each in the network's table.
         y: (m, 8) g, b of y_ff, y_ft, y_tf, y_tt, pu; turn: (m, 2) cosine and sine of the phase shift.
         place: (n_branch,) int32, row of each of the network's branches in this list, -1 where out of service.
+        ptr, middle: the ends of branches at node i are ptr[i] .. ptr[i + 1], of which those before middle[i] are from ends.
+        other: (2 m,) int32 node at the other end; y_end: (2 m, 4) g, b of the end's own and mutual admittance; end_branch:
+            (2 m,) int32 the branch.
         g, b: (n,) shunt admittance, pu.
-        order: (n,) node at each elimination position; the tables of a `Batch` are in that order.
+        order: (n,) node at each elimination position, position: its inverse; the tables of a `Batch` are in that order.
         held: (n_held,) nodes of the columns of `Results.held`.
     """
 
     kind: Array
+    dead: Array
     island: Array
     from_node: Array
     to_node: Array
-    branch: Array
     y: Array
     turn: Array
     place: Array
+    ptr: Array
+    middle: Array
+    other: Array
+    y_end: Array
+    end_branch: Array
     g: Array
     b: Array
     order: Array
+    position: Array
     held: Array
 
 
@@ -70,19 +78,26 @@ def _add_table(table, node, scale, order, row, to):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed):
-    """What is specified at each node of a tile, pu; p_free and q_free are 0 where nothing is imposed."""
-    kind, order, held, island = circuit.kind, circuit.order, circuit.held, circuit.island
-    base_p, base_q, alpha = batch.base_p, batch.base_q, batch.alpha
-    q_min, q_max = batch.q_min, batch.q_max
-    slack, oheld = out.slack, out.held
-    for x in range(len(order)):
-        i = order[x]
-        store(p, i * LANES, splat(base_p[x]))
-        store(q, i * LANES, splat(base_q[x]))
+def _imposed(circuit, p_free, q_free, distributed):
+    """Set p_free and q_free to 1 where the node kinds impose P and Q, else 0."""
+    kind = circuit.kind
+    for i in range(len(kind)):
         imposed_p = kind[i] != OFF and (distributed or kind[i] != REF)
         store(p_free, i * LANES, splat(1.0 if imposed_p else 0.0))
         store(q_free, i * LANES, splat(1.0 if kind[i] == PQ else 0.0))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed):
+    """What is specified at the loose nodes of a tile beyond base_p and base_q, pu, and where reactive limits impose Q."""
+    order, held, island, loose, kind = circuit.order, circuit.held, circuit.island, batch.loose, circuit.kind
+    alpha, q_min, q_max = batch.alpha, batch.q_min, batch.q_max
+    slack, oheld = out.slack, out.held
+    zero = splat(0.0)
+    for x in range(len(order)):
+        if loose[x]:
+            store(p, order[x] * LANES, zero)
+            store(q, order[x] * LANES, zero)
     row = batch.row[first : first + lanes].astype(np.int64)
     _add_table(batch.load_p, batch.load_node, batch.load_scale_p, order, row, p)
     _add_table(batch.load_q, batch.load_node, batch.load_scale_q, order, row, q)
@@ -96,10 +111,13 @@ def _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distribu
     if distributed:
         for x in range(len(order)):
             i = order[x]
-            for lane in range(lanes):
-                p[i * LANES + lane] += alpha[set_row[first + lane], x] * slack[first + lane, island[i]]
+            if loose[x]:
+                for lane in range(lanes):
+                    p[i * LANES + lane] += alpha[set_row[first + lane], x] * slack[first + lane, island[i]]
     for c in range(len(held)):
         i = held[c]
+        if kind[i] != PQ:
+            store(q_free, i * LANES, zero)
         for lane in range(lanes):
             state, r = oheld[first + lane, c], set_row[first + lane]
             if state != 0:
@@ -137,6 +155,25 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _restored(circuit, batch, first, lanes, p, q, p_free, q_free, distributed):
+    """Undo what a tile's outages changed at nodes that are not loose, for the next tile."""
+    kind, order, from_node, to_node, place = circuit.kind, circuit.order, circuit.from_node, circuit.to_node, circuit.place
+    out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
+    for lane in range(lanes):
+        s = first + lane
+        for x in range(out_ptr[s], out_ptr[s + 1]):
+            k = place[out_branch[x]]
+            if k >= 0:
+                a, b = from_node[k] * LANES + lane, to_node[k] * LANES + lane
+                p[a], q[a], p[b], q[b] = 0.0, 0.0, 0.0, 0.0
+        for x in range(off_ptr[s], off_ptr[s + 1]):
+            i = order[off_node[x]]
+            imposed_p = kind[i] != OFF and (distributed or kind[i] != REF)
+            p_free[i * LANES + lane] = 1.0 if imposed_p else 0.0
+            q_free[i * LANES + lane] = 1.0 if kind[i] == PQ else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _branch_power(y, k, ef, ff, et, ft):
     """Powers that enter a branch at its two ends, one lane."""
     re, im = (
@@ -161,64 +198,30 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
         lo, hi: range of scenarios.
         distributed: whether references share in a distributed slack.
     """
-    n, m = len(circuit.kind), len(circuit.branch)
+    n, m = len(circuit.kind), len(circuit.from_node)
     from_node, to_node, yb, turn = circuit.from_node, circuit.to_node, circuit.y, circuit.turn
+    ptr, middle, other, y_end, end_branch = circuit.ptr, circuit.middle, circuit.other, circuit.y_end, circuit.end_branch
     shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
+    position, dead, base_p, base_q, loose = circuit.position, circuit.dead, batch.base_p, batch.base_q, batch.loose
     flat = out.v.reshape(out.v.size)
     v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
     edit_ptr, edit_node, edit_zip = batch.edit_ptr, batch.edit_node, batch.edit_zip
     e, f, p, q = np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES), np.zeros(n * LANES)
     p_free, q_free = np.zeros(n * LANES), np.zeros(n * LANES)
-    i_re, i_im = np.zeros(n * LANES), np.zeros(n * LANES)
     tz, worst_of, turned_of, low_of, high_of = (
         np.zeros(4 * LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     )  # fmt: skip
+    _imposed(circuit, p_free, q_free, distributed)
     for first in range(lo, hi, LANES):
         lanes = min(LANES, hi - first)
         for i in range(n):
             at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
             for lane in range(lanes):
                 e[at + lane], f[at + lane] = flat[source + 2 * n * lane], flat[source + 2 * n * lane + 1]
-        _specified(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
+        _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed)
         _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
-        for x in range(n):
-            c = zip_node[x]
-            if c >= 0:
-                i = order[x]
-                for lane in range(lanes):
-                    r = batch.row[first + lane] if zip_.shape[0] > 1 else 0
-                    for part in range(4):
-                        tz[part * LANES + lane] = zip_[r, part, c]
-                    for y in range(edit_ptr[first + lane], edit_ptr[first + lane + 1]):
-                        if edit_node[y] == x:
-                            for part in range(4):
-                                tz[part * LANES + lane] += edit_zip[y, part]
-                at = i * LANES
-                square = load(e, at) * load(e, at) + load(f, at) * load(f, at)
-                size = vsqrt(square)
-                store(p, at, load(p, at) + load(tz, 0) * size + load(tz, LANES) * square)
-                store(q, at, load(q, at) + load(tz, 2 * LANES) * size + load(tz, 3 * LANES) * square)
-        i_re[:] = 0.0
-        i_im[:] = 0.0
-        turned = splat(1.0)
-        for k in range(m):
-            a, b = from_node[k] * LANES, to_node[k] * LANES
-            ef, ff, et, ft = load(e, a), load(f, a), load(e, b), load(f, b)
-            # currents that enter at the two ends; powers follow at the nodes
-            store(i_re, a, load(i_re, a) + yb[k, 0] * ef - yb[k, 1] * ff + yb[k, 2] * et - yb[k, 3] * ft)
-            store(i_im, a, load(i_im, a) + yb[k, 0] * ff + yb[k, 1] * ef + yb[k, 2] * ft + yb[k, 3] * et)
-            store(i_re, b, load(i_re, b) + yb[k, 4] * ef - yb[k, 5] * ff + yb[k, 6] * et - yb[k, 7] * ft)
-            store(i_im, b, load(i_im, b) + yb[k, 4] * ff + yb[k, 5] * ef + yb[k, 6] * ft + yb[k, 7] * et)
-            cosine = ef * et + ff * ft
-            if turn[k, 1] != 0.0:
-                cosine = cosine * turn[k, 0] + (ff * et - ef * ft) * turn[k, 1]
-            turned = -vmax(-turned, -cosine)
-        for i in range(n):
-            at = i * LANES
-            ei, fi, re, im = load(e, at), load(f, at), load(i_re, at), load(i_im, at)
-            store(p, at, load(p, at) - ei * re - fi * im)
-            store(q, at, load(q, at) - fi * re + ei * im)
+        # a branch that is out in a lane gives back there what the sum over all branches takes
         for lane in range(lanes):
             for x in range(out_ptr[first + lane], out_ptr[first + lane + 1]):
                 k = place[out_branch[x]]
@@ -229,15 +232,51 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
                     q[a] += qf
                     p[b] += pt
                     q[b] += qt
-        worst, total, low, high = splat(0.0), splat(0.0), splat(4.0), splat(0.0)
+        worst, total, low, high, turned = splat(0.0), splat(0.0), splat(4.0), splat(0.0), splat(1.0)
         for i in range(n):
-            at = i * LANES
             if kind[i] == OFF:
                 continue
-            square = load(e, at) * load(e, at) + load(f, at) * load(f, at)
-            rp = load(p, at) - shunt_g[i] * square
-            rq = load(q, at) + shunt_b[i] * square
-            rp, rq = rp * load(p_free, at), rq * load(q_free, at)
+            at, place_of = i * LANES, position[i]
+            ei, fi = load(e, at), load(f, at)
+            square = ei * ei + fi * fi
+            own_g, own_b = 0.0, 0.0
+            re, im = splat(0.0), splat(0.0)
+            for x in range(ptr[i], middle[i]):
+                own_g += y_end[x, 0]
+                own_b += y_end[x, 1]
+                j = other[x] * LANES
+                ej, fj = load(e, j), load(f, j)
+                re = re + y_end[x, 2] * ej - y_end[x, 3] * fj
+                im = im + y_end[x, 2] * fj + y_end[x, 3] * ej
+                cosine = ei * ej + fi * fj
+                k = end_branch[x]
+                if turn[k, 1] != 0.0:
+                    cosine = cosine * turn[k, 0] + (fi * ej - ei * fj) * turn[k, 1]
+                turned = -vmax(-turned, -cosine)
+            for x in range(middle[i], ptr[i + 1]):
+                own_g += y_end[x, 0]
+                own_b += y_end[x, 1]
+                j = other[x] * LANES
+                ej, fj = load(e, j), load(f, j)
+                re = re + y_end[x, 2] * ej - y_end[x, 3] * fj
+                im = im + y_end[x, 2] * fj + y_end[x, 3] * ej
+            # S = V conj(I): the node's own admittances give |V|^2 conj(y)
+            rp = base_p[place_of] - (ei * re + fi * im) - (own_g + shunt_g[i]) * square
+            rq = base_q[place_of] - (fi * re - ei * im) + (own_b + shunt_b[i]) * square
+            c = zip_node[place_of]
+            if c >= 0:
+                for lane in range(lanes):
+                    r = batch.row[first + lane] if zip_.shape[0] > 1 else 0
+                    for part in range(4):
+                        tz[part * LANES + lane] = zip_[r, part, c]
+                    for y in range(edit_ptr[first + lane], edit_ptr[first + lane + 1]):
+                        if edit_node[y] == place_of:
+                            for part in range(4):
+                                tz[part * LANES + lane] += edit_zip[y, part]
+                size = vsqrt(square)
+                rp = rp + load(tz, 0) * size + load(tz, LANES) * square
+                rq = rq + load(tz, 2 * LANES) * size + load(tz, 3 * LANES) * square
+            rp, rq = (rp + load(p, at)) * load(p_free, at), (rq + load(q, at)) * load(q_free, at)
             worst, total = vmax(vmax(vabs(rp), vabs(rq)), worst), total + (rp + rq)
             low, high = -vmax(-square, -low), vmax(square, high)
         # a maximum drops NaN, a sum keeps it
@@ -245,6 +284,7 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
         store(turned_of, 0, turned)
         store(low_of, 0, low)
         store(high_of, 0, high)
+        _restored(circuit, batch, first, lanes, p, q, p_free, q_free, distributed)
         for lane in range(lanes):
             s = first + lane
             if status[s] != CONVERGED:
@@ -266,6 +306,5 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
             for x in range(off_ptr[s], off_ptr[s + 1]):
                 i = order[off_node[x]]
                 v[s, 2 * i], v[s, 2 * i + 1] = np.nan, np.nan
-            for i in range(n):
-                if kind[i] == OFF:
-                    v[s, 2 * i], v[s, 2 * i + 1] = np.nan, np.nan
+            for i in dead:
+                v[s, 2 * i], v[s, 2 * i + 1] = np.nan, np.nan

@@ -13,7 +13,12 @@ C the change at the base state. By Woodbury's identity,
     x = J0^-1 (r - E M E' J0^-1 r),    M = (I + C K)^-1 C,    K = E' J0^-1 E,
 
 where K is made of blocks of J0^-1 on the pattern of the factor; `selected_inverse` finds them all for about the cost of the
-factorisation (Takahashi, Fagan and Chen 1973).
+factorisation (Takahashi, Fagan and Chen 1973). With J0 = L U the correction goes between the two sweeps,
+
+    x = U^-1 (w - L^-1 E M E' U^-1 w),    w = L^-1 r,
+
+where it touches only the nodes between i, j and the roots of the elimination tree (Alsac, Stott and Tinney 1983 call this
+mid-compensation).
 
 A node that reaches a reactive limit, or leaves one, changes its equation against J0. Where J0 holds its voltage, the
 reactive mismatch becomes a step of the voltage by the node's own sensitivity; where J0 imposes Q, the step of its voltage
@@ -43,6 +48,7 @@ class Factor(NamedTuple):
         low: (n_low, 4) float32 blocks of L below the diagonal, in the order of `Pattern.low_idx`.
         inverse: (n, 4) float32 inverses of L's diagonal blocks.
         up: (n_up, 4) float32 blocks of U above the diagonal.
+        low_up: (n_up, 4) float32, the blocks of low by column, each in the place of its transpose in ``up``.
         outage: (n_branch, 16) float64, M (4x4) of each branch's outage; NaN where it splits the grid.
         free_q: (n,) int8, 1 where Q is imposed in J0, 0 where a voltage is held.
         release: (n,) float64; where J0 holds a voltage, d ln|V| a unit of reactive power if it were let go, else 1.
@@ -53,6 +59,7 @@ class Factor(NamedTuple):
     low: Array
     inverse: Array
     up: Array
+    low_up: Array
     outage: Array
     free_q: Array
     release: Array
@@ -231,12 +238,10 @@ def outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(pattern, factor, x):
-    """Solve J0 x = x in place on all lanes."""
-    low_ptr, low_idx, up_ptr, up_idx = pattern.low_ptr, pattern.low_idx, pattern.up_ptr, pattern.up_idx
-    low, inverse, up = factor.low, factor.inverse, factor.up
-    n = len(low_ptr) - 1
-    for i in range(n):
+def forward(pattern, factor, x):
+    """x <- L^-1 x on all lanes."""
+    low_ptr, low_idx, low, inverse = pattern.low_ptr, pattern.low_idx, factor.low, factor.inverse
+    for i in range(len(low_ptr) - 1):
         at = 2 * i * LANES
         r1, r2 = load(x, at), load(x, at + LANES)
         for k in range(low_ptr[i], low_ptr[i + 1]):
@@ -246,7 +251,13 @@ def sweep(pattern, factor, x):
             r2 = r2 - cast(splat32(low[k, 2]), x) * y1 - cast(splat32(low[k, 3]), x) * y2
         store(x, at, cast(splat32(inverse[i, 0]), x) * r1 + cast(splat32(inverse[i, 1]), x) * r2)
         store(x, at + LANES, cast(splat32(inverse[i, 2]), x) * r1 + cast(splat32(inverse[i, 3]), x) * r2)
-    for i in range(n - 1, -1, -1):
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward(pattern, factor, x):
+    """x <- U^-1 x on all lanes."""
+    up_ptr, up_idx, up = pattern.up_ptr, pattern.up_idx, factor.up
+    for i in range(len(up_ptr) - 2, -1, -1):
         at = 2 * i * LANES
         r1, r2 = load(x, at), load(x, at + LANES)
         for k in range(up_ptr[i], up_ptr[i + 1]):
@@ -259,21 +270,59 @@ def sweep(pattern, factor, x):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
-    """Woodbury's correction in the lanes that have one branch out."""
-    rhs, border, outage = tile.rhs, tile.border, factor.outage
-    out_ptr, out_branch, from_node, to_node = batch.out_ptr, batch.out_branch, rows.from_node, rows.to_node
-    any_out = False
+def trace_outages(pattern, rows, batch, tile, factor, scenario, done):
+    """Find the nodes between the ends of the lanes' outages and the roots of the elimination tree, into ``tile.path``."""
+    up_ptr, up_idx, from_node, to_node = pattern.up_ptr, pattern.up_idx, rows.from_node, rows.to_node
+    out_ptr, out_branch, outage, path, n_path, on = (
+        batch.out_ptr, batch.out_branch, factor.outage, tile.path, tile.n_path, tile.on_path
+    )  # fmt: skip
+    on[:] = 0
+    count = 0
     for lane in range(LANES):
         s = scenario[lane]
-        if not done[lane] and out_ptr[s + 1] > out_ptr[s]:
-            any_out = any_out or outage[out_branch[out_ptr[s]], 0] == outage[out_branch[out_ptr[s]], 0]
-    if not any_out:
+        if done[lane] or out_ptr[s + 1] == out_ptr[s] or np.isnan(outage[out_branch[out_ptr[s]], 0]):
+            continue
+        k = out_branch[out_ptr[s]]
+        for end in range(2):
+            i = from_node[k] if end == 0 else to_node[k]
+            while on[i] == 0:
+                on[i] = 1
+                count += 1
+                if up_ptr[i] == up_ptr[i + 1]:
+                    break
+                i = up_idx[up_ptr[i]]
+    n_path[0] = count
+    at = 0
+    for i in range(len(on)):
+        if on[i] != 0:
+            path[at] = i
+            at += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
+    """Woodbury's correction between the two sweeps, in the lanes that have one branch out: rhs -= L^-1 E M E' U^-1 rhs.
+
+    What it reads and changes lies on the way from the ends of the outages to the roots of the elimination tree.
+    """
+    rhs, border, outage, path, n_path = tile.rhs, tile.border, factor.outage, tile.path, tile.n_path
+    out_ptr, out_branch, from_node, to_node = batch.out_ptr, batch.out_branch, rows.from_node, rows.to_node
+    up_ptr, up_idx, up, low_up, inverse = pattern.up_ptr, pattern.up_idx, factor.up, factor.low_up, factor.inverse
+    size = n_path[0]
+    if size == 0:
         return
-    zero = cast(splat(0.0), border)
-    for i in range(len(rows.kind)):
-        store(border, 2 * i * LANES, zero)
-        store(border, (2 * i + 1) * LANES, zero)
+    for x in range(size - 1, -1, -1):
+        i = path[x]
+        at = 2 * i * LANES
+        r1, r2 = load(rhs, at), load(rhs, at + LANES)
+        for k in range(up_ptr[i], up_ptr[i + 1]):
+            j = up_idx[k] * 2 * LANES
+            y1, y2 = load(border, j), load(border, j + LANES)
+            r1 = r1 - cast(splat32(up[k, 0]), rhs) * y1 - cast(splat32(up[k, 1]), rhs) * y2
+            r2 = r2 - cast(splat32(up[k, 2]), rhs) * y1 - cast(splat32(up[k, 3]), rhs) * y2
+        store(border, at, r1)
+        store(border, at + LANES, r2)
+    change = np.zeros(4 * LANES)
     for lane in range(LANES):
         s = scenario[lane]
         if done[lane] or out_ptr[s + 1] == out_ptr[s]:
@@ -283,16 +332,38 @@ def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
         if m[0] != m[0]:
             continue
         a, b = 2 * from_node[k] * LANES + lane, 2 * to_node[k] * LANES + lane
-        y1, y2, y3, y4 = rhs[a], rhs[a + LANES], rhs[b], rhs[b + LANES]
-        border[a] = -(m[0] * y1 + m[1] * y2 + m[2] * y3 + m[3] * y4)
-        border[a + LANES] = -(m[4] * y1 + m[5] * y2 + m[6] * y3 + m[7] * y4)
-        border[b] = -(m[8] * y1 + m[9] * y2 + m[10] * y3 + m[11] * y4)
-        border[b + LANES] = -(m[12] * y1 + m[13] * y2 + m[14] * y3 + m[15] * y4)
-    sweep(pattern, factor, border)
-    for i in range(len(rows.kind)):
+        y1, y2, y3, y4 = border[a], border[a + LANES], border[b], border[b + LANES]
+        change[lane] = m[0] * y1 + m[1] * y2 + m[2] * y3 + m[3] * y4
+        change[LANES + lane] = m[4] * y1 + m[5] * y2 + m[6] * y3 + m[7] * y4
+        change[2 * LANES + lane] = m[8] * y1 + m[9] * y2 + m[10] * y3 + m[11] * y4
+        change[3 * LANES + lane] = m[12] * y1 + m[13] * y2 + m[14] * y3 + m[15] * y4
+    zero = cast(splat(0.0), border)
+    for x in range(size):
+        at = 2 * path[x] * LANES
+        store(border, at, zero)
+        store(border, at + LANES, zero)
+    for lane in range(LANES):
+        s = scenario[lane]
+        if done[lane] or out_ptr[s + 1] == out_ptr[s] or np.isnan(outage[out_branch[out_ptr[s]], 0]):
+            continue
+        k = out_branch[out_ptr[s]]
+        a, b = 2 * from_node[k] * LANES + lane, 2 * to_node[k] * LANES + lane
+        border[a], border[a + LANES] = -change[lane], -change[LANES + lane]
+        border[b], border[b + LANES] = -change[2 * LANES + lane], -change[3 * LANES + lane]
+    for x in range(size):
+        i = path[x]
         at = 2 * i * LANES
-        store(rhs, at, load(rhs, at) + load(border, at))
-        store(rhs, at + LANES, load(rhs, at + LANES) + load(border, at + LANES))
+        b1, b2 = load(border, at), load(border, at + LANES)
+        y1 = cast(splat32(inverse[i, 0]), rhs) * b1 + cast(splat32(inverse[i, 1]), rhs) * b2
+        y2 = cast(splat32(inverse[i, 2]), rhs) * b1 + cast(splat32(inverse[i, 3]), rhs) * b2
+        store(rhs, at, load(rhs, at) + y1)
+        store(rhs, at + LANES, load(rhs, at + LANES) + y2)
+        for k in range(up_ptr[i], up_ptr[i + 1]):
+            j = up_idx[k] * 2 * LANES
+            b1 = load(border, j) - cast(splat32(low_up[k, 0]), rhs) * y1 - cast(splat32(low_up[k, 1]), rhs) * y2
+            b2 = load(border, j + LANES) - cast(splat32(low_up[k, 2]), rhs) * y1 - cast(splat32(low_up[k, 3]), rhs) * y2
+            store(border, j, b1)
+            store(border, j + LANES, b2)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -419,7 +490,10 @@ def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outag
                 total += (f[i] * re - e[i] * im) * border[j, 0] + (e[i] * re + f[i] * im) * border[j, 1]
             gain[rows.island[i]] = total
     small = np.float32
+    low_up = np.empty((n_up, 4))
+    for x in range(n_up):
+        low_up[pattern.low_block[x]] = low[x]
     return (
-        low.astype(small), diagonal.astype(small), up.astype(small), outage, free_q.astype(np.int8), release,
+        low.astype(small), diagonal.astype(small), up.astype(small), low_up.astype(small), outage, free_q.astype(np.int8), release,
         border.astype(small), gain,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.chord import correct_outages, hold_again, let_go, spread_slack, sweep
+from aurigrid.kernels.chord import backward, correct_outages, forward, hold_again, let_go, spread_slack, trace_outages
 from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, update
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import (
@@ -32,7 +32,7 @@ _DIVERGENCE_PU = 1e9
 _SWITCH_BELOW_PU = 1e-2
 _SWITCH_TOL = 1e-9
 # a chord step that leaves more than this share of the mismatch costs more than a Newton step saves
-_PAYS = 0.25
+_PAYS = 0.35
 _PAYS_WITH_LIMITS = 0.5
 
 
@@ -82,7 +82,10 @@ def _switch(kind, tile, lane, tol, share):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _judge(kind, tile, out, scenario, done, flipped, first, count, before, tol, least, limit, enforce_q, share, chord):
+def _judge(
+    kind, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience, enforce_q,
+    share, chord,
+):  # fmt: skip
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
     norm, live = tile.norm, tile.live
     status, iterations, last = out.status, out.iterations, out.norm
@@ -96,6 +99,8 @@ def _judge(kind, tile, out, scenario, done, flipped, first, count, before, tol, 
         else:
             # a switch disturbs the state, so the steps before and after it do not compare
             settled = count[lane] > 0 and not flipped[lane]
+            if now < best[lane] or count[lane] == 0 or flipped[lane]:
+                best[lane], best_at[lane] = now, count[lane]
             pays = _PAYS_WITH_LIMITS if enforce_q else _PAYS
             switched = 0
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
@@ -106,6 +111,8 @@ def _judge(kind, tile, out, scenario, done, flipped, first, count, before, tol, 
                 status[s] = HANDED_ON
             elif count[lane] >= limit:
                 status[s] = ITERATION_LIMIT
+            elif count[lane] - best_at[lane] >= patience:
+                status[s] = DIVERGED
             else:
                 done[lane] = False
             flipped[lane] = switched > 0
@@ -118,13 +125,14 @@ def _judge(kind, tile, out, scenario, done, flipped, first, count, before, tol, 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve_range(
-    pattern, rows, batch, tile, out, todo, tol, least, limit, enforce_q, share, distributed, factor, chord, resume
+    pattern, rows, batch, tile, out, todo, tol, least, limit, patience, enforce_q, share, distributed, factor, chord, resume
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 
     Args:
         tol: largest mismatch accepted, pu.
-        least, limit: steps a scenario must and may take.
+        least, limit: steps a scenario must and may take; patience: those after which it is given up if none of them came
+            closer to a solution than one before (switching at a reactive limit counts anew).
         enforce_q: hold regulated nodes within their reactive limits; share: see `_switch`.
         distributed: spread each island's balance by alpha instead of leaving it to its reference.
         factor: the base state's, for chord steps; chord: take those, and hand on scenarios for which they do not pay.
@@ -133,7 +141,7 @@ def solve_range(
     scenario = np.full(LANES, -1, np.int32)
     done, empty, flipped = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_), np.zeros(LANES, np.bool_)
     count, first = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
-    before = np.zeros(LANES)
+    before, best, best_at = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES, np.int32)
     if len(todo) == 0:
         return
     # every lane starts with some scenario, frozen, so that spare lanes stay finite
@@ -158,17 +166,21 @@ def solve_range(
             if resume:
                 resume_lanes(pattern, rows, tile, out, fresh, scenario, enforce_q)
             link_outages(rows, batch, tile, scenario, done)
+            if chord:
+                trace_outages(pattern, rows, batch, tile, factor, scenario, done)
         residual(rows, batch, tile, distributed)
         _judge(
-            rows.kind, tile, out, scenario, done, flipped, first, count, before, tol, least, limit, enforce_q, share, chord
+            rows.kind, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience,
+            enforce_q, share, chord,
         )  # fmt: skip
         if np.all(done):
             continue
         if chord:
             if enforce_q:
                 let_go(tile, factor)
-            sweep(pattern, factor, tile.rhs)
+            forward(pattern, factor, tile.rhs)
             correct_outages(pattern, rows, batch, tile, factor, scenario, done)
+            backward(pattern, factor, tile.rhs)
             if distributed:
                 spread_slack(rows, tile, factor)
             if enforce_q:

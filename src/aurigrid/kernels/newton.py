@@ -43,7 +43,7 @@ def residual(rows, batch, tile, distributed):
     """Mismatch of each row into tile.rhs and the largest into tile.norm; what special rows lack into p_now and q_now."""
     kind, g_diag, b_diag, yptr, ycol, yg = rows.kind, rows.g_diag, rows.b_diag, rows.ptr, rows.col, rows.g
     yb, island = rows.b, rows.island
-    zip_node = batch.zip_node
+    zip_node, loose, base_p, base_q = batch.zip_node, batch.loose, batch.base_p, batch.base_q
     te, tf, head, scratch, event_lane = tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
     event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
     tz, alpha, slack, special, p_now = tile.zip, tile.alpha, tile.slack, tile.special, tile.p_now
@@ -73,7 +73,10 @@ def residual(rows, batch, tile, distributed):
                 x = event_next[x]
             re, im = load(scratch, 0), load(scratch, LANES)
         p, q = e * re + f * im, f * re - e * im
-        rp, rq = load(tp, at) - p, load(tq, at) - q
+        if loose[i]:
+            rp, rq = load(tp, at) - p, load(tq, at) - q
+        else:
+            rp, rq = base_p[i] - p, base_q[i] - q
         m = zip_node[i]
         if m >= 0:
             square = e * e + f * f
@@ -104,7 +107,7 @@ def factorise(pattern, rows, batch, tile, distributed):
     target = pattern.target
     kind, blank_ptr, blank, g_diag, b_diag = rows.kind, rows.blank_ptr, rows.blank, rows.g_diag, rows.b_diag
     yptr, ycol, yg, yb, slot, island = rows.ptr, rows.col, rows.g, rows.b, rows.slot, rows.island
-    zip_node = batch.zip_node
+    zip_node, loose, base_p, base_q = batch.zip_node, batch.loose, batch.base_p, batch.base_q
     row, te, tf, head, scratch, event_lane = tile.row, tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
     event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
     tz, alpha, slack, special, mp, mq = tile.zip, tile.alpha, tile.slack, tile.special, tile.mp, tile.mq
@@ -164,7 +167,10 @@ def factorise(pattern, rows, batch, tile, distributed):
                         row[s + 3 * LANES] -= qij
                 x = event_next[x]
             p, q, pd, qd = load(c, 0), load(c, LANES), load(c, 2 * LANES), load(c, 3 * LANES)
-        rp, rq = load(tp, at) - p, load(tq, at) - q
+        if loose[i]:
+            rp, rq = load(tp, at) - p, load(tq, at) - q
+        else:
+            rp, rq = base_p[i] - p, base_q[i] - q
         d11, d12, d21, d22 = qd - q, p + pd, p - pd, q + qd
         m = zip_node[i]
         if m >= 0:

@@ -82,6 +82,7 @@ class Batch(NamedTuple):
             voltage-dependent parts of the node, as in zip) and edit_free (1: regulation is lost).
         zip_node: (n,) int32, column of the node in the voltage-dependent parts, -1 for none.
         zip: (n_row or 1, 4, n_zip) injections proportional to |V| (p, q) and |V|^2 (p, q), in the order p1 p2 q1 q2, pu.
+        loose: (n,) int8, 1 where an injection may differ from base_p and base_q in some scenario.
         held_place: (n_held,) int32 elimination position of each column of `Results.held`; held_column: (n,) its inverse, -1.
     """
 
@@ -124,6 +125,7 @@ class Batch(NamedTuple):
     edit_free: Array
     zip_node: Array
     zip: Array
+    loose: Array
     held_place: Array
     held_column: Array
 
@@ -188,6 +190,9 @@ class Tile(NamedTuple):
     scratch: Array
     held: Array
     reference: Array
+    path: Array
+    n_path: Array
+    on_path: Array
 
 
 def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
@@ -210,6 +215,7 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
         lanes(4 * pattern.n_upper, dtype), lanes(2 * n, dtype), lanes(2 * n, dtype),
         lanes(4 * pattern.row_size, dtype), lanes(4),
         np.flatnonzero(rows.kind != PQ).astype(np.int32), np.flatnonzero(rows.kind == REF).astype(np.int32),
+        np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),
     )  # fmt: skip
     tile.mp[:] = 1.0
     tile.mq[:] = 1.0
@@ -239,6 +245,7 @@ def fill_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
     """Put new scenarios into some lanes: injections, set-points, masks, start voltages."""
     kind, n_island, zip_node = rows.kind, rows.n_island, batch.zip_node
     base_p, base_q, start_e, start_f, start = batch.base_p, batch.base_q, batch.start_e, batch.start_f, batch.start
+    loose = batch.loose
     tp, tq, te, tf, slack = tile.p, tile.q, tile.e, tile.f, tile.slack
     n_off, off, mp, mq, chosen, tz, zip_ = tile.n_off, tile.off, tile.mp, tile.mq, tile.chosen, tile.zip, batch.zip
     row = np.empty(len(lanes), np.int64)
@@ -253,8 +260,9 @@ def fill_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
     mask = load(chosen, 0)
     for i in range(len(kind)):
         at = i * LANES
-        store(tp, at, blend(mask, splat(base_p[i]), load(tp, at)))
-        store(tq, at, blend(mask, splat(base_q[i]), load(tq, at)))
+        if loose[i]:
+            store(tp, at, blend(mask, splat(base_p[i]), load(tp, at)))
+            store(tq, at, blend(mask, splat(base_q[i]), load(tq, at)))
         if alike:
             store(te, at, blend(mask, splat(start_e[first, i]), load(te, at)))
             store(tf, at, blend(mask, splat(start_f[first, i]), load(tf, at)))
@@ -433,17 +441,18 @@ def link_outages(rows, batch, tile, scenario, done):
 @njit(cache=True, nogil=True, error_model="numpy")
 def take_lanes(pattern, rows, tile, out, lanes, scenario):
     """Write finished lanes to the results; failed ones are NaN."""
-    order, n_island, n = pattern.order, rows.n_island, len(rows.kind)
+    position, n_island, n = pattern.position, rows.n_island, len(rows.kind)
     te, tf, held, slack, state, q_now = tile.e, tile.f, tile.held, tile.slack, tile.state, tile.q_now
     v, oslack, oheld, need, status = out.v, out.slack, out.held, out.need, out.status
     flat = v.reshape(v.size)
     offset = np.empty(len(lanes), np.int64)
     for x in range(len(lanes)):
         offset[x] = np.int64(scenario[lanes[x]]) * 2 * n
-    for i in range(n):
-        node, at = 2 * order[i], i * LANES
+    # by node, so that each row is written from its start to its end
+    for node in range(n):
+        at = position[node] * LANES
         for x in range(len(lanes)):
-            to = offset[x] + node
+            to = offset[x] + 2 * node
             flat[to], flat[to + 1] = te[at + lanes[x]], tf[at + lanes[x]]
     for lane in lanes:
         s = scenario[lane]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from aurigrid.model.validate import require_valid
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.dc import dc_voltages, solve_dc
 from aurigrid.powerflow.grid import Grid, compile_grid
-from aurigrid.powerflow.newton import Settings, mark_islanded, solve
+from aurigrid.powerflow.newton import Other, Settings, mark_islanded, solve
 from aurigrid.powerflow.problem import Start, build_batch
 from aurigrid.powerflow.references import reference_groups
 from aurigrid.powerflow.remote import has_remote, solve_remote
@@ -134,32 +134,47 @@ def solve_cases(
     if engine != "dc" and start is None:
         start = base_start(grid, how)
 
-    def run(on: Grid, some: Cases, which: Array, off: Pairs | None = None) -> Solution:
-        if engine == "dc" or start is None:
-            return solve_dc(on, some, distributed=how.distributed)
-        begin = start if on is grid else Start.at(on, start.v)
-        row = np.zeros(some.n, np.int32) if start_row is None else start_row[which]
-        done = _solve_newton(on, some, begin, row, how, off)
-        return done if start.solved else _other_starts(done, how)
-
     off = unsupplied(grid, cases)
-    groups = reference_groups(grid, cases, off)
-    if len(groups) == 1 and groups[0][1] is grid.kind:
-        return run(grid, cases, np.arange(cases.n), off)
     # an outage that takes a reference away moves it to the largest regulating unit left: another set of node kinds;
     # the new reference keeps the angle that it has in the base case
-    parts = [
-        (which, run(grid if kind is grid.kind else grid.with_kind(kind), cases.take(which), which))
-        for which, kind in groups
-    ]
-    return _joined(grid, cases, parts)
+    groups = [(which, kind) for which, kind in reference_groups(grid, cases, off) if kind is not grid.kind]
+    others = [(which, grid.with_kind(kind)) for which, kind in groups]
+    for which, other in others:
+        off = _put_pairs(off, which, unsupplied(other, cases.take(which)))
+    if engine == "dc" or start is None:
+        done = solve_dc(grid, cases, distributed=how.distributed)
+        for which, other in others:
+            part = solve_dc(other, cases.take(which), distributed=how.distributed)
+            for name in ("status", "mismatch_pu", "v", "slack_mw"):
+                getattr(done, name)[which] = getattr(part, name)
+        return replace(done, off=off)
+    row = np.zeros(cases.n, np.int32) if start_row is None else start_row
+    if start.solved:
+        return _solve_newton(grid, cases, start, row, how, off, others)
+    return _other_starts(_solve_newton(grid, cases, start, row, how.from_guess(), off, others), how.from_guess(), others)
+
+
+def _put_pairs(pairs: Pairs, which: Array, part: Pairs) -> Pairs:
+    """The pairs of all cases, those of ``which`` replaced by the pairs of a part that counts cases from its own first."""
+    keep = ~np.isin(pairs.case, which)
+    case = np.concatenate([pairs.case[keep], which[part.case].astype(np.int32)])
+    element = np.concatenate([pairs.element[keep], part.element])
+    by_case = np.argsort(case, kind="stable")
+    return Pairs(case[by_case], element[by_case])
 
 
 def _solve_newton(
-    grid: Grid, cases: Cases, start: Start, start_row: Array, how: Settings, off: Pairs | None = None
+    grid: Grid,
+    cases: Cases,
+    start: Start,
+    start_row: Array,
+    how: Settings,
+    off: Pairs | None = None,
+    others: Sequence[Other] = (),
 ) -> Solution:
     batch, off = build_batch(grid, cases, start, start_row, enforce_q=how.q_limits, off=off)
-    done = solve_remote(grid, batch, how) if has_remote(grid) else solve(grid, batch, how)
+    run = solve_remote if has_remote(grid) else solve
+    done = run(grid, batch, how, others)
     mark_islanded(done.status, off)
     slack_mw = done.slack * grid.base_mva
     return Solution(
@@ -177,7 +192,7 @@ def _solve_newton(
     )
 
 
-def _other_starts(done: Solution, how: Settings) -> Solution:
+def _other_starts(done: Solution, how: Settings, others: Sequence[Other]) -> Solution:
     """Where there is no solved base case, take failed cases up again from each further guess."""
     grid = done.grid
     for v in list(_guesses(grid, Cases.of(Scenarios.base(grid.net))))[1:]:
@@ -185,36 +200,14 @@ def _other_starts(done: Solution, how: Settings) -> Solution:
         if not failed.size:
             break
         begin = Start.at(grid, _turned(grid, v)[None])
-        again = _solve_newton(grid, done.cases.take(failed), begin, np.zeros(len(failed), np.int32), how)
+        still = [(np.flatnonzero(np.isin(failed, which)), other) for which, other in others]
+        again = _solve_newton(
+            grid, done.cases.take(failed), begin, np.zeros(len(failed), np.int32), how, done.off.take(failed, done.n), still
+        )
         good = np.flatnonzero(again.converged)
         for name in ("status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw"):
             getattr(done, name)[failed[good]] = getattr(again, name)[good]
     return done
-
-
-def _joined(grid: Grid, cases: Cases, parts: list[tuple[Array, Solution]]) -> Solution:
-    """One solution from parts that were solved with different references."""
-    n = cases.n
-    v = np.empty((n, grid.n_node), complex)
-    status, iterations, mismatch = np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n)
-    slack = np.empty((n, grid.n_island))
-    n_held = int(np.sum(grid.rows.kind != PQ))
-    held, need = np.zeros((n, n_held), np.int8), np.zeros((n, n_held))
-    off_case, off_node = [], []
-    for which, part in parts:
-        v[which], status[which], iterations[which] = part.v, part.status, part.iterations
-        mismatch[which], slack[which] = part.mismatch_pu, part.slack_mw
-        mine = np.flatnonzero(part.grid.rows.kind != PQ)
-        ours = np.flatnonzero(grid.rows.kind != PQ)
-        _, left, right = np.intersect1d(ours, mine, return_indices=True)
-        held[np.ix_(which, left)], need[np.ix_(which, left)] = part.held[:, right], part.need_pu[:, right]
-        off_case.append(which[part.off.case])
-        off_node.append(part.off.element)
-    case = np.concatenate(off_case).astype(np.int32)
-    order = np.argsort(case, kind="stable")
-
-    off = Pairs(case[order], np.concatenate(off_node).astype(np.int32)[order])
-    return Solution(grid, cases, status, iterations, mismatch, v, held, need, slack, off, parts[0][1].engine)
 
 
 def base_start(grid: Grid, how: Settings) -> Start:
@@ -222,7 +215,7 @@ def base_start(grid: Grid, how: Settings) -> Start:
     kept = _BASE.setdefault(grid, {})
     key = (how.tol_pu, how.q_limits)
     if key not in kept:
-        kept[key] = _find_base(grid, replace(how, threads=1, one_step=False, max_iterations=_BASE_ITERATIONS))
+        kept[key] = _find_base(grid, replace(how, threads=1, one_step=False, max_iterations=_BASE_ITERATIONS).from_guess())
     return kept[key]
 
 
@@ -234,7 +227,8 @@ def _find_base(grid: Grid, how: Settings) -> Start:
         guess = Start.at(grid, v[None])
         first = first or guess
         batch, _ = build_batch(grid, cases, guess, np.zeros(1, np.int32), enforce_q=how.q_limits)
-        done = solve_remote(grid, batch, how) if has_remote(grid) else solve(grid, batch, how)
+        run = solve_remote if has_remote(grid) else solve
+        done = run(grid, batch, how)
         if done.status[0] == Status.CONVERGED:
             v = np.where(np.isfinite(done.v), done.v, 1.0)
             return Start(v, done.held, done.slack, iterations=int(done.iterations[0]))

@@ -7,7 +7,7 @@ where an in-service unit, compensator or converter holds its own voltage, off wh
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,11 +77,19 @@ class Grid:
         return self.net.base_mva
 
     def with_kind(self, kind: Array) -> Grid:
-        """The same grid with other node kinds (another choice of reference)."""
-        import dataclasses
+        """The same grid with other node kinds (another choice of reference); a few are kept for as long as the grid lives."""
+        kept = _TURNED.setdefault(self, {})
+        key = kind.tobytes()
+        if key not in kept:
+            if len(kept) >= _TURNED_KEPT:
+                kept.clear()
+            rows = self.rows._replace(kind=kind[self.pattern.order].astype(np.int8))
+            kept[key] = replace(self, kind=kind, rows=rows)
+        return kept[key]
 
-        rows = self.rows._replace(kind=kind[self.pattern.order].astype(np.int8))
-        return dataclasses.replace(self, kind=kind, rows=rows)
+
+_TURNED: weakref.WeakKeyDictionary[Grid, dict[bytes, Grid]] = weakref.WeakKeyDictionary()
+_TURNED_KEPT = 16
 
 
 def components(n: int, a: Array, b: Array) -> tuple[int, Array]:

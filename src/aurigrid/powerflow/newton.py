@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.balance import Circuit, certify_range
-from aurigrid.kernels.chord import Factor, make_factor
+from aurigrid.kernels.balance import certify_range
+from aurigrid.kernels.chord import Factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, SINGULAR, Batch, Results, Tile, make_tile
+from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, REF, SINGULAR, Batch, Results, Tile, make_tile
 from aurigrid.powerflow.cases import Pairs
 from aurigrid.powerflow.grid import Grid
+from aurigrid.powerflow.prepared import prepared
 from aurigrid.powerflow.status import Status
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,11 +29,14 @@ _TASKS_A_THREAD = 4
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
-_NEAR_PU = 1e-2
+_NEAR_PU = 1e-3
 _ROUNDS_WITH_LIMITS = 3
 
+Other = tuple[Array, Grid]
+"""Cases (positions) that an outage gives other references, and the grid with its kinds of nodes set accordingly."""
+
 _NO_FACTOR = Factor(
-    np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 16)),
+    *(np.zeros((0, 4), np.float32) for _ in range(4)), np.zeros((0, 16)),
     np.zeros(0, np.int8), np.zeros(0), np.zeros((0, 2), np.float32), np.zeros(0),
 )  # fmt: skip
 
@@ -63,18 +68,12 @@ def thread_count(threads: int | None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def circuit_of(grid: Grid) -> Circuit:
-    """The grid as the certificate reads it: a list of branches, not rows of a matrix."""
-    branch = np.flatnonzero(grid.from_node >= 0).astype(np.int32)
-    place = np.full(grid.net.n_branch, -1, np.int32)
-    place[branch] = np.arange(len(branch), dtype=np.int32)
-    shift = np.deg2rad(grid.net.branch.shift_deg[branch])
-    order = grid.pattern.order
-    return Circuit(
-        grid.kind.astype(np.int8), grid.island, grid.from_node[branch], grid.to_node[branch], branch,
-        np.ascontiguousarray(grid.y_branch[branch]), np.column_stack([np.cos(shift), np.sin(shift)]), place,
-        grid.shunt_y.real.copy(), grid.shunt_y.imag.copy(), order, order[grid.rows.kind != PQ],
-    )  # fmt: skip
+def in_turn(threads: int, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """``work`` on each item, in threads; the results in the items' order."""
+    if threads == 1 or len(items) <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,8 @@ class Settings:
         q_limits: hold regulated nodes within their reactive limits; distributed: spread the balance over units.
         threads: threads to use, all CPUs where None.
         one_step: take one Newton step from the start and stop, whatever is left (a screen, not a solution).
+        patience: iterations without progress after which a case counts as diverged. Newton's method from a solved base
+            state comes closer within a few steps or not at all; from a guess it may wander first.
     """
 
     tol_pu: float = 1e-8
@@ -94,12 +95,17 @@ class Settings:
     distributed: bool = False
     threads: int | None = None
     one_step: bool = False
+    patience: int = 6
+
+    def from_guess(self) -> Settings:
+        """The same for cases that do not start from a solved state."""
+        return replace(self, patience=self.max_iterations)
 
 
 class _Work:
     """The stages of one batch: chord steps from the base state, Newton, Newton in double precision, certificate."""
 
-    def __init__(self, grid: Grid, batch: Batch, how: Settings) -> None:
+    def __init__(self, grid: Grid, batch: Batch, how: Settings, others: Sequence[Other] = ()) -> None:
         n, n_held = len(batch.row), int(np.sum(grid.rows.kind != PQ))
         self.grid, self.batch, self.how = grid, batch, how
         self.v = np.empty((n, grid.n_node), complex)
@@ -107,21 +113,24 @@ class _Work:
             self.v.view(np.float64), np.zeros((n, grid.n_island)), np.zeros((n, n_held), np.int8), np.zeros((n, n_held)),
             np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros(n),
         )  # fmt: skip
+        self.others = others
         self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
-        self.circuit = circuit_of(grid)
         self.factors: dict[int, Factor] = {}
         self.local = threading.local()
 
-    def _tile(self, dtype: type) -> Tile:
+    def _tile(self, dtype: type, grid: Grid) -> Tile:
         """This thread's working state."""
         tiles: dict[str, Tile] = self.local.__dict__
         name = dtype.__name__
         if name not in tiles:
-            tiles[name] = make_tile(self.grid.pattern, self.grid.rows, self.batch, dtype)
-        return tiles[name]
+            tiles[name] = make_tile(grid.pattern, grid.rows, self.batch, dtype)
+        if grid is self.grid:
+            return tiles[name]
+        return tiles[name]._replace(reference=np.flatnonzero(grid.rows.kind == REF).astype(np.int32))
 
     def _steps(
         self,
+        grid: Grid,
         todo: Array,
         dtype: type,
         limit: int,
@@ -132,12 +141,12 @@ class _Work:
     ) -> None:
         if not todo.size:
             return
-        grid, how = self.grid, self.how
-        tile = self._tile(dtype)
+        how = self.how
+        tile = self._tile(dtype, grid)
         tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
         solve_range(
-            grid.pattern, grid.rows, self.batch, tile, self.out, todo.astype(np.int32), tol, least, limit, how.q_limits, share,
-            how.distributed, _NO_FACTOR if factor is None else factor, factor is not None, resume,
+            grid.pattern, grid.rows, self.batch, tile, self.out, todo.astype(np.int32), tol, least, limit, how.patience,
+            how.q_limits, share, how.distributed, _NO_FACTOR if factor is None else factor, factor is not None, resume,
         )  # fmt: skip
 
     def chord_cases(self) -> Array:
@@ -152,6 +161,17 @@ class _Work:
             few[:] = False
         return few
 
+    def by_outage(self, cases: Array) -> Array:
+        """Cases with outages close in the elimination tree side by side: a tile's corrections then share their ways."""
+        batch, rows = self.batch, self.grid.rows
+        out = np.flatnonzero(batch.out_ptr[cases + 1] > batch.out_ptr[cases])
+        if not out.size:
+            return cases
+        branch = batch.out_branch[batch.out_ptr[cases[out]]]
+        place = np.zeros(len(cases), np.int32)
+        place[out] = np.minimum(rows.from_node[branch], rows.to_node[branch])
+        return cases[np.argsort(place, kind="stable")]
+
     def prepare(self, start: int) -> None:
         """Factorise the Jacobian of one start."""
         grid, batch = self.grid, self.batch
@@ -165,33 +185,48 @@ class _Work:
         free_q = np.ones(grid.n_node)
         held = np.flatnonzero(grid.rows.kind != PQ)
         free_q[held] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
-        outages = len(batch.out_branch) > 0
-        parts = make_factor(
-            grid.pattern, grid.rows, e, f, p_extra, q_extra, free_q, batch.alpha[0].copy(), outages, self.how.q_limits
-        )
-        self.factors[start] = Factor(*parts)
+        state = (e, f, p_extra, q_extra, free_q, batch.alpha[0].copy())
+        self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
 
     def task(self, todo: Array) -> None:
         """All stages for cases that share a start."""
-        how, status = self.how, self.out.status
-        factor = self.factors.get(int(self.batch.start[todo[0]]))
+        lo, hi = int(todo[0]), int(todo[-1]) + 1
+        todo = todo[~self.moved[todo]]
+        factor = self.factors.get(int(self.batch.start[lo]))
         rest = todo
         if factor is not None:
-            fit = self.fit[todo]
-            self._steps(todo[fit], np.float32, _CHORD_STEPS, factor=factor)
+            status, fit = self.out.status, self.fit[todo]
+            self._steps(self.grid, self.by_outage(todo[fit]), np.float32, _CHORD_STEPS, factor=factor)
             rest = todo[~fit]
             passed_on = todo[fit][status[todo[fit]] == HANDED_ON]
-            self._steps(passed_on, np.float32, how.max_iterations, resume=True)
-        self._steps(rest, np.float32, how.max_iterations)
-        stalled = status[todo] != CONVERGED
+            # the farthest first: those that take longest must not be left over at the end
+            passed_on = passed_on[np.argsort(-self.out.norm[passed_on], kind="stable")]
+            self._steps(self.grid, passed_on, np.float32, self.how.max_iterations, resume=True)
+        self._newton(self.grid, rest, todo)
+        self._certify(self.grid, lo, hi)
+
+    def moved_task(self, other: Other) -> None:
+        """Newton for cases whose outages move a reference."""
+        which, grid = other
+        self._newton(grid, which, which)
+        for case in which.tolist():
+            self._certify(grid, case, case + 1)
+
+    def _newton(self, grid: Grid, todo: Array, watched: Array) -> None:
+        """Newton for some cases; those among ``watched`` that stalled are taken up again in double precision."""
+        how, status = self.how, self.out.status
+        self._steps(grid, todo, np.float32, how.max_iterations)
+        stalled = status[watched] != CONVERGED
         if not how.q_limits:
             # far from a solution, precision is not what is missing
-            stalled &= (self.out.norm[todo] < _NEAR_PU) | (status[todo] == SINGULAR)
+            stalled &= (self.out.norm[watched] < _NEAR_PU) | (status[watched] == SINGULAR)
         # limits reached one after the other need their rounds
         rounds = _ROUNDS_WITH_LIMITS if how.q_limits else 1
-        self._steps(todo[stalled], np.float64, rounds * how.max_iterations, share=_GENTLE_SHARE)
-        lo, hi = int(todo[0]), int(todo[-1]) + 1
-        certify_range(self.circuit, self.batch, self.out, self.mismatch, self.implausible, lo, hi, how.distributed)
+        self._steps(grid, watched[stalled], np.float64, rounds * how.max_iterations, share=_GENTLE_SHARE)
+
+    def _certify(self, grid: Grid, lo: int, hi: int) -> None:
+        circuit = prepared(grid).circuit
+        certify_range(circuit, self.batch, self.out, self.mismatch, self.implausible, lo, hi, self.how.distributed)
 
     def run(self) -> Solved:
         """Do all cases, in threads."""
@@ -199,31 +234,33 @@ class _Work:
         n = len(batch.row)
         count = thread_count(how.threads)
         pieces = 1 if count == 1 else _TASKS_A_THREAD * count
-        step = int(np.clip(-(-n // pieces), LANES, _TILES_A_TASK * LANES)) // LANES * LANES
+        step = -(-int(np.clip(-(-n // pieces), LANES, _TILES_A_TASK * LANES)) // LANES) * LANES
         cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
         tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in pairwise(cuts)]
+        self.moved = np.zeros(n, bool)
+        for which, _ in self.others:
+            self.moved[which] = True
+        self.out.status[self.moved] = Status.SKIPPED
         self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
         starts, uses = np.unique(batch.start[self.fit], return_counts=True)
         worth = starts[uses >= _CASES_A_FACTOR * LANES].tolist()
-        with ThreadPoolExecutor(count) as pool:
-            for _ in pool.map(self.prepare, worth):
-                pass
-            for _ in pool.map(self.task, tasks):
-                pass
+        in_turn(count, self.prepare, worth)
+        in_turn(count, self.task, tasks)
+        in_turn(count, self.moved_task, self.others)
         status = self.out.status
         status[(status == CONVERGED) & self.implausible] = Status.IMPLAUSIBLE
         out = self.out
         return Solved(self.v, status, out.iterations, self.mismatch, out.slack, out.held, out.need)
 
 
-def solve(grid: Grid, batch: Batch, how: Settings) -> Solved:
-    """Solve and certify all cases of a batch.
+def solve(grid: Grid, batch: Batch, how: Settings, others: Sequence[Other] = ()) -> Solved:
+    """Solve and certify all cases of a batch; ``others`` are those whose outages move a reference.
 
     Cases that share a start take chord steps from it and go on with Newton where those do not pay. A case that stalls with a
     factor in single precision is taken up again in double and, where reactive limits are held, with the worst violations
     first.
     """
-    return _Work(grid, batch, how).run()
+    return _Work(grid, batch, how, others).run()
 
 
 def mark_islanded(status: Array, off: Pairs) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.tile import OFF, REF
+from aurigrid.kernels.balance import Circuit
+from aurigrid.kernels.chord import Factor, make_factor
+from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.grouped import Grouped
 from aurigrid.model.table import read_only
 from aurigrid.powerflow.grid import Grid
@@ -34,6 +36,7 @@ class Prepared:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = weakref.ref(grid)
+        self._factor: tuple[tuple[Array, ...], tuple[bool, bool], Factor] | None = None
         self._weights: dict[tuple[str, int, int], tuple[Grouped, tuple[Array, Array, Array]]] = {}
 
     @property
@@ -111,6 +114,38 @@ class Prepared:
         if len(self._weights) > _GROUPINGS:
             del self._weights[next(iter(self._weights))]
         return pair_sums(_view(values.profile), *kept[1], n_node)
+
+    def factor(self, state: tuple[Array, ...], with_outages: bool, with_limits: bool) -> Factor:
+        """Factor of the Jacobian at a state (see `kernels.chord.make_factor`); the last one is kept for the next batch."""
+        kept, asked = self._factor, (with_outages, with_limits)
+        if kept is not None and kept[1] == asked and all(map(np.array_equal, kept[0], state)):
+            return kept[2]
+        found = Factor(*make_factor(self.grid.pattern, self.grid.rows, *state, *asked))
+        self._factor = state, asked, found
+        return found
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """The grid as the certificate reads it: a list of branches, not rows of a matrix."""
+        grid = self.grid
+        branch = np.flatnonzero(grid.from_node >= 0).astype(np.int32)
+        place = np.full(grid.net.n_branch, -1, np.int32)
+        place[branch] = np.arange(len(branch), dtype=np.int32)
+        start, end, y = grid.from_node[branch], grid.to_node[branch], np.ascontiguousarray(grid.y_branch[branch])
+        shift = np.deg2rad(grid.net.branch.shift_deg[branch])
+        # the ends of branches by node, from ends first
+        node = np.concatenate([start, end])
+        by_node = np.argsort(node, kind="stable")
+        ptr = np.concatenate([[0], np.cumsum(np.bincount(node, minlength=grid.n_node))]).astype(np.int32)
+        middle = ptr[:-1] + np.bincount(start, minlength=grid.n_node).astype(np.int32)
+        order = grid.pattern.order
+        return Circuit(
+            grid.kind.astype(np.int8), np.flatnonzero(grid.kind == OFF).astype(np.int32), grid.island, start, end, y,
+            np.column_stack([np.cos(shift), np.sin(shift)]), place, ptr, middle.astype(np.int32),
+            np.concatenate([end, start])[by_node], np.concatenate([y[:, :4], y[:, [6, 7, 4, 5]]])[by_node],
+            np.tile(np.arange(len(branch), dtype=np.int32), 2)[by_node], grid.shunt_y.real.copy(), grid.shunt_y.imag.copy(),
+            order, grid.pattern.position, order[grid.rows.kind != PQ],
+        )  # fmt: skip
 
     @cached_property
     def shares(self) -> tuple[Array, Array]:

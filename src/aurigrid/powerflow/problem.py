@@ -188,6 +188,14 @@ def build_batch(
 
     load_node, (load_p, load_q), (scale_p, scale_q) = prepared(grid).fast_tables("load", varied("load_p", "load_q"))
     gen_node, (gen_p,), (gen_scale,) = prepared(grid).fast_tables("gen", varied("gen_p"))
+    loose = (grid.rows.kind != PQ).astype(np.int8)
+    loose[position[edits.node]] = 1
+    for values, node in ((load_p, load_node), (load_q, load_node), (gen_p, gen_node)):
+        if len(values):
+            loose[node[node >= 0]] = 1
+    loose[alpha[order] != 0] = 1
+    if len(extra_p):
+        loose[:] = 1
     batch = Batch(
         base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, scale_p, scale_q, gen_scale,
         _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),
@@ -199,7 +207,7 @@ def build_batch(
         off.pointers(n), position[off.element].astype(np.int32),
         Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,
         edits.q_min, edits.q_max, edits.alpha, edits.v, edits.zip, edits.free.astype(np.int8),
-        zip_node[order], parts, held, column,
+        zip_node[order], parts, loose, held, column,
     )  # fmt: skip
     return _share_alpha(batch, n_set), off
 

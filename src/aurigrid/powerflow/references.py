@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.tile import OFF, PQ, PV, REF
+from aurigrid.kernels.tile import OFF, PV, REF
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
@@ -77,7 +77,7 @@ def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list
         for i in np.flatnonzero(grid.kind == REF):
             if not out[reg.node == i].all():
                 continue
-            kind[i] = PQ
+            kind[i] = PV  # whose regulation the outage takes away
             left = np.flatnonzero(~out & (grid.island[reg.node] == grid.island[i]) & (reg.table == 0) & (reg.node != i))
             if (kind[(grid.island == grid.island[i])] == REF).any():
                 continue

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from aurigrid.kernels.tile import OFF, REF
-from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.cases import NO_PAIRS, Cases, Pairs
 from aurigrid.powerflow.grid import Grid
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,10 +38,17 @@ def _search(ptr, idx, edge, out, node_out, supplied, reach, stack, stamp):  # ty
 
 @njit(cache=True)
 def _bridges(ptr, idx, edge, n_branch):  # type: ignore[no-untyped-def]
-    """(n_branch,) whether a branch is the only connection between its two sides (Tarjan 1974, iterative)."""
+    """Branches that are the only connection between their two sides (Tarjan 1974, iterative).
+
+    Returns:
+        far: (n_branch,) the node at the far end of each bridge, seen from the root of the search, -1 for other branches.
+        order, number: (n,) nodes in the order of the search, and its inverse.
+        last: (n,) number of the last node found beyond each node: what lies beyond node i is ``order[number[i] : last[i] + 1]``.
+    """
     n = len(ptr) - 1
-    bridge = np.zeros(n_branch, np.bool_)
-    seen = np.full(n, -1, np.int64)
+    far = np.full(n_branch, -1, np.int64)
+    number = np.full(n, -1, np.int64)
+    order, last = np.empty(n, np.int64), np.empty(n, np.int64)
     low = np.zeros(n, np.int64)
     cursor = ptr[:-1].copy()
     came = np.full(n, -1, np.int64)
@@ -47,11 +56,12 @@ def _bridges(ptr, idx, edge, n_branch):  # type: ignore[no-untyped-def]
     stack = np.empty(n, np.int64)
     clock = 0
     for root in range(n):
-        if seen[root] >= 0:
+        if number[root] >= 0:
             continue
         depth = 0
         stack[0] = root
-        seen[root] = low[root] = clock
+        number[root] = low[root] = clock
+        order[clock] = root
         clock += 1
         while depth >= 0:
             i = stack[depth]
@@ -61,22 +71,24 @@ def _bridges(ptr, idx, edge, n_branch):  # type: ignore[no-untyped-def]
                 j = idx[x]
                 if edge[x] == came[i]:
                     continue
-                if seen[j] >= 0:
-                    low[i] = min(low[i], seen[j])
+                if number[j] >= 0:
+                    low[i] = min(low[i], number[j])
                 else:
-                    seen[j] = low[j] = clock
+                    number[j] = low[j] = clock
+                    order[clock] = j
                     clock += 1
                     came[j], parent[j] = edge[x], i
                     depth += 1
                     stack[depth] = j
             else:
                 depth -= 1
+                last[i] = clock - 1
                 p = parent[i]
                 if p >= 0:
                     low[p] = min(low[p], low[i])
-                    if low[i] > seen[p]:
-                        bridge[came[i]] = True
-    return bridge
+                    if low[i] > number[p]:
+                        far[came[i]] = i
+    return far, order, number, last
 
 
 @njit(cache=True)
@@ -104,40 +116,96 @@ def _lost(ptr, idx, edge, n_branch, supplied, live, branch_ptr, branch_idx, node
     return case[:count].copy(), node[:count].copy()
 
 
-def _graph(grid: Grid) -> tuple[Array, Array, Array]:
-    """Compressed rows of the branch multigraph: ptr (n + 1,), neighbour and branch (nnz,)."""
-    use = np.flatnonzero((grid.from_node >= 0) & (grid.from_node != grid.to_node))
-    a, b = grid.from_node[use], grid.to_node[use]
-    start, end, edge = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([use, use])
-    order = np.argsort(start, kind="stable")
-    ptr = np.zeros(grid.n_node + 1, np.int64)
-    np.cumsum(np.bincount(start, minlength=grid.n_node), out=ptr[1:])
-    return ptr, end[order].astype(np.int64), edge[order].astype(np.int64)
+@dataclass(frozen=True)
+class Supply:
+    """Where the supply of a grid's nodes can be cut; get it with `supply_of`.
+
+    Attributes:
+        ptr, idx, edge: compressed rows of the branch multigraph: neighbour and branch (nnz,).
+        splits: (n_branch,) whether a branch's outage splits the grid.
+        lost_ptr, lost: nodes that lose their supply with each branch.
+        fed: whether every live node has a reference in its island.
+    """
+
+    ptr: Array
+    idx: Array
+    edge: Array
+    splits: Array
+    lost_ptr: Array
+    lost: Array
+    fed: bool
+
+    @classmethod
+    def of(cls, grid: Grid) -> Supply:
+        n, n_branch = grid.n_node, grid.net.n_branch
+        use = np.flatnonzero((grid.from_node >= 0) & (grid.from_node != grid.to_node))
+        a, b = grid.from_node[use], grid.to_node[use]
+        start, end, branch = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([use, use])
+        by_start = np.argsort(start, kind="stable")
+        ptr = np.zeros(n + 1, np.int64)
+        np.cumsum(np.bincount(start, minlength=n), out=ptr[1:])
+        idx, edge = end[by_start].astype(np.int64), branch[by_start].astype(np.int64)
+        far, order, number, last = _bridges(ptr, idx, edge, n_branch)
+        bridges = np.flatnonzero(far >= 0)
+        first, beyond = number[far[bridges]], last[far[bridges]] + 1
+        count = np.concatenate([[0], np.cumsum((grid.kind == REF)[order])])
+        inside = count[beyond] - count[first]
+        island = grid.island[far[bridges]]
+        total = np.bincount(grid.island[grid.kind == REF], minlength=grid.n_island)[island]
+        live = grid.kind != OFF
+        parts = [np.zeros(0, np.int64)] * n_branch
+        for k in np.flatnonzero((total > 0) & ((inside == 0) | (inside == total))):
+            nodes = order[first[k] : beyond[k]]
+            if inside[k]:
+                # the references lie beyond the bridge: the side of the root loses them
+                rest = np.ones(n, bool)
+                rest[nodes] = False
+                nodes = np.flatnonzero(rest & (grid.island == island[k]))
+            parts[bridges[k]] = np.sort(nodes[live[nodes]])
+        size = np.array([len(p) for p in parts], np.int64)
+        fed = bool(np.isin(grid.island[live], grid.island[grid.kind == REF]).all())
+        lost = np.concatenate(parts) if n_branch else np.zeros(0, np.int64)
+        return cls(ptr, idx, edge, far >= 0, np.concatenate([[0], np.cumsum(size)]), lost, fed)
+
+
+_SUPPLY: weakref.WeakKeyDictionary[Grid, Supply] = weakref.WeakKeyDictionary()
+
+
+def supply_of(grid: Grid) -> Supply:
+    """A grid's `Supply`, kept for as long as the grid lives."""
+    found = _SUPPLY.get(grid)
+    if found is None:
+        found = _SUPPLY.setdefault(grid, Supply.of(grid))
+    return found
 
 
 def unsupplied(grid: Grid, cases: Cases) -> Pairs:
-    """Pairs (case, node): nodes that are supplied in the intact grid and are not in the case.
+    """Pairs (case, node), sorted: nodes that are supplied in the intact grid and are not in the case.
 
-    A single outage is looked at only where its branch is a bridge; several together are searched, and everything is
-    where an island has no reference left.
+    What a single branch cuts off is known beforehand; several outages together are searched, and so is everything where
+    an island has no reference left.
     """
     branch, bus = cases.pairs("branch"), cases.pairs("bus")
-    branch_ptr = branch.pointers(cases.n)
-    node_ptr = bus.pointers(cases.n)
+    supply = supply_of(grid)
+    if not len(branch.case) and not len(bus.case) and supply.fed:
+        return NO_PAIRS
+    branch_ptr, node_ptr = branch.pointers(cases.n), bus.pointers(cases.n)
     size = np.diff(branch_ptr)
-    suspect = (size > 1) | (np.diff(node_ptr) > 0)
-    fed = np.isin(grid.island, grid.island[grid.kind == REF])
-    suspect |= bool(((grid.kind != OFF) & ~fed).any())
-    if not len(branch.case) and not suspect.any():
-        return Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    ptr, idx, edge = _graph(grid)
-    bridge = _bridges(ptr, idx, edge, grid.net.n_branch)
-    single = np.flatnonzero(size == 1)
-    suspect[single] |= bridge[branch.element[branch_ptr[single]]]
-    supplied = np.flatnonzero(grid.kind == REF).astype(np.int64)
-    case, node = _lost(
-        ptr, idx, edge, grid.net.n_branch, supplied, grid.kind != OFF, branch_ptr.astype(np.int64),
-        branch.element.astype(np.int64), node_ptr.astype(np.int64), grid.node_of_bus[bus.element].astype(np.int64),
-        np.flatnonzero(suspect),
-    )  # fmt: skip
+    search = (size > 1) | (np.diff(node_ptr) > 0) | (not supply.fed)
+    single = np.flatnonzero((size == 1) & ~search)
+    element = branch.element[branch_ptr[single]]
+    known = Pairs(single.astype(np.int32), element)
+    cut = Pairs(known.case[supply.splits[element]], element[supply.splits[element]])
+    count = supply.lost_ptr[cut.element + 1] - supply.lost_ptr[cut.element]
+    start = np.repeat(supply.lost_ptr[cut.element] - np.concatenate([[0], np.cumsum(count)[:-1]]), count) if len(count) else count
+    case, node = np.repeat(cut.case, count), supply.lost[start + np.arange(len(start))].astype(np.int32)
+    if search.any():
+        more_case, more_node = _lost(
+            supply.ptr, supply.idx, supply.edge, grid.net.n_branch, np.flatnonzero(grid.kind == REF), grid.kind != OFF,
+            branch_ptr.astype(np.int64), branch.element.astype(np.int64), node_ptr.astype(np.int64),
+            grid.node_of_bus[bus.element].astype(np.int64), np.flatnonzero(search),
+        )  # fmt: skip
+        case, node = np.concatenate([case, more_case]), np.concatenate([node, more_node])
+        by_case = np.argsort(case, kind="stable")
+        case, node = case[by_case], node[by_case]
     return Pairs(case, node)
