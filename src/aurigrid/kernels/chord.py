@@ -20,10 +20,13 @@ factorisation (Takahashi, Fagan and Chen 1973). With J0 = L U the correction goe
 where it touches only the nodes between i, j and the roots of the elimination tree (Alsac, Stott and Tinney 1983 call this
 mid-compensation).
 
-A node that reaches a reactive limit, or leaves one, changes its equation against J0. Where J0 holds its voltage, the
-reactive mismatch becomes a step of the voltage by the node's own sensitivity; where J0 imposes Q, the step of its voltage
-is dropped. Both neglect how such nodes act on each other, so the steps converge more slowly, and a lane in which that does
-not pay is handed on.
+A node that reaches a reactive limit, or leaves one, changes its second equation against J0: where J0 holds its voltage, Q is
+imposed now, and the reverse. With S the nodes that changed in a lane, a_i the equation that holds now at node i in S, and
+Z = J0^-1 E its columns for the second equations of all nodes that could change,
+
+    x = x0 + Z_S d,    G_SS d = r_S - a_S x0,    G = (a_i Z_j)_ij,
+
+where x0 solves J0 x0 = r with r_S = 0. G is found once a factor; S is small, so G_SS is factorised lane by lane, densely.
 
 The factor is ``J0 = L U`` with ``U`` unit upper triangular, in 2x2 blocks, row by row as in `newton`.
 """
@@ -36,7 +39,7 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.simd import LANES, blend, cast, load, splat, splat32, store, widen
-from aurigrid.kernels.tile import OFF, REF
+from aurigrid.kernels.tile import MOST_SWITCHED, OFF, PV, REF
 
 Array = np.ndarray
 
@@ -51,9 +54,10 @@ class Factor(NamedTuple):
         low_up: (n_up, 4) float32, the blocks of low by column, each in the place of its transpose in ``up``.
         outage: (n_branch, 16) float64, M (4x4) of each branch's outage; NaN where it splits the grid.
         free_q: (n,) int8, 1 where Q is imposed in J0, 0 where a voltage is held.
-        release: (n,) float64; where J0 holds a voltage, d ln|V| a unit of reactive power if it were let go, else 1.
         border: (n, 2) float32, J0^-1 alpha of distributed slack; gain: (n_island,) what a unit of lambda changes in the
             balance of each island's reference, pu.
+        react: (n_held, n_held) float32, G of the nodes of `Tile.held`, (0, 0) where no limits are held.
+        q_ptr, q_idx, q_row: (n_held + 1,), (k,), (k, 2) d Q / (d theta, d ln|V|) at J0's state of those nodes, by neighbour.
     """
 
     low: Array
@@ -62,9 +66,12 @@ class Factor(NamedTuple):
     low_up: Array
     outage: Array
     free_q: Array
-    release: Array
     border: Array
     gain: Array
+    react: Array
+    q_ptr: Array
+    q_idx: Array
+    q_row: Array
 
 
 @njit(cache=True, error_model="numpy")
@@ -367,14 +374,89 @@ def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def let_go(tile, factor):
-    """Before the sweep: reactive mismatch of nodes whose voltage J0 holds becomes a step of that voltage."""
-    held, rhs, free_q, release = tile.held, tile.rhs, factor.free_q, factor.release
-    for x in range(len(held)):
-        i = held[x]
-        if free_q[i] == 0:
-            at = (2 * i + 1) * LANES
-            store(rhs, at, load(rhs, at) * cast(splat(release[i]), rhs))
+def list_switched(rows, tile, factor, lane):
+    """Find the nodes of a lane whose second equation differs from J0's and factorise their part of G (LU, row pivoting)."""
+    kind, held, mq, free_q, react = rows.kind, tile.held, tile.mq, factor.free_q, factor.react
+    switched, lu, pivot = tile.switched[lane], tile.lu[lane], tile.pivot[lane]
+    k = 0
+    for c in range(len(held)):
+        i = held[c]
+        if kind[i] == PV and k < MOST_SWITCHED and (mq[i * LANES + lane] != 0.0) != (free_q[i] != 0):
+            switched[k] = c
+            k += 1
+    tile.n_switched[lane] = k
+    for a in range(k):
+        for b in range(k):
+            lu[a, b] = react[switched[a], switched[b]]
+    for a in range(k):
+        best = a
+        for b in range(a + 1, k):
+            if abs(lu[b, a]) > abs(lu[best, a]):
+                best = b
+        pivot[a] = best
+        for b in range(k):
+            lu[a, b], lu[best, b] = lu[best, b], lu[a, b]
+        scale = 1.0 / lu[a, a]
+        for b in range(a + 1, k):
+            lu[b, a] *= scale
+            for x in range(a + 1, k):
+                lu[b, x] -= lu[b, a] * lu[a, x]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def set_aside(tile, done):
+    """Before the sweeps: take r_S out of the right-hand side. Returns whether there is any in some lane."""
+    rhs, held, switched, n_switched, wanted = tile.rhs, tile.held, tile.switched, tile.n_switched, tile.wanted
+    found = False
+    for lane in range(LANES):
+        if done[lane]:
+            continue
+        for a in range(n_switched[lane]):
+            at = (2 * held[switched[lane, a]] + 1) * LANES + lane
+            wanted[lane, a] = rhs[at]
+            rhs[at] = 0.0
+            found = True
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correct_switched(pattern, tile, factor, done):
+    """After the sweeps: x0 <- x0 + Z_S d in the lanes whose nodes have switched."""
+    rhs, border, held, switched, n_switched = tile.rhs, tile.border, tile.held, tile.switched, tile.n_switched
+    free_q, q_ptr, q_idx, q_row = factor.free_q, factor.q_ptr, factor.q_idx, factor.q_row
+    n = len(rhs) // (2 * LANES)
+    zero = cast(splat(0.0), border)
+    for i in range(2 * n):
+        store(border, i * LANES, zero)
+    for lane in range(LANES):
+        k = n_switched[lane]
+        if done[lane] or k == 0:
+            continue
+        lu, pivot, d = tile.lu[lane], tile.pivot[lane], tile.wanted[lane]
+        for a in range(k):
+            c = switched[lane, a]
+            i = held[c]
+            if free_q[i] != 0:
+                d[a] -= rhs[(2 * i + 1) * LANES + lane]
+            else:
+                for x in range(q_ptr[c], q_ptr[c + 1]):
+                    j = 2 * q_idx[x] * LANES + lane
+                    d[a] -= q_row[x, 0] * rhs[j] + q_row[x, 1] * rhs[j + LANES]
+        for a in range(k):
+            best = pivot[a]
+            d[a], d[best] = d[best], d[a]
+        for a in range(k):
+            for b in range(a):
+                d[a] -= lu[a, b] * d[b]
+        for a in range(k - 1, -1, -1):
+            for b in range(a + 1, k):
+                d[a] -= lu[a, b] * d[b]
+            d[a] /= lu[a, a]
+            border[(2 * held[switched[lane, a]] + 1) * LANES + lane] = d[a]
+    forward(pattern, factor, border)
+    backward(pattern, factor, border)
+    for i in range(2 * n):
+        store(rhs, i * LANES, load(rhs, i * LANES) + load(border, i * LANES))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -440,40 +522,65 @@ def solve_one(pattern, low, inverse, up, x):
 
 
 @njit(cache=True, error_model="numpy")
-def releases(pattern, rows, e, f, free_q, zd, zu, zl, release):
-    """1 / (dQ_i / d ln|V_i|) of each node whose voltage is held, all other equations kept, into ``release`` (n,)."""
-    up_ptr, up_idx = pattern.up_ptr, pattern.up_idx
-    for i in range(len(rows.kind)):
-        release[i] = 1.0
-        if free_q[i] != 0.0 or rows.kind[i] == REF or rows.kind[i] == OFF:
-            continue
+def reactive_rows(rows, e, f, held):
+    """q_ptr, q_idx and q_row of `Factor` for the nodes ``held``."""
+    size = 0
+    for i in held:
+        size += rows.ptr[i + 1] - rows.ptr[i] + 1
+    ptr, idx, row = np.zeros(len(held) + 1, np.int32), np.empty(size, np.int32), np.empty((size, 2))
+    at = 0
+    for c in range(len(held)):
+        i = held[c]
         square = e[i] * e[i] + f[i] * f[i]
         pd, qd = rows.g_diag[i] * square, -rows.b_diag[i] * square
-        p, q, total = pd, qd, 0.0
+        p, q = pd, qd
         for x in range(rows.ptr[i], rows.ptr[i + 1]):
             j = rows.col[x]
             re, im = rows.g[x] * e[j] - rows.b[x] * f[j], rows.g[x] * f[j] + rows.b[x] * e[j]
             pij, qij = e[i] * re + f[i] * im, f[i] * re - e[i] * im
             p, q = p + pij, q + qij
-            z = zl[_find(up_ptr, up_idx, i, j)] if i < j else zu[_find(up_ptr, up_idx, j, i)]
-            total += -pij * z[1] + qij * z[3]
-        total += (p - pd) * zd[i, 1] + (q + qd) * zd[i, 3]
-        if total > 0.0:
-            release[i] = 1.0 / total
+            idx[at], row[at, 0], row[at, 1] = j, -pij, qij
+            at += 1
+        idx[at], row[at, 0], row[at, 1] = i, p - pd, q + qd
+        at += 1
+        ptr[c + 1] = at
+    return ptr, idx, row
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def react_columns(pattern, rows, factor, held, first, x, react):
+    """Columns first .. first + LANES of G into ``react``; x (2 n LANES,) float32 is room for J0^-1's columns."""
+    free_q, q_ptr, q_idx, q_row = factor.free_q, factor.q_ptr, factor.q_idx, factor.q_row
+    x[:] = 0.0
+    count = min(LANES, len(held) - first)
+    for lane in range(count):
+        x[(2 * held[first + lane] + 1) * LANES + lane] = 1.0
+    forward(pattern, factor, x)
+    backward(pattern, factor, x)
+    total = np.zeros(LANES, np.float32)
+    for c in range(len(held)):
+        i = held[c]
+        value = load(x, (2 * i + 1) * LANES)
+        if free_q[i] == 0:
+            value = cast(splat(0.0), x)
+            for y in range(q_ptr[c], q_ptr[c + 1]):
+                j = 2 * q_idx[y] * LANES
+                value = value + cast(splat(q_row[y, 0]), x) * load(x, j) + cast(splat(q_row[y, 1]), x) * load(x, j + LANES)
+        store(total, 0, value)
+        for lane in range(count):
+            react[c, first + lane] = total[lane]
 
 
 @njit(cache=True, error_model="numpy")
-def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outages, with_limits):
-    """The base state's `Factor` (see `base_blocks` for the arguments; alpha (n,) of distributed slack)."""
+def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outages):
+    """The base state's `Factor` up to ``react`` (see `base_blocks` for the arguments; alpha (n,) of distributed slack)."""
     n, n_up = len(rows.kind), len(pattern.up_idx)
     low, diagonal, up = np.zeros((n_up, 4)), np.zeros((n, 4)), np.zeros((n_up, 4))
     base_blocks(pattern, rows, e, f, p_extra, q_extra, free_q, low, diagonal, up)
     factorise(pattern, low, diagonal, up)
     outage = np.full((len(rows.from_node), 16), np.nan)
-    release = np.ones(n)
-    if with_outages or with_limits:
+    if with_outages:
         zd, zu, zl = selected_inverse(pattern, low, diagonal, up)
-        releases(pattern, rows, e, f, free_q, zd, zu, zl, release)
         outage_changes(pattern, rows, e, f, free_q, zd, zu, zl, outage)
     border = np.zeros((n, 2))
     for i in range(n):
@@ -494,6 +601,5 @@ def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outag
     for x in range(n_up):
         low_up[pattern.low_block[x]] = low[x]
     return (
-        low.astype(small), diagonal.astype(small), up.astype(small), low_up.astype(small), outage, free_q.astype(np.int8), release,
-        border.astype(small), gain,
+        low.astype(small), diagonal.astype(small), up.astype(small), low_up.astype(small), outage, free_q.astype(np.int8), border.astype(small), gain,
     )  # fmt: skip

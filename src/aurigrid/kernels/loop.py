@@ -10,9 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.chord import backward, correct_outages, forward, hold_again, let_go, spread_slack, trace_outages
+from aurigrid.kernels.chord import (
+    backward,
+    correct_outages,
+    correct_switched,
+    forward,
+    hold_again,
+    list_switched,
+    set_aside,
+    spread_slack,
+    trace_outages,
+)
 from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, update
-from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.simd import LANES, blend, load, splat, store, vmax
 from aurigrid.kernels.tile import (
     CONVERGED,
     DIVERGED,
@@ -28,23 +38,49 @@ from aurigrid.kernels.tile import (
 )
 
 _DIVERGENCE_PU = 1e9
-# limits are watched once the state is near a solution, where a node's reactive need means something
-_SWITCH_BELOW_PU = 1e-2
+# limits are watched once the state is near a solution, where a node's reactive need means something; what is acted on must be
+# larger than what the mismatch that is left may still change, pu reactive power and voltage for a pu of mismatch
+_SWITCH_BELOW_PU = 1e-1
 _SWITCH_TOL = 1e-9
+_SURE = 0.05
+_SURE_V = 0.003
+# v^2 - v_set^2 for a unit of v - v_set, at the least voltage that is still one
+_LEAST_V = 0.5
 # a chord step that leaves more than this share of the mismatch costs more than a Newton step saves
 _PAYS = 0.35
 _PAYS_WITH_LIMITS = 0.5
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _switch(kind, tile, lane, tol, share):
-    """Enforce reactive limits in one lane; returns how many nodes changed between regulated and at limit.
+def _watch(kind, tile, excess):
+    """Largest violation of a reactive limit in each lane, pu, and by how much a voltage at its limit could return, pu.
+
+    An upper bound, without a branch for each node: `_switch` looks closer where it is not small.
+    """
+    held, state, q_now, q_max, q_min, mq = tile.held, tile.state, tile.q_now, tile.q_max, tile.q_min, tile.mq
+    te, tf, v_set = tile.e, tile.f, tile.v_set
+    worst, back, zero = splat(0.0), splat(0.0), splat(0.0)
+    for i in held:
+        if kind[i] != PV:
+            continue
+        at = i * LANES
+        need, e, f, goal = -load(q_now, at), load(te, at), load(tf, at), load(v_set, at)
+        over = vmax(need - load(q_max, at), load(q_min, at) - need)
+        worst = vmax(blend(load(mq, at), zero, over), worst)
+        back = vmax((e * e + f * f - goal * goal) * load(state, at), back)
+    store(excess, 0, worst)
+    store(excess, LANES, back)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _switch(kind, tile, lane, tol, tol_v, share):
+    """Enforce reactive limits in one lane, right-hand side included; returns how many nodes changed.
 
     Only violations of at least ``share`` times the worst one are acted on: 0 switches all at once, which is quick, a larger
     share takes more rounds and disturbs the state less.
     """
     held, flips, state, q_now, q_max, q_min = tile.held, tile.flips, tile.state, tile.q_now, tile.q_max, tile.q_min
-    tq, mq, te, tf, v_set = tile.q, tile.mq, tile.e, tile.f, tile.v_set
+    tq, mq, te, tf, v_set, rhs = tile.q, tile.mq, tile.e, tile.f, tile.v_set, tile.rhs
     changed = 0
     least = tol
     if share > 0.0:
@@ -67,12 +103,14 @@ def _switch(kind, tile, lane, tol, share):
                 continue
             tq[at] += limit
             mq[at] = 1.0
+            rhs[(2 * i + 1) * LANES + lane] = q_now[at] + limit
         else:
             v = np.hypot(te[at], tf[at])
-            if (v - v_set[at]) * state[at] <= tol:
+            if (v - v_set[at]) * state[at] <= tol_v:
                 continue
             tq[at] -= q_max[at] if state[at] > 0 else q_min[at]
             mq[at] = 0.0
+            rhs[(2 * i + 1) * LANES + lane] = 0.0
             state[at] = 0
             te[at] *= v_set[at] / v
             tf[at] *= v_set[at] / v
@@ -88,6 +126,9 @@ def _judge(
 ):  # fmt: skip
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
     norm, live = tile.norm, tile.live
+    excess = np.zeros(2 * LANES)
+    if enforce_q:
+        _watch(kind, tile, excess)
     status, iterations, last = out.status, out.iterations, out.norm
     for lane in range(LANES):
         if done[lane]:
@@ -104,7 +145,9 @@ def _judge(
             pays = _PAYS_WITH_LIMITS if enforce_q else _PAYS
             switched = 0
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
-                switched = _switch(kind, tile, lane, _SWITCH_TOL, share)
+                sure, sure_v = max(_SWITCH_TOL, _SURE * now), max(_SWITCH_TOL, _SURE_V * now)
+                if excess[lane] > sure or excess[LANES + lane] > _LEAST_V * sure_v:
+                    switched = _switch(kind, tile, lane, sure, sure_v, share)
             if now < tol and switched == 0 and count[lane] >= least:
                 status[s] = CONVERGED
             elif chord and (count[lane] >= limit or (settled and now > pays * before[lane])):
@@ -148,6 +191,7 @@ def solve_range(
     scenario[:] = todo[0]
     tile.live[:] = 0.0
     fill_lanes(rows, batch, tile, np.arange(LANES), scenario, False, distributed)
+    stale = np.ones(LANES, np.bool_)
     waiting = 0
     while True:
         idle = np.sum(done)
@@ -158,7 +202,7 @@ def solve_range(
             for lane in fresh:
                 scenario[lane] = todo[waiting]
                 first[lane] = out.iterations[scenario[lane]] if resume else 0
-                done[lane], empty[lane], count[lane], tile.live[lane] = False, False, 0, 1.0
+                done[lane], empty[lane], count[lane], stale[lane], tile.live[lane] = False, False, 0, True, 1.0
                 waiting += 1
             if len(fresh) == 0:
                 break
@@ -176,11 +220,18 @@ def solve_range(
         if np.all(done):
             continue
         if chord:
+            apart = False
             if enforce_q:
-                let_go(tile, factor)
+                for lane in range(LANES):
+                    if stale[lane] or flipped[lane]:
+                        list_switched(rows, tile, factor, lane)
+                        stale[lane] = False
+                apart = set_aside(tile, done)
             forward(pattern, factor, tile.rhs)
             correct_outages(pattern, rows, batch, tile, factor, scenario, done)
             backward(pattern, factor, tile.rhs)
+            if apart:
+                correct_switched(pattern, tile, factor, done)
             if distributed:
                 spread_slack(rows, tile, factor)
             if enforce_q:

@@ -22,6 +22,8 @@ PQ, PV, REF, OFF = 0, 1, 2, 3
 
 CONVERGED, ITERATION_LIMIT, DIVERGED, SINGULAR, HANDED_ON = 0, 1, 2, 3, 100
 """Outcomes of a lane; HANDED_ON goes on with another kind of step from where it is."""
+MOST_SWITCHED = 48
+"""Nodes of a lane whose regulation may differ from the base state's before chord steps neglect some of it."""
 FLIPS = 4
 """How often a node may change between regulated and at its reactive limit before it stays at the limit."""
 
@@ -65,6 +67,7 @@ class Batch(NamedTuple):
         base_p, base_q: (n,) specified injections that no table below replaces, without regulated reactive power, pu.
         load_p, load_q, gen_p: (n_row, k) in the caller's element order and units; (0, 0) where not varied.
         load_node, gen_node: (k,) int32 node of each element, -1 where it is out of service.
+        load_by, gen_by: (k,) int32 the elements in the order of their nodes.
         load_scale_p, load_scale_q, gen_scale: (k,) factor to an injection in pu (a load's is negative).
         extra_p, extra_q: (n_row, n) other injections, pu; (0, 0) where there are none.
         row: (n_scen,) int32, row of the tables above and of the voltage-dependent parts.
@@ -93,6 +96,8 @@ class Batch(NamedTuple):
     gen_p: Array
     load_node: Array
     gen_node: Array
+    load_by: Array
+    gen_by: Array
     load_scale_p: Array
     load_scale_q: Array
     gen_scale: Array
@@ -193,6 +198,11 @@ class Tile(NamedTuple):
     path: Array
     n_path: Array
     on_path: Array
+    switched: Array
+    n_switched: Array
+    wanted: Array
+    lu: Array
+    pivot: Array
 
 
 def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
@@ -200,6 +210,7 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     n, width = pattern.n, LANES
     most = int(np.max(np.diff(batch.out_ptr), initial=0)) * 2 * width + 1
     n_zip = batch.zip.shape[2]
+    most_switched = MOST_SWITCHED
 
     def lanes(count: int, kind: type = np.float64) -> Array:
         return np.zeros(count * width, dtype=kind)
@@ -207,7 +218,7 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     off = int(np.max(np.diff(batch.off_ptr), initial=0))
     tile = Tile(
         lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n),
-        lanes(n), lanes(n), lanes(n), lanes(n, np.int8), lanes(n, np.int8),
+        lanes(n), lanes(n), lanes(n), lanes(n), lanes(n, np.int8),
         (rows.kind != PQ).astype(np.int8), lanes(rows.n_island), lanes(4 * n_zip),
         np.full(n, -1, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32),
         np.zeros((most, 4)), np.zeros(width, np.int32), np.zeros((width, off), np.int32),
@@ -216,6 +227,8 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
         lanes(4 * pattern.row_size, dtype), lanes(4),
         np.flatnonzero(rows.kind != PQ).astype(np.int32), np.flatnonzero(rows.kind == REF).astype(np.int32),
         np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),
+        np.zeros((width, most_switched), np.int32), np.zeros(width, np.int32), np.zeros((width, most_switched)),
+        np.zeros((width, most_switched, most_switched)), np.zeros((width, most_switched), np.int32),
     )  # fmt: skip
     tile.mp[:] = 1.0
     tile.mq[:] = 1.0
@@ -223,8 +236,8 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scatter(table, node, scale, target, lanes, row):
-    """Add each element's injection to its node, in some lanes; elements are the outer loop, to reuse cache lines."""
+def _scatter(table, node, by, scale, target, lanes, row):
+    """Add each element's injection to its node, in some lanes; nodes in their order, to reuse cache lines."""
     if table.shape[0] == 0:
         return
     k = table.shape[1]
@@ -232,7 +245,7 @@ def _scatter(table, node, scale, target, lanes, row):
     offset = np.empty(len(lanes), np.int64)
     for x in range(len(lanes)):
         offset[x] = row[x] * k
-    for e in range(k):
+    for e in by:
         if node[e] < 0:
             continue
         at, factor = node[e] * LANES, scale[e]
@@ -275,12 +288,12 @@ def fill_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed):
                 r = row[x] if zip_.shape[0] > 1 else 0
                 for part in range(4):
                     tz[(4 * m + part) * LANES + lanes[x]] = zip_[r, part, m]
-    _scatter(batch.load_p, batch.load_node, batch.load_scale_p, tp, lanes, row)
-    _scatter(batch.load_q, batch.load_node, batch.load_scale_q, tq, lanes, row)
-    _scatter(batch.gen_p, batch.gen_node, batch.gen_scale, tp, lanes, row)
+    _scatter(batch.load_p, batch.load_node, batch.load_by, batch.load_scale_p, tp, lanes, row)
+    _scatter(batch.load_q, batch.load_node, batch.load_by, batch.load_scale_q, tq, lanes, row)
+    _scatter(batch.gen_p, batch.gen_node, batch.gen_by, batch.gen_scale, tp, lanes, row)
     if batch.extra_p.shape[0]:
-        _scatter(batch.extra_p, tile.every, tile.ones, tp, lanes, row)
-        _scatter(batch.extra_q, tile.every, tile.ones, tq, lanes, row)
+        _scatter(batch.extra_p, tile.every, tile.every, tile.ones, tp, lanes, row)
+        _scatter(batch.extra_q, tile.every, tile.every, tile.ones, tq, lanes, row)
     start_slack = batch.start_slack
     for lane in lanes:
         for r in range(n_island):

@@ -35,6 +35,9 @@ class Edits:
 
     @classmethod
     def join(cls, parts: list[Edits]) -> Edits:
+        parts = [x for x in parts if len(x.case)] or parts[:1]
+        if len(parts) == 1:
+            return parts[0]
         columns = {name: np.concatenate([getattr(x, name) for x in parts]) for name in cls.__dataclass_fields__}
         order = np.argsort(columns["case"], kind="stable")
         return cls(**{name: values[order] for name, values in columns.items()})
@@ -44,6 +47,9 @@ def _edit(case: Array, node: Array, **values: Array) -> Edits:
     zero = np.zeros(len(case))
     full = {name: values.get(name, zero) for name in ("p", "q", "q_min", "q_max", "alpha", "v", "free")}
     return Edits(case, node, **full, zip=values.get("zip", np.zeros((len(case), 4))))
+
+
+_NO_EDITS = _edit(np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
 def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
@@ -103,31 +109,33 @@ def _next_set_points(grid: Grid, cases: Cases, own: Array, case: Array, r: Array
 def edits_of(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, alpha: Array, own: Array) -> Edits:
     net, base = grid.net, grid.base_mva
     node_of = grid.node_of_bus
-    parts = []
+    parts = [_NO_EDITS]
     pairs = cases.pairs("gen")
-    row, g = cases.row[pairs.case], pairs.element
-    on = net.gen.in_service[g].astype(float)
-    fixed = (~regulating_units(grid))[g] * on
-    parts.append(
-        _edit(
-            pairs.case, node_of[net.gen.bus[g]], p=-inj.at("gen_p", row, g) / base * on,
-            q=-inj.at("gen_q", row, g) / base * fixed, alpha=-alpha[g],
-        )
-    )  # fmt: skip
+    if len(pairs.case):
+        row, g = cases.row[pairs.case], pairs.element
+        on = net.gen.in_service[g].astype(float)
+        fixed = (~regulating_units(grid))[g] * on
+        parts.append(
+            _edit(
+                pairs.case, node_of[net.gen.bus[g]], p=-inj.at("gen_p", row, g) / base * on,
+                q=-inj.at("gen_q", row, g) / base * fixed, alpha=-alpha[g],
+            )
+        )  # fmt: skip
     pairs = cases.pairs("load")
-    row, d = cases.row[pairs.case], pairs.element
-    on = net.load.in_service[d].astype(float)
-    load = net.load
-    p, q = inj.at("load_p", row, d) / base * on, inj.at("load_q", row, d) / base * on
-    parts.append(
-        _edit(
-            pairs.case, node_of[load.bus[d]], p=p * (1 - load.p_share_z - load.p_share_i)[d],
-            q=q * (1 - load.q_share_z - load.q_share_i)[d],
-            zip=np.column_stack(
-                [p * load.p_share_i[d], p * load.p_share_z[d], q * load.q_share_i[d], q * load.q_share_z[d]]
-            ),
-        )
-    )  # fmt: skip
+    if len(pairs.case):
+        row, d = cases.row[pairs.case], pairs.element
+        on = net.load.in_service[d].astype(float)
+        load = net.load
+        p, q = inj.at("load_p", row, d) / base * on, inj.at("load_q", row, d) / base * on
+        parts.append(
+            _edit(
+                pairs.case, node_of[load.bus[d]], p=p * (1 - load.p_share_z - load.p_share_i)[d],
+                q=q * (1 - load.q_share_z - load.q_share_i)[d],
+                zip=np.column_stack(
+                    [p * load.p_share_i[d], p * load.p_share_z[d], q * load.q_share_i[d], q * load.q_share_z[d]]
+                ),
+            )
+        )  # fmt: skip
     pairs = cases.pairs("hvdc")
     if len(pairs.case):
         k, dc = pairs.element, net.hvdc
@@ -155,6 +163,8 @@ def edits_of(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array,
 
 def reference_share(grid: Grid, edits: Edits, off: Pairs, alpha: Array) -> Edits:
     """Edits that hand the balance of an island to its reference where all units that share in it are out."""
+    if not (edits.alpha.any() or alpha[off.element].any()):
+        return _NO_EDITS
     reference = np.flatnonzero(grid.kind == REF)
     place = np.full(grid.n_island, -1)
     place[grid.island[reference]] = reference
@@ -192,6 +202,8 @@ def touching(grid: Grid, buses: Pairs) -> Pairs:
 
 def merge_pairs(a: Pairs, b: Pairs, size: int) -> Pairs:
     """Union of two sets of pairs, sorted by case."""
+    if not len(b.case) and (np.diff(a.case) > 0).all():
+        return a
     key = np.unique(
         np.concatenate([a.case.astype(np.int64) * size + a.element, b.case.astype(np.int64) * size + b.element])
     )

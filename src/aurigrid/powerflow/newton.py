@@ -26,9 +26,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _TILES_A_TASK = 64
 _TASKS_A_THREAD = 4
+_FEWEST_TILES = 16
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
+_MOST_HELD = 6000
+_HELD_A_CASE = 8
 _NEAR_PU = 1e-3
 _ROUNDS_WITH_LIMITS = 3
 
@@ -36,8 +39,8 @@ Other = tuple[Array, Grid]
 """Cases (positions) that an outage gives other references, and the grid with its kinds of nodes set accordingly."""
 
 _NO_FACTOR = Factor(
-    *(np.zeros((0, 4), np.float32) for _ in range(4)), np.zeros((0, 16)),
-    np.zeros(0, np.int8), np.zeros(0), np.zeros((0, 2), np.float32), np.zeros(0),
+    *(np.zeros((0, 4), np.float32) for _ in range(4)), np.zeros((0, 16)), np.zeros(0, np.int8), np.zeros((0, 2), np.float32),
+    np.zeros(0), np.zeros((0, 0), np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 2)),
 )  # fmt: skip
 
 
@@ -156,8 +159,7 @@ class _Work:
         few = np.diff(batch.out_ptr) <= 1
         case = np.repeat(np.arange(n), np.diff(batch.edit_ptr))
         few[case[batch.edit_free != 0]] = False
-        if self.how.q_limits and len(batch.start_e) == 1 and max(len(batch.load_p), len(batch.gen_p)) > 1:
-            # other injections bring other nodes to their limits; Newton follows that in fewer steps
+        if self.how.q_limits and np.sum(self.grid.rows.kind != PQ) > _MOST_HELD:
             few[:] = False
         return few
 
@@ -233,7 +235,8 @@ class _Work:
         batch, how = self.batch, self.how
         n = len(batch.row)
         count = thread_count(how.threads)
-        pieces = 1 if count == 1 else _TASKS_A_THREAD * count
+        # more tasks than threads even out their times, but each ends in tiles that are not full
+        pieces = 1 if count == 1 else max(count, min(_TASKS_A_THREAD * count, n // (_FEWEST_TILES * LANES)))
         step = -(-int(np.clip(-(-n // pieces), LANES, _TILES_A_TASK * LANES)) // LANES) * LANES
         cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
         tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in pairwise(cuts)]
@@ -243,7 +246,10 @@ class _Work:
         self.out.status[self.moved] = Status.SKIPPED
         self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
         starts, uses = np.unique(batch.start[self.fit], return_counts=True)
-        worth = starts[uses >= _CASES_A_FACTOR * LANES].tolist()
+        least = _CASES_A_FACTOR * LANES
+        if how.q_limits:
+            least = max(least, int(np.sum(self.grid.rows.kind != PQ)) // _HELD_A_CASE)
+        worth = starts[uses >= least].tolist()
         in_turn(count, self.prepare, worth)
         in_turn(count, self.task, tasks)
         in_turn(count, self.moved_task, self.others)

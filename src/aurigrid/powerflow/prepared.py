@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.balance import Circuit
-from aurigrid.kernels.chord import Factor, make_factor
+from aurigrid.kernels.chord import Factor, make_factor, react_columns, reactive_rows
+from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.grouped import Grouped
 from aurigrid.model.table import read_only
@@ -120,7 +121,14 @@ class Prepared:
         kept, asked = self._factor, (with_outages, with_limits)
         if kept is not None and kept[1] == asked and all(map(np.array_equal, kept[0], state)):
             return kept[2]
-        found = Factor(*make_factor(self.grid.pattern, self.grid.rows, *state, *asked))
+        pattern, rows = self.grid.pattern, self.grid.rows
+        parts = make_factor(pattern, rows, *state, with_outages)
+        held = np.flatnonzero(rows.kind != PQ).astype(np.int32) if with_limits else np.zeros(0, np.int32)
+        react = np.zeros((len(held), len(held)), np.float32)
+        found = Factor(*parts, react, *reactive_rows(rows, *state[:2], held))
+        room = np.zeros(2 * pattern.n * LANES, np.float32)
+        for first in range(0, len(held), LANES):
+            react_columns(pattern, rows, found, held, first, room, react)
         self._factor = state, asked, found
         return found
 
