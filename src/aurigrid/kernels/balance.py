@@ -5,9 +5,10 @@ Engines work on admittance rows in elimination order; this file shares none of t
 
     I_f = y_ff V_f + y_ft V_t,    I_t = y_tf V_f + y_tt V_t,
 
-adds them up at each node, branch end by branch end, to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares with what is specified
-there. P is compared at every supplied node but a reference that takes the balance, Q wherever no voltage is held. It also
-looks at whether the root is a plausible one: every ``|V|`` between 0.5 and 1.5 pu, and no branch turned by more than 90 degrees.
+adds them up at each node, branch end by branch end, to ``S = V conj(I)`` with the shunts' ``|V|^2 conj(y)``, and compares
+with what is specified there. P is compared at every supplied node but a reference that takes the balance, Q wherever no
+voltage is held. It also looks at whether the root is a plausible one: every ``|V|`` between 0.5 and 1.5 pu, and no branch
+turned by more than 90 degrees.
 
 Shapes: n nodes, n_scen scenarios; tiles are ``[node * LANES + lane]`` in the caller's node order.
 """
@@ -157,7 +158,13 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
 @njit(cache=True, nogil=True, error_model="numpy")
 def _restored(circuit, batch, first, lanes, p, q, p_free, q_free, distributed):
     """Undo what a tile's outages changed at nodes that are not loose, for the next tile."""
-    kind, order, from_node, to_node, place = circuit.kind, circuit.order, circuit.from_node, circuit.to_node, circuit.place
+    kind, order, from_node, to_node, place = (
+        circuit.kind,
+        circuit.order,
+        circuit.from_node,
+        circuit.to_node,
+        circuit.place,
+    )
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
     for lane in range(lanes):
         s = first + lane
@@ -200,9 +207,15 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
     """
     n, m = len(circuit.kind), len(circuit.from_node)
     from_node, to_node, yb, turn = circuit.from_node, circuit.to_node, circuit.y, circuit.turn
-    ptr, middle, other, y_end, end_branch = circuit.ptr, circuit.middle, circuit.other, circuit.y_end, circuit.end_branch
+    ptr, middle, other, y_end, end_branch = (
+        circuit.ptr,
+        circuit.middle,
+        circuit.other,
+        circuit.y_end,
+        circuit.end_branch,
+    )
     shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
-    position, dead, base_p, base_q, loose = circuit.position, circuit.dead, batch.base_p, batch.base_q, batch.loose
+    position, dead, base_p, base_q = circuit.position, circuit.dead, batch.base_p, batch.base_q
     flat = out.v.reshape(out.v.size)
     v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node

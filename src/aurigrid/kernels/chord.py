@@ -565,7 +565,9 @@ def react_columns(pattern, rows, factor, held, first, x, react):
             value = cast(splat(0.0), x)
             for y in range(q_ptr[c], q_ptr[c + 1]):
                 j = 2 * q_idx[y] * LANES
-                value = value + cast(splat(q_row[y, 0]), x) * load(x, j) + cast(splat(q_row[y, 1]), x) * load(x, j + LANES)
+                value = (
+                    value + cast(splat(q_row[y, 0]), x) * load(x, j) + cast(splat(q_row[y, 1]), x) * load(x, j + LANES)
+                )
         store(total, 0, value)
         for lane in range(count):
             react[c, first + lane] = total[lane]
@@ -601,5 +603,6 @@ def make_factor(pattern, rows, e, f, p_extra, q_extra, free_q, alpha, with_outag
     for x in range(n_up):
         low_up[pattern.low_block[x]] = low[x]
     return (
-        low.astype(small), diagonal.astype(small), up.astype(small), low_up.astype(small), outage, free_q.astype(np.int8), border.astype(small), gain,
+        low.astype(small), diagonal.astype(small), up.astype(small), low_up.astype(small), outage,
+        free_q.astype(np.int8), border.astype(small), gain,
     )  # fmt: skip

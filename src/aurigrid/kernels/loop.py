@@ -47,7 +47,7 @@ _SURE_V = 0.003
 # v^2 - v_set^2 for a unit of v - v_set, at the least voltage that is still one
 _LEAST_V = 0.5
 # a chord step that leaves more than this share of the mismatch costs more than a Newton step saves
-_PAYS = 0.35
+_PAYS = 0.25
 _PAYS_WITH_LIMITS = 0.5
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from aurigrid.errors import IssueList
-from aurigrid.kernels.tile import OFF, PQ, REF
+from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.validate import require_valid
@@ -151,7 +151,9 @@ def solve_cases(
     row = np.zeros(cases.n, np.int32) if start_row is None else start_row
     if start.solved:
         return _solve_newton(grid, cases, start, row, how, off, others)
-    return _other_starts(_solve_newton(grid, cases, start, row, how.from_guess(), off, others), how.from_guess(), others)
+    return _other_starts(
+        _solve_newton(grid, cases, start, row, how.from_guess(), off, others), how.from_guess(), others
+    )
 
 
 def _put_pairs(pairs: Pairs, which: Array, part: Pairs) -> Pairs:
@@ -202,7 +204,13 @@ def _other_starts(done: Solution, how: Settings, others: Sequence[Other]) -> Sol
         begin = Start.at(grid, _turned(grid, v)[None])
         still = [(np.flatnonzero(np.isin(failed, which)), other) for which, other in others]
         again = _solve_newton(
-            grid, done.cases.take(failed), begin, np.zeros(len(failed), np.int32), how, done.off.take(failed, done.n), still
+            grid,
+            done.cases.take(failed),
+            begin,
+            np.zeros(len(failed), np.int32),
+            how,
+            done.off.take(failed, done.n),
+            still,
         )
         good = np.flatnonzero(again.converged)
         for name in ("status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw"):
@@ -215,7 +223,9 @@ def base_start(grid: Grid, how: Settings) -> Start:
     kept = _BASE.setdefault(grid, {})
     key = (how.tol_pu, how.q_limits)
     if key not in kept:
-        kept[key] = _find_base(grid, replace(how, threads=1, one_step=False, max_iterations=_BASE_ITERATIONS).from_guess())
+        kept[key] = _find_base(
+            grid, replace(how, threads=1, one_step=False, max_iterations=_BASE_ITERATIONS).from_guess()
+        )
     return kept[key]
 
 

@@ -38,8 +38,9 @@ _ROUNDS_WITH_LIMITS = 3
 Other = tuple[Array, Grid]
 """Cases (positions) that an outage gives other references, and the grid with its kinds of nodes set accordingly."""
 
+_NO_BLOCKS = np.zeros((0, 4), np.float32)
 _NO_FACTOR = Factor(
-    *(np.zeros((0, 4), np.float32) for _ in range(4)), np.zeros((0, 16)), np.zeros(0, np.int8), np.zeros((0, 2), np.float32),
+    _NO_BLOCKS, _NO_BLOCKS, _NO_BLOCKS, _NO_BLOCKS, np.zeros((0, 16)), np.zeros(0, np.int8), np.zeros((0, 2), np.float32),
     np.zeros(0), np.zeros((0, 0), np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 2)),
 )  # fmt: skip
 

@@ -125,7 +125,7 @@ class Prepared:
         parts = make_factor(pattern, rows, *state, with_outages)
         held = np.flatnonzero(rows.kind != PQ).astype(np.int32) if with_limits else np.zeros(0, np.int32)
         react = np.zeros((len(held), len(held)), np.float32)
-        found = Factor(*parts, react, *reactive_rows(rows, *state[:2], held))
+        found = Factor(*(*parts, react, *reactive_rows(rows, *state[:2], held)))
         room = np.zeros(2 * pattern.n * LANES, np.float32)
         for first in range(0, len(held), LANES):
             react_columns(pattern, rows, found, held, first, room, react)

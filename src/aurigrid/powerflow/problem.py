@@ -198,11 +198,13 @@ def build_batch(
     loose[alpha[order] != 0] = 1
     if len(extra_p):
         loose[:] = 1
+
     def by_node(node: Array) -> Array:
         return np.argsort(node, kind="stable").astype(np.int32)
 
     batch = Batch(
-        base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, by_node(load_node), by_node(gen_node), scale_p, scale_q, gen_scale,
+        base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, by_node(load_node), by_node(gen_node), scale_p,
+        scale_q, gen_scale,
         _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),
         _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order), alpha[order][None].copy(),
         (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),

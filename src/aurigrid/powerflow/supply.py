@@ -197,7 +197,11 @@ def unsupplied(grid: Grid, cases: Cases) -> Pairs:
     known = Pairs(single.astype(np.int32), element)
     cut = Pairs(known.case[supply.splits[element]], element[supply.splits[element]])
     count = supply.lost_ptr[cut.element + 1] - supply.lost_ptr[cut.element]
-    start = np.repeat(supply.lost_ptr[cut.element] - np.concatenate([[0], np.cumsum(count)[:-1]]), count) if len(count) else count
+    start = (
+        np.repeat(supply.lost_ptr[cut.element] - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
+        if len(count)
+        else count
+    )
     case, node = np.repeat(cut.case, count), supply.lost[start + np.arange(len(start))].astype(np.int32)
     if search.any():
         more_case, more_node = _lost(
