@@ -21,6 +21,8 @@ _HOME = {
     "Status": "aurigrid.powerflow",
     "load": "aurigrid.io.load",
     "load_with_report": "aurigrid.io.load",
+    "OpfStatus": "aurigrid.opf",
+    "optimal_power_flow": "aurigrid.opf",
     "power_flow": "aurigrid.powerflow",
     "save": "aurigrid.io.folder",
     "security_analysis": "aurigrid.security",
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from aurigrid.model.network import Network
     from aurigrid.model.profiles import Profiles
     from aurigrid.model.scenarios import Scenarios
+    from aurigrid.opf import OpfStatus, optimal_power_flow
     from aurigrid.powerflow import Solution, Status, power_flow
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies

@@ -1,0 +1,243 @@
+"""The interior-point loop around `kkt`: lanes are filled with scenarios, stepped until their optimality conditions hold, and
+refilled, each on its own: what a lane computes does not depend on its neighbours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels.kkt import (
+    State,
+    add_branches,
+    add_nodes,
+    add_units,
+    advance,
+    close_system,
+    factorise,
+    gap,
+    lengths,
+    residuals,
+    spread,
+    step_of,
+)
+from aurigrid.kernels.simd import LANES
+
+Array = np.ndarray
+
+OPTIMAL, LIMIT, FAILED = 0, 1, 2
+"""Outcomes of a lane: optimality conditions met, iteration limit, numbers lost or no progress."""
+
+
+_PRIMAL, _DUAL, _REFINE = 1e-8, 1e-8, 2
+# share of the accepted complementarity below which the barrier is not lowered: it would only cost digits
+_LAST = 0.1
+
+
+class Job(NamedTuple):
+    """Scenarios to solve; tables have a row a scenario, or one for all.
+
+    Attributes:
+        need: (r, 2 n) fixed consumption, pu; hi, lo: (r, k) bounds of the units, pu; live: (r, k) 1 or 0.
+        linear, quadratic: (r, k) scaled costs; price: (q,) of breaking each inequality, 0 where it must hold.
+        out_ptr, out_branch: branches out of service in each scenario.
+        e, f: (r, n), x: (r, k), lam: (r, 2 n) where each scenario starts.
+        mu: (r, q) multipliers to start from, (0, 0) where there are none.
+    """
+
+    need: Array
+    hi: Array
+    lo: Array
+    live: Array
+    linear: Array
+    quadratic: Array
+    price: Array
+    out_ptr: Array
+    out_branch: Array
+    e: Array
+    f: Array
+    x: Array
+    lam: Array
+    mu: Array
+
+
+class Found(NamedTuple):
+    """Results: e, f (s, n), x (s, k), lam (s, 2 n), mu and excess (s, q), status (s,) int8, iterations (s,) int32."""
+
+    e: Array
+    f: Array
+    x: Array
+    lam: Array
+    mu: Array
+    excess: Array
+    status: Array
+    iterations: Array
+
+
+def make_state(n: int, m: int, k: int, q: int, n_up: int, n_pair: int) -> State:
+    """Allocate a tile for n nodes, m branches, k units, q inequalities, n_up upper blocks and n_pair pairs of nodes."""
+
+    def lanes(count: int, value: float = 0.0) -> Array:
+        return np.full(count * LANES, value)
+
+    return State(
+        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k), lanes(k, 1.0), lanes(k),
+        lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q), lanes(q), lanes(16 * n),
+        lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n), lanes(2 * n), lanes(k),
+        lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy_in(table, s, lane, to):
+    row = table[s if table.shape[0] > 1 else 0]
+    for x in range(len(row)):
+        to[x * LANES + lane] = row[x]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy_out(values, lane, row):
+    for x in range(len(row)):
+        row[x] = values[x * LANES + lane]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill(job, state, s, lane):
+    """Put a scenario into a lane; slacks and multipliers follow once the inequalities have values."""
+    _copy_in(job.need, s, lane, state.need)
+    _copy_in(job.hi, s, lane, state.hi)
+    _copy_in(job.lo, s, lane, state.lo)
+    _copy_in(job.live, s, lane, state.live)
+    _copy_in(job.linear, s, lane, state.linear)
+    _copy_in(job.quadratic, s, lane, state.quadratic)
+    _copy_in(job.e, s, lane, state.e)
+    _copy_in(job.f, s, lane, state.f)
+    _copy_in(job.x, s, lane, state.x)
+    _copy_in(job.lam, s, lane, state.lam)
+    on, z, mu, t, rho = state.on, state.z, state.mu, state.t, state.rho
+    for k in range(len(on) // LANES):
+        on[k * LANES + lane] = 1.0
+    for k in range(job.out_ptr[s], job.out_ptr[s + 1]):
+        on[job.out_branch[k] * LANES + lane] = 0.0
+    price = job.price
+    for q in range(len(price)):
+        at = q * LANES + lane
+        z[at], mu[at], t[at], rho[at] = 1.0, 0.1 * price[q] if price[q] > 0.0 else 1.0, 0.0, price[q]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _begin(job, state, s, lane, gamma, least):
+    """Slacks, multipliers and excesses of a lane that has just been filled."""
+    h, z, mu, t, rho = state.h, state.z, state.mu, state.t, state.rho
+    warm = job.mu.shape[0] > 0
+    row = job.mu[s if job.mu.shape[0] > 1 else 0] if warm else job.price
+    for q in range(len(h) // LANES):
+        at = q * LANES + lane
+        z[at] = max(-h[at], least)
+        mu[at] = gamma / z[at]
+        if warm:
+            mu[at] = max(row[q], mu[at])
+            z[at] = max(-h[at], gamma / mu[at])
+        if rho[at] > 0.0:
+            mu[at] = min(mu[at], 0.5 * rho[at])
+            t[at] = gamma / (rho[at] - mu[at])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take(state, found, s, lane):
+    _copy_out(state.e, lane, found.e[s])
+    _copy_out(state.f, lane, found.f[s])
+    _copy_out(state.x, lane, found.x[s])
+    _copy_out(state.lam, lane, found.lam[s])
+    _copy_out(state.mu, lane, found.mu[s])
+    _copy_out(state.t, lane, found.excess[s])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def assemble(nodes, branches, units, state, gamma):
+    """Evaluate everything at the present point and build the system."""
+    add_nodes(nodes, state, gamma)
+    add_branches(branches, state, gamma)
+    add_units(units, state, gamma)
+    close_system(nodes, state)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def optimise_range(
+    pattern, nodes, branches, units, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp
+):  # fmt: skip
+    """Solve the scenarios ``todo`` (int32 positions).
+
+    Args:
+        tol: largest broken balance and limit (relative), pu; tol_slope: largest gradient, for a multiplier of 1; tol_gap: sum
+            of slack times multiplier, in scaled cost.
+        limit: iterations a scenario may take; first_gamma, least: barrier and least slack at the start.
+        centre: share of the complementarity that a step aims at; damp: share of the way to a bound that it may go.
+    """
+    count = len(state.h) // LANES
+    scenario, done = np.full(LANES, -1, np.int32), np.ones(LANES, np.bool_)
+    empty, fresh = np.ones(LANES, np.bool_), np.zeros(LANES, np.bool_)
+    steps = np.zeros(LANES, np.int32)
+    gamma, room, look = np.ones(LANES), np.zeros(2 * LANES), np.zeros(4 * LANES)
+    primal, dual, longest = np.zeros(LANES), np.zeros(LANES), np.zeros(2 * LANES)
+    spare = np.zeros(len(state.rhs))
+    if len(todo) == 0:
+        return
+    for lane in range(LANES):
+        _fill(job, state, todo[0], lane)
+    waiting = 0
+    while True:
+        any_fresh = False
+        for lane in range(LANES):
+            if not done[lane]:
+                continue
+            if not empty[lane]:
+                _take(state, found, scenario[lane], lane)
+                empty[lane] = True
+            if waiting < len(todo):
+                scenario[lane] = todo[waiting]
+                waiting += 1
+                _fill(job, state, scenario[lane], lane)
+                done[lane], empty[lane], fresh[lane], steps[lane] = False, False, True, 0
+                any_fresh = True
+        if np.all(empty):
+            return
+        if any_fresh:
+            assemble(nodes, branches, units, state, gamma)
+            for lane in range(LANES):
+                if fresh[lane]:
+                    _begin(job, state, scenario[lane], lane, first_gamma, least)
+                    fresh[lane] = False
+        gap(state, room)
+        for lane in range(LANES):
+            gamma[lane] = max(centre * room[lane] / count, _LAST * tol_gap / count)
+        assemble(nodes, branches, units, state, gamma)
+        residuals(state, look)
+        for lane in range(LANES):
+            primal[lane], dual[lane] = 0.0, 0.0
+            if done[lane]:
+                continue
+            s = scenario[lane]
+            balance, broken, slope, size = (
+                look[lane], look[LANES + lane], look[2 * LANES + lane], look[3 * LANES + lane]
+            )  # fmt: skip
+            found.iterations[s] = steps[lane]
+            if not balance < 1e12:
+                found.status[s], done[lane] = FAILED, True
+            elif balance <= tol and broken <= tol and slope <= tol_slope * (1.0 + size) and room[lane] <= tol_gap:
+                found.status[s], done[lane] = OPTIMAL, True
+            elif steps[lane] >= limit:
+                found.status[s], done[lane] = LIMIT, True
+            steps[lane] += 1
+        if np.all(done):
+            continue
+        factorise(pattern, branches, state, _PRIMAL, _DUAL)
+        step_of(pattern, branches, state, spare, _REFINE)
+        spread(nodes, branches, units, state)
+        lengths(state, gamma, longest)
+        for lane in range(LANES):
+            if not done[lane]:
+                primal[lane] = min(1.0, damp / max(longest[lane], 1e-300))
+                dual[lane] = min(1.0, damp / max(longest[LANES + lane], 1e-300))
+        advance(state, primal, dual)

@@ -1,0 +1,360 @@
+"""`optimal_power_flow`: batched AC optimal power flow."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.errors import IssueList
+from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, make_state, optimise_range
+from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.tile import OFF, PQ
+from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.opf.problem import ACTIVE, GEN, LIMITS, SHORT, Problem, compile_problem
+from aurigrid.opf.residuals import Point, Residuals, residuals
+from aurigrid.opf.result import OptimalPowerFlow
+from aurigrid.opf.status import OpfStatus
+from aurigrid.powerflow.api import ensure_valid
+from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.grid import Grid, compile_grid
+from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw
+from aurigrid.powerflow.newton import in_turn, thread_count
+from aurigrid.powerflow.solution import Solution
+from aurigrid.powerflow.status import Status
+from aurigrid.powerflow.sums import node_sums
+from aurigrid.powerflow.supply import unsupplied
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_KEPT: weakref.WeakKeyDictionary[Grid, dict[float | None, Problem]] = weakref.WeakKeyDictionary()
+
+_TOL_PU, _TOL_GRADIENT, _GAP = 1e-7, 1e-6, 1e-6
+_FIRST_GAMMA, _LEAST_SLACK, _CENTRE, _DAMP = 1.0, 1.0, 0.1, 0.99995
+_FIXED_PU = 1e-9
+_SOFT_PU = 1e-5
+"""Missing power or broken limits of a soft problem below which a point counts as feasible, pu."""
+_VOLTAGE_PRICE = 10.0
+"""Price of a pu of voltage and of a radian, in those of a pu of power."""
+_TILES_A_TASK = 4
+
+_UNSUPPORTED = ("bus_out", "hvdc_out")
+
+
+def problem_of(net: Network, soft_price: float | None = None) -> Problem:
+    """The optimality system of a network, kept for as long as the network lives."""
+    grid = compile_grid(net, single_reference=True)
+    kept = _KEPT.setdefault(grid, {})
+    if soft_price not in kept:
+        kept[soft_price] = compile_problem(net, grid, soft_price)
+    return kept[soft_price]
+
+
+def optimal_power_flow(
+    net: Network,
+    scenarios: Scenarios | None = None,
+    *,
+    gen_p_max_mw: Array | None = None,
+    soft: bool = False,
+    soft_price: float = 10_000.0,
+    warm_start: OptimalPowerFlow | None = None,
+    max_iterations: int = 150,
+    threads: int | None = None,
+) -> OptimalPowerFlow:
+    """Find the operating point of least cost of every scenario, in full AC.
+
+    Units choose active and reactive power within their limits (``gen_p_mw`` and ``gen_v_pu`` of the scenarios are not used);
+    voltages, branch flows at both ends (MVA) and angle differences keep their limits. Loads, outages and shunts are the
+    scenario's. Every scenario ends in a labelled point: where none keeps all limits, the one of least violation is given,
+    with what is missing at each bus. Voltage-dependent loads are taken at 1 pu, HVDC links at their set-points, and of
+    capability curves the box q_min to q_max.
+
+    Args:
+        net: the network.
+        scenarios: n conditions of it; the network as it is where absent.
+        gen_p_max_mw: (n, n_gen) or (n_gen,) what units can give (wind and sun), MW; it lowers p_max_mw.
+        soft: let balances and limits be broken at a price from the start; else only where no feasible point is found.
+        soft_price: price of missing or unusable power and of overload, currency/MWh; voltages and angles cost ten times that
+            for a pu or a radian.
+        warm_start: start each scenario from the point of this result in the same place (or from its only one).
+        max_iterations: interior-point iterations a scenario may take.
+        threads: threads to use; all CPUs this process may use where absent.
+
+    Returns:
+        n results with prices and a certificate.
+
+    Raises:
+        InputError: an invalid network, costs that are not convex, scenarios of another network, shapes or options that
+            do not fit.
+    """
+    sc = scenarios if scenarios is not None else Scenarios.base(net)
+    limit = _check(net, sc, gen_p_max_mw, soft_price, warm_start, max_iterations, threads)
+    run = _Run(net, sc, limit, max_iterations, thread_count(threads), warm_start)
+    if soft:
+        return run.result(run.solve(soft_price))
+    raw = run.solve(None)
+    failed = np.flatnonzero(raw.code != OPTIMAL)
+    if failed.size:
+        part = limit if limit is None or len(limit) == 1 else limit[failed]
+        again = _Run(net, sc[failed], part, max_iterations, run.threads, None).solve(soft_price)
+        raw = _embedded(raw, again, failed)
+    return run.result(raw)
+
+
+def _check(
+    net: Network, sc: Scenarios, limit: Array | None, price: float, warm: OptimalPowerFlow | None, most: int, threads: int | None
+) -> Array | None:  # fmt: skip
+    """Refuse what makes no sense; returns the availabilities as (n or 1, n_gen), MW."""
+    issues = IssueList()
+    if sc.net is not net and sc.net.digest != net.digest:
+        issues.add("scenarios", "", "belong to another network", hint="build them with this one")
+    for name in _UNSUPPORTED:
+        if len(getattr(sc, name).idx):
+            issues.add("scenarios", name, "is not supported by optimal power flow",
+                       hint="give the outages of the branches and units at the bus")  # fmt: skip
+    if not price > 0:
+        issues.add("optimal_power_flow", "soft_price", f"is {price}", hint="give a positive price per MWh")
+    if most < 1:
+        issues.add("optimal_power_flow", "max_iterations", f"is {most}", hint="give at least 1")
+    if threads is not None and threads < 1:
+        issues.add("optimal_power_flow", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs")
+    if warm is not None and (warm.problem.grid.net is not net or warm.n not in (1, sc.n)):
+        issues.add("optimal_power_flow", "warm_start", "does not fit", hint="give a result of this network with 1 or n rows")
+    given = None
+    if limit is not None:
+        given = np.atleast_2d(np.asarray(limit, float))
+        if given.shape not in ((1, net.n_gen), (sc.n, net.n_gen)):
+            issues.add("optimal_power_flow", "gen_p_max_mw", f"has shape {np.shape(limit)}",
+                       hint=f"give ({net.n_gen},) or ({sc.n}, {net.n_gen})")  # fmt: skip
+        elif np.isnan(given).any():
+            issues.add("optimal_power_flow", "gen_p_max_mw", "holds NaN", hint="give a number for every unit")
+    issues.raise_if_any()
+    ensure_valid(net)
+    return given
+
+
+@dataclass(frozen=True, eq=False)
+class _Raw:
+    """Points as the solver left them: see `Point` for the arrays; code (n,) is the kernel's outcome."""
+
+    problem: Problem
+    v: Array
+    x: Array
+    lam: Array
+    mu: Array
+    excess: Array
+    code: Array
+    iterations: Array
+    judged: Residuals
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The scenarios of one call, turned into the kernels' terms once for each form of the problem."""
+
+    net: Network
+    sc: Scenarios
+    available: Array | None
+    max_iterations: int
+    threads: int
+    warm: OptimalPowerFlow | None
+
+    def solve(self, soft_price: float | None) -> _Raw:
+        """Solve all scenarios in one form of the problem, and judge the points."""
+        problem = problem_of(self.net, soft_price)
+        grid, n = problem.grid, self.sc.n
+        cases = Cases.of(self.sc)
+        off = unsupplied(grid, cases)
+        need, live, lo, hi, on = self._conditions(problem, cases, off)
+        injection, order = problem.injection, grid.pattern.order
+        fixed = np.isfinite(lo) & (hi - lo < _FIXED_PU)
+        given, free = np.where(fixed & live, lo, 0.0), live & ~fixed
+        flat = np.stack([need.real, need.imag], 2).reshape(n, -1)
+        flat -= node_sums(2 * injection.node + injection.axis, given, 2 * grid.n_node)
+        out_ptr, out_row = _pointers(on)
+        job = Job(
+            np.ascontiguousarray(flat.reshape(n, -1, 2)[:, order].reshape(n, -1)), np.where(free, hi, 0.0),
+            np.where(free, lo, 0.0), free.astype(float), problem.units.linear[None].copy(),
+            problem.units.quadratic[None].copy(), _prices(problem, soft_price), out_ptr, out_row,
+            *self._start(problem, lo, hi),
+        )  # fmt: skip
+        found = self._run(problem, job, n)
+        v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
+        v[:, order] = found.e + 1j * found.f
+        lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
+        x = np.where(free, found.x, given)
+        # the bounds of what cannot move are no inequalities
+        mu = found.mu
+        for name in ("upper", "lower"):
+            mine = problem.kind == LIMITS.index(name)
+            mu[:, mine] *= free[:, problem.element[mine]]
+        point = Point(
+            v, x, need, free, on, lo, hi, problem.units.linear[None], problem.units.quadratic[None], lam, mu, found.excess
+        )
+        with np.errstate(invalid="ignore", over="ignore"):
+            judged = residuals(problem, point)
+        return _Raw(problem, v, x, lam, mu, found.excess, found.status, found.iterations, judged)
+
+    def _conditions(self, problem: Problem, cases: Cases, off: Pairs) -> tuple[Array, Array, Array, Array, Array]:
+        """Consumption (n, n_node) complex, pu; live (n, k); bounds (n, k); branches in service (n, m)."""
+        grid, net, sc, n = problem.grid, self.net, self.sc, self.sc.n
+        base, injection = grid.base_mva, problem.injection
+        inj = Injections.of(grid, sc)
+        load_on = np.repeat(net.load.in_service[None], n, 0)
+        pairs = cases.pairs("load")
+        load_on[pairs.case, pairs.element] = False
+        node = grid.node_of_bus[net.load.bus]
+        p, q = np.asarray(inj.load_p), np.asarray(inj.load_q)
+        need = node_sums(node, np.where(load_on, p, 0.0), grid.n_node) + 1j * node_sums(
+            node, np.where(load_on, q, 0.0), grid.n_node
+        )
+        dc = net.hvdc
+        if len(dc):
+            sent, arriving = hvdc_arriving_mw(net, np.broadcast_to(inj.hvdc_p, (n, len(dc))))
+            for bus, mw, mvar in ((dc.from_bus, sent, dc.q_from_mvar), (dc.to_bus, arriving, dc.q_to_mvar)):
+                need -= node_sums(grid.node_of_bus[bus], (mw + 1j * mvar) * grid.hvdc_on, grid.n_node)
+        need = need / base
+        dead = np.zeros((n, grid.n_node), bool)
+        dead[:, grid.kind == OFF] = True
+        dead[off.case, off.element] = True
+        need[dead] = 0.0
+        if sc.shunt_step is not None and len(net.shunt):
+            # a step of a shunt is taken as the power that it gives at 1 pu
+            change = (np.broadcast_to(sc.shunt_step, (n, len(net.shunt))) - net.shunt.step) * net.shunt.in_service / base
+            need += node_sums(grid.node_of_bus[net.shunt.bus], change * (net.shunt.g_mw - 1j * net.shunt.b_mvar), grid.n_node)
+        live = ~dead[:, injection.node]
+        pairs = cases.pairs("gen")
+        if len(pairs.case):
+            gone = np.zeros((n, net.n_gen), bool)
+            gone[pairs.case, pairs.element] = True
+            of_gen = injection.owner == GEN
+            live[:, of_gen] &= ~gone[:, injection.element[of_gen]]
+        lo, hi = np.repeat(injection.lo[None], n, 0), np.repeat(injection.hi[None], n, 0)
+        if self.available is not None:
+            mine = np.flatnonzero((injection.owner == GEN) & (injection.axis == ACTIVE))
+            top = np.broadcast_to(self.available, (n, net.n_gen))[:, injection.element[mine]] / base
+            hi[:, mine] = np.minimum(hi[:, mine], np.maximum(top, 0.0))
+            lo[:, mine] = np.minimum(lo[:, mine], hi[:, mine])
+        on = np.ones((n, len(problem.branch)), bool)
+        pairs = cases.pairs("branch")
+        row = problem.row_of[pairs.element]
+        on[pairs.case[row >= 0], row[row >= 0]] = False
+        a, b = grid.from_node[problem.branch], grid.to_node[problem.branch]
+        on &= ~(dead[:, a] | dead[:, b])
+        return need, live, lo, hi, on
+
+    def _start(self, problem: Problem, lo: Array, hi: Array) -> tuple[Array, ...]:
+        """e, f, x, lam and mu from which scenarios start: flat and in the middle, or from a neighbour."""
+        grid, size = problem.grid, problem.grid.n_node
+        if self.warm is not None and self.warm.problem is problem:
+            warm = self.warm
+            v = warm.solution.v[:, grid.pattern.order]
+            lam = np.stack([warm.lam.real, warm.lam.imag], 2)[:, grid.pattern.order].reshape(warm.n, -1)
+            return v.real.copy(), v.imag.copy(), warm.x.copy(), lam, warm.mu.copy()
+        low, high = np.isfinite(lo), np.isfinite(hi)
+        at_low, at_high = np.where(low, lo, 0.0), np.where(high, hi, 0.0)
+        middle = np.where(low & high, 0.5 * (at_low + at_high), at_low + at_high)
+        return np.ones((1, size)), np.zeros((1, size)), middle, np.zeros((1, 2 * size)), np.zeros((0, 0))
+
+    def _run(self, problem: Problem, job: Job, n: int) -> Found:
+        grid = problem.grid
+        size, k, q = grid.n_node, problem.injection.count, problem.n_limit
+        found = Found(
+            np.full((n, size), np.nan), np.full((n, size), np.nan), np.zeros((n, k)), np.zeros((n, 2 * size)), np.zeros((n, q)),
+            np.zeros((n, q)), np.full(n, FAILED, np.int8), np.zeros(n, np.int32),
+        )  # fmt: skip
+        typical = np.abs(job.need[:, 0::2]).sum(1).mean()
+        gap = _GAP * max(1.0, float(typical))
+        step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (self.threads * LANES)) * LANES))
+        tasks = [np.arange(a, min(a + step, n), dtype=np.int32) for a in range(0, n, step)]
+
+        def work(todo: Array) -> None:
+            state = make_state(size, len(problem.branch), k, q, grid.pattern.n_upper, len(problem.branches.upper))
+            optimise_range(
+                grid.pattern, problem.nodes, problem.branches, problem.units, job, state, found, todo, _TOL_PU, _TOL_GRADIENT,
+                gap, self.max_iterations, _FIRST_GAMMA, _LEAST_SLACK, _CENTRE, _DAMP,
+            )  # fmt: skip
+
+        in_turn(self.threads, work, tasks)
+        return found
+
+    def result(self, raw: _Raw) -> OptimalPowerFlow:
+        """Label the points and put them into the users' terms."""
+        problem, x, judged, net, sc = raw.problem, raw.x, raw.judged, self.net, self.sc
+        grid, injection, n = problem.grid, problem.injection, sc.n
+        soft = injection.owner >= SHORT
+        missing = np.abs(x[:, soft]).max(1, initial=0.0)
+        status = np.full(n, OpfStatus.FAILED, np.int8)
+        status[raw.code == LIMIT] = OpfStatus.ITERATION_LIMIT
+        good = raw.code == OPTIMAL
+        status[good] = OpfStatus.OPTIMAL
+        status[good & ((missing > _SOFT_PU) | (judged.violation > _SOFT_PU))] = OpfStatus.INFEASIBLE
+        failed = status == OpfStatus.FAILED
+        cost = problem.constant + (injection.linear * x + injection.quadratic * x**2)[:, ~soft].sum(1)
+        off = unsupplied(grid, Cases.of(sc))
+        v = raw.v.copy()
+        v[:, grid.kind == OFF] = np.nan
+        v[off.case, off.element] = np.nan
+        v[failed], cost[failed] = np.nan, np.nan
+        rows = np.flatnonzero((injection.owner == GEN) & (injection.axis == ACTIVE))
+        p = np.zeros((net.n_gen, n))
+        np.add.at(p, injection.element[rows], np.nan_to_num(x[:, rows]).T)
+        size = np.abs(v)[:, grid.node_of_bus[net.gen.bus]]
+        points = sc.replace(gen_p_mw=p.T * grid.base_mva, gen_v_pu=np.where(size > 0, size, net.gen.v_set_pu))
+        n_held = int(np.sum(grid.rows.kind != PQ))
+        flow_status = np.where(failed, Status.DIVERGED, Status.CONVERGED).astype(np.int8)
+        flow_status[np.setdiff1d(off.case, np.flatnonzero(failed))] = Status.ISLANDED
+        solution = Solution(
+            grid, Cases.of(points), flow_status, raw.iterations, np.where(failed, np.nan, judged.balance), v,
+            np.zeros((n, n_held), np.int8), np.zeros((n, n_held)), np.zeros((n, grid.n_island)), off, "opf",
+        )  # fmt: skip
+        return OptimalPowerFlow(
+            problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess
+        )
+
+
+def _pointers(on: Array) -> tuple[Array, Array]:
+    """Compressed rows of the branches that are out."""
+    case, row = np.nonzero(~on)
+    ptr = np.zeros(len(on) + 1, np.int32)
+    np.cumsum(np.bincount(case, minlength=len(on)), out=ptr[1:])
+    return ptr, row.astype(np.int32)
+
+
+def _prices(problem: Problem, soft_price: float | None) -> Array:
+    """(n_limit,) scaled price of breaking each inequality, 0 where it must hold."""
+    price = np.zeros(problem.n_limit)
+    if soft_price is None:
+        return price
+    unit = soft_price * problem.grid.base_mva * problem.scale
+    rate = problem.grid.net.branch.rate_mva / problem.grid.base_mva
+    for k, name in enumerate(LIMITS):
+        mine = problem.kind == k
+        if name.startswith("flow"):
+            # h = (s / rate)^2 - 1 is about twice the overload over the rating
+            price[mine] = 0.5 * unit * rate[problem.element[mine]]
+        elif name.startswith(("v_", "angle")):
+            price[mine] = _VOLTAGE_PRICE * unit
+    return price
+
+
+def _embedded(hard: _Raw, soft: _Raw, which: Array) -> _Raw:
+    """Points of the hard problem in the terms of the soft one, those of ``which`` replaced by the soft problem's."""
+    n, problem = len(hard.code), soft.problem
+    # injections come first in both, inequalities are told by their kind and element
+    width = np.int64(max(problem.injection.count, problem.grid.net.n_branch, problem.grid.n_node) + 1)
+    place = np.searchsorted(
+        problem.kind * width + problem.element, hard.problem.kind * width + hard.problem.element
+    )  # fmt: skip
+    x = np.zeros((n, problem.injection.count))
+    mu, excess = np.zeros((n, problem.n_limit)), np.zeros((n, problem.n_limit))
+    x[:, : hard.x.shape[1]], mu[:, place] = hard.x, hard.mu
+    x[which], mu[which], excess[which] = soft.x, soft.mu, soft.excess
+    v, lam, code, iterations = hard.v.copy(), hard.lam.copy(), hard.code.copy(), hard.iterations.copy()
+    v[which], lam[which], code[which] = soft.v, soft.lam, soft.code
+    iterations[which] += soft.iterations
+    hard.judged.put(which, soft.judged)
+    return _Raw(problem, v, x, lam, mu, excess, code, iterations, hard.judged)

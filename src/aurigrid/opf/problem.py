@@ -1,0 +1,258 @@
+"""From a Network to the optimality system's tables: limits, units and costs in per unit, in elimination order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.errors import IssueList
+from aurigrid.kernels.kkt import Branches, Nodes, Units
+from aurigrid.kernels.tile import OFF, REF
+from aurigrid.model.network import Network
+from aurigrid.powerflow.grid import Grid
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+ACTIVE, REACTIVE = 0, 1
+GEN, STORAGE, COMPENSATOR, SHORT, EXCESS = 0, 1, 2, 3, 4
+"""What an injection belongs to; SHORT and EXCESS are power that a soft problem may invent or drop at a price, by node."""
+_FIXED_PU = 1e-9
+_WHOLE_TURN_DEG = 179.0
+
+
+@dataclass(frozen=True, eq=False)
+class Injection:
+    """The free injections, one row each: a unit's active power (a segment of it, where its cost is piecewise linear), its
+    reactive power, or the power that a soft problem may add or drop at a node.
+
+    Attributes:
+        owner: (k,) `GEN`, `STORAGE`, `COMPENSATOR`, `SHORT` or `EXCESS`; element (k,): its position there, or its node.
+        axis: (k,) `ACTIVE` or `REACTIVE`; node (k,) caller's node.
+        lo, hi: (k,) bounds, pu; linear, quadratic: (k,) cost by pu and pu^2, currency/h.
+        segment: (k,) number of the cost segment, 0 for the first or only one.
+    """
+
+    owner: Array
+    element: Array
+    axis: Array
+    node: Array
+    lo: Array
+    hi: Array
+    linear: Array
+    quadratic: Array
+    segment: Array
+
+    @property
+    def count(self) -> int:
+        return len(self.owner)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What all scenarios of a network share.
+
+    Attributes:
+        grid: the electrical problem of the power flow.
+        nodes, branches, units: the kernels' tables.
+        branch: (m,) the network's branch of each row of ``branches``; row_of (n_branch,): its inverse, -1 for none.
+        injection: the rows of ``units``.
+        fixed: (k,) bool, injections whose bounds coincide: constants.
+        n_limit: inequalities; kind (n_limit,) and element (n_limit,): see `LIMITS`.
+        constant: cost that does not depend on anything, currency/h.
+        scale: scaled cost for a currency/h.
+    """
+
+    grid: Grid
+    nodes: Nodes
+    branches: Branches
+    units: Units
+    branch: Array
+    row_of: Array
+    injection: Injection
+    n_limit: int
+    kind: Array
+    element: Array
+    constant: float
+    scale: float
+
+
+LIMITS = ("v_max", "v_min", "flow_from", "flow_to", "angle_max", "angle_min", "upper", "lower")
+"""Kinds of inequality; elements are nodes, branches, or injections."""
+
+
+class _Limits:
+    """Numbers inequalities as they are found."""
+
+    def __init__(self) -> None:
+        self.kind: list[Array] = []
+        self.element: list[Array] = []
+        self.count = 0
+
+    def add(self, kind: str, element: Array, present: Array) -> Array:
+        """(len(present),) int32 numbers of the inequalities, -1 where there is none."""
+        number = np.full(len(present), -1, np.int32)
+        number[present] = self.count + np.arange(int(present.sum()), dtype=np.int32)
+        self.kind.append(np.full(int(present.sum()), LIMITS.index(kind)))
+        self.element.append(element[present])
+        self.count += int(present.sum())
+        return number
+
+
+def compile_problem(net: Network, grid: Grid, soft_price: float | None) -> Problem:
+    """The optimality system of a network.
+
+    Args:
+        soft_price: price of power that is missing or dropped at a node, currency/MWh; None where balances must hold.
+    """
+    _check(net)
+    order, position = grid.pattern.order, grid.pattern.position
+    limits = _Limits()
+    injection, constant = _injections(net, grid, soft_price)
+    marginal = np.abs(injection.linear + 2 * injection.quadratic * np.clip(0.0, injection.lo, injection.hi))
+    of_units = (injection.owner <= COMPENSATOR) & (marginal > 0)
+    scale = 1.0 / float(np.median(marginal[of_units])) if of_units.any() else 1.0
+    nodes = _nodes(net, grid, limits)
+    branches, branch, row_of = _branches(net, grid, limits)
+    bounded_hi, bounded_lo = np.isfinite(injection.hi), np.isfinite(injection.lo)
+    number = np.arange(injection.count)
+    units = Units(
+        (2 * position[injection.node] + injection.axis).astype(np.int32), injection.quadratic * scale, injection.linear * scale,
+        limits.add("upper", number, bounded_hi), limits.add("lower", number, bounded_lo),
+    )  # fmt: skip
+    return Problem(
+        grid, nodes, branches, units, branch, row_of, injection, limits.count, np.concatenate(limits.kind).astype(np.int8),
+        np.concatenate(limits.element).astype(np.int32), constant, scale,
+    )  # fmt: skip
+
+
+def _check(net: Network) -> None:
+    issues = IssueList()
+    point = net.cost_point
+    for g in np.unique(point.gen):
+        rows = np.flatnonzero(point.gen == g)
+        rows = rows[np.argsort(point.p_mw[rows], kind="stable")]
+        slope = np.diff(point.cost_per_h[rows]) / np.diff(point.p_mw[rows])
+        if len(rows) < 2 or (np.diff(slope) < -1e-9 * np.abs(slope).max(initial=1.0)).any():
+            issues.add("cost_point", "cost_per_h", "does not rise ever more steeply", ids=[str(net.gen.id[g])],
+                       hint="optimal power flow needs convex costs")  # fmt: skip
+    bad = net.gen.in_service & (net.gen.cost_c2_per_mw2h < 0)
+    if bad.any():
+        issues.add("gen", "cost_c2_per_mw2h", "is negative", ids=[str(x) for x in net.gen.id[bad]],
+                   hint="optimal power flow needs convex costs")  # fmt: skip
+    issues.raise_if_any()
+
+
+def _nodes(net: Network, grid: Grid, limits: _Limits) -> Nodes:
+    bus, order, n = net.bus, grid.pattern.order, grid.n_node
+    looked = bus.in_service & ~bus.is_star
+    v_hi, v_lo = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(v_hi, grid.node_of_bus[looked], bus.v_max_pu[looked])
+    np.maximum.at(v_lo, grid.node_of_bus[looked], bus.v_min_pu[looked])
+    fixed = np.where(grid.kind == OFF, 2, np.where(grid.kind == REF, 1, 0)).astype(np.int8)
+    shunt = grid.shunt_y.copy()
+    loop = (grid.from_node >= 0) & (grid.from_node == grid.to_node)
+    np.add.at(shunt, grid.from_node[loop], grid.y_branch[loop].view(complex).sum(1))
+    alive = grid.kind[order] != OFF
+    v_hi, v_lo = v_hi[order], v_lo[order]
+    return Nodes(
+        fixed[order], shunt.real[order], shunt.imag[order], np.where(np.isfinite(v_hi), v_hi, 10.0),
+        np.where(np.isfinite(v_lo), v_lo, 0.0),
+        limits.add("v_max", order, np.isfinite(v_hi) & alive), limits.add("v_min", order, (v_lo > 0) & alive),
+    )  # fmt: skip
+
+
+def _branches(net: Network, grid: Grid, limits: _Limits) -> tuple[Branches, Array, Array]:
+    t, pattern = net.branch, grid.pattern
+    use = (grid.from_node >= 0) & (grid.from_node != grid.to_node)
+    use &= grid.kind[np.maximum(grid.from_node, 0)] != OFF
+    branch = np.flatnonzero(use)
+    row_of = np.full(net.n_branch, -1, np.int32)
+    row_of[branch] = np.arange(len(branch))
+    i, j = pattern.position[grid.from_node[branch]], pattern.position[grid.to_node[branch]]
+    low, high = np.minimum(i, j), np.maximum(i, j)
+    key = np.repeat(np.arange(pattern.n, dtype=np.int64), np.diff(pattern.up_ptr)) * pattern.n + pattern.up_idx
+    pair, place = np.unique(low.astype(np.int64) * pattern.n + high, return_inverse=True)
+    upper = np.searchsorted(key, pair).astype(np.int32)
+    rate = t.rate_mva[branch] / grid.base_mva
+    rated = np.isfinite(rate) & (rate > 0)
+    with np.errstate(divide="ignore"):
+        limit = np.where(rated, 1.0 / rate**2, 0.0)
+    hi, lo = t.angle_max_deg[branch], t.angle_min_deg[branch]
+    hi_r, lo_r = np.deg2rad(hi), np.deg2rad(lo)
+    angle = np.column_stack([-np.sin(hi_r), np.cos(hi_r), np.sin(lo_r), -np.cos(lo_r)])
+    return (
+        Branches(
+            i.astype(np.int32), j.astype(np.int32), place.astype(np.int32), (i > j).astype(np.int8), upper,
+            (pair // pattern.n).astype(np.int32), (pair % pattern.n).astype(np.int32), np.ascontiguousarray(grid.y_branch[branch]),
+            limit, limits.add("flow_from", branch, rated), limits.add("flow_to", branch, rated), angle,
+            limits.add("angle_max", branch, hi < _WHOLE_TURN_DEG), limits.add("angle_min", branch, lo > -_WHOLE_TURN_DEG),
+        ),
+        branch,
+        row_of,
+    )  # fmt: skip
+
+
+def _injections(net: Network, grid: Grid, soft_price: float | None) -> tuple[Injection, float]:
+    """All free injections, and the cost that no decision changes, currency/h."""
+    base = grid.base_mva
+    rows: list[tuple[Any, ...]] = []
+    constant = 0.0
+    curves = {int(g): np.flatnonzero(net.cost_point.gen == g) for g in np.unique(net.cost_point.gen)}
+    gen = net.gen
+    for g in np.flatnonzero(gen.in_service & (grid.kind[grid.node_of_bus[gen.bus]] != OFF)).tolist():
+        node = int(grid.node_of_bus[gen.bus[g]])
+        lo, hi = gen.p_min_mw[g] / base, gen.p_max_mw[g] / base
+        if g in curves:
+            segments, at_start = _segments(net, curves[g], lo * base, hi * base)
+            constant += at_start
+            rows += [
+                (GEN, g, ACTIVE, node, a / base, b / base, slope * base, 0.0, s)
+                for s, (a, b, slope) in enumerate(segments)
+            ]
+        else:
+            constant += gen.cost_c0_per_h[g]
+            c1, c2 = gen.cost_c1_per_mwh[g] * base, gen.cost_c2_per_mw2h[g] * base**2
+            rows.append((GEN, g, ACTIVE, node, lo, hi, c1, c2, 0))
+        rows.append((GEN, g, REACTIVE, node, gen.q_min_mvar[g] / base, gen.q_max_mvar[g] / base, 0.0, 0.0, 0))
+    store = net.storage
+    for k in np.flatnonzero(store.in_service & (grid.kind[grid.node_of_bus[store.bus]] != OFF)).tolist():
+        node = int(grid.node_of_bus[store.bus[k]])
+        rows.append((STORAGE, k, ACTIVE, node, store.p_min_mw[k] / base, store.p_max_mw[k] / base, 0.0, 0.0, 0))
+        rows.append((STORAGE, k, REACTIVE, node, store.q_min_mvar[k] / base, store.q_max_mvar[k] / base, 0.0, 0.0, 0))
+    svc = net.compensator
+    for k in np.flatnonzero(svc.in_service & (grid.kind[grid.node_of_bus[svc.bus]] != OFF)).tolist():
+        node = int(grid.node_of_bus[svc.bus[k]])
+        rows.append((COMPENSATOR, k, REACTIVE, node, svc.q_min_mvar[k] / base, svc.q_max_mvar[k] / base, 0.0, 0.0, 0))
+    if soft_price is not None:
+        for node in np.flatnonzero(grid.kind != OFF).tolist():
+            for axis in (ACTIVE, REACTIVE):
+                rows.append((SHORT, node, axis, node, 0.0, np.inf, soft_price * base, 0.0, 0))
+                rows.append((EXCESS, node, axis, node, -np.inf, 0.0, -soft_price * base, 0.0, 0))
+    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in range(9)]
+    kinds = (np.int8, np.int32, np.int8, np.int32, float, float, float, float, np.int32)
+    return Injection(*(np.array(c, kind) for c, kind in zip(columns, kinds, strict=True))), float(constant)
+
+
+def _segments(net: Network, rows: Array, lo: float, hi: float) -> tuple[list[tuple[float, float, float]], float]:
+    """Pieces (from, to, slope) of a convex curve between two powers, MW; they add up to the output. And the cost at ``lo``.
+
+    The first piece carries the lower bound, each other one runs from 0 to its width; convexity fills them in order.
+    """
+    point = net.cost_point
+    rows = rows[np.argsort(point.p_mw[rows], kind="stable")]
+    p, cost = point.p_mw[rows], point.cost_per_h[rows]
+    slope = np.diff(cost) / np.diff(p)
+    edges = np.concatenate([[min(lo, p[0])], p[1:-1], [max(hi, p[-1])]])
+    pieces: list[tuple[float, float, float]] = []
+    for a, b, s in zip(edges[:-1], edges[1:], slope, strict=True):
+        a, b = max(a, lo), min(b, hi)
+        if b > a:
+            pieces.append((a, b, float(s)) if not pieces else (0.0, b - a, float(s)))
+    if not pieces:
+        pieces = [(lo, hi, float(slope[0]))]
+    at = int(np.clip(np.searchsorted(p, pieces[0][0], side="right") - 1, 0, len(slope) - 1))
+    start = float(cost[at] + slope[at] * (pieces[0][0] - p[at]))
+    # the first piece costs slope * x from zero: its cost at its lower end is taken off again
+    return pieces, start - pieces[0][0] * pieces[0][2]

@@ -1,0 +1,148 @@
+"""`OptimalPowerFlow`: optimal operating points of a batch of scenarios, with prices and a certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aurigrid.opf.problem import ACTIVE, EXCESS, GEN, LIMITS, REACTIVE, SHORT, STORAGE, Problem
+from aurigrid.opf.residuals import Residuals
+from aurigrid.opf.status import OpfStatus
+from aurigrid.powerflow.solution import Solution
+
+if TYPE_CHECKING:
+    from aurigrid.model.scenarios import Scenarios
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class OptimalPowerFlow:
+    """Optimal power flows of n scenarios.
+
+    Attributes:
+        objective: (n,) cost of the units in currency/h, power that is missing or dropped not included.
+        status: (n,) int8 `OpfStatus`; iterations: (n,) int32.
+        residuals: the certificate, see `aurigrid.opf.residuals`.
+        scenarios: the points as scenarios (dispatch and voltage set-points), ready for a power flow or a security analysis.
+        solution: the points as a power flow's solution: voltages, flows, losses.
+        x: (n, k) free injections, pu, in the order of ``problem.injection``; lam: (n, n_node) complex multipliers of the
+            balances and mu: (n, n_limit) of the inequalities, in scaled cost.
+        excess: (n, n_limit) by which soft limits are broken, as the solver scales them.
+    """
+
+    problem: Problem
+    objective: Array
+    status: Array
+    iterations: Array
+    residuals: Residuals
+    scenarios: Scenarios
+    solution: Solution
+    x: Array
+    lam: Array
+    mu: Array
+    excess: Array
+
+    @property
+    def n(self) -> int:
+        return len(self.status)
+
+    @property
+    def kkt_residual(self) -> Array:
+        """(n,) largest residual of the optimality conditions, recomputed in float64."""
+        return self.residuals.kkt
+
+    @property
+    def max_violation_pu(self) -> Array:
+        """(n,) largest broken balance or limit, pu or rad, power that a soft problem invents not counted as broken."""
+        return np.maximum(self.residuals.balance, self.residuals.violation)
+
+    def _units(self, owner: int, axis: int, size: int) -> Array:
+        rows = np.flatnonzero((self.problem.injection.owner == owner) & (self.problem.injection.axis == axis))
+        out = np.zeros((size, self.n))
+        np.add.at(out, self.problem.injection.element[rows], self.x[:, rows].T)
+        out = out.T * self.problem.grid.base_mva
+        out[self.status == OpfStatus.FAILED] = np.nan
+        return out
+
+    @cached_property
+    def gen_p_mw(self) -> Array:
+        """(n, n_gen) active power of units, MW; 0 out of service."""
+        return self._units(GEN, ACTIVE, self.problem.grid.net.n_gen)
+
+    @cached_property
+    def gen_q_mvar(self) -> Array:
+        """(n, n_gen) reactive power of units, Mvar; 0 out of service."""
+        return self._units(GEN, REACTIVE, self.problem.grid.net.n_gen)
+
+    @cached_property
+    def storage_p_mw(self) -> Array:
+        """(n, n_storage) active power of storage, MW, positive when it feeds the grid."""
+        return self._units(STORAGE, ACTIVE, len(self.problem.grid.net.storage))
+
+    def _by_bus(self, values: Array) -> Array:
+        """(n, n_node) -> (n, n_bus): a node's value at its first bus, 0 at the others."""
+        grid = self.problem.grid
+        _, first = np.unique(grid.node_of_bus, return_index=True)
+        out = np.zeros((self.n, grid.net.n_bus))
+        out[:, first] = values
+        return out
+
+    @cached_property
+    def short_mw(self) -> Array:
+        """(n, n_bus) active power that is missing (positive) or cannot be used (negative), MW; 0 where balances are hard."""
+        n = self.problem.grid.n_node
+        return self._by_bus(self._units(SHORT, ACTIVE, n) + self._units(EXCESS, ACTIVE, n))
+
+    @cached_property
+    def short_mvar(self) -> Array:
+        """(n, n_bus) reactive power that is missing (positive) or cannot be absorbed (negative), Mvar."""
+        n = self.problem.grid.n_node
+        return self._by_bus(self._units(SHORT, REACTIVE, n) + self._units(EXCESS, REACTIVE, n))
+
+    @property
+    def slack_mw(self) -> Array:
+        """(n,) sum of missing and unusable active power, MW."""
+        return np.abs(self.short_mw).sum(1)
+
+    @property
+    def slack_mvar(self) -> Array:
+        """(n,) sum of missing and unabsorbed reactive power, Mvar."""
+        return np.abs(self.short_mvar).sum(1)
+
+    @cached_property
+    def price_per_mwh(self) -> Array:
+        """(n, n_bus) locational marginal prices: cost of one more MW of consumption at each bus, currency/MWh."""
+        grid = self.problem.grid
+        return np.real(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+
+    @cached_property
+    def price_per_mvarh(self) -> Array:
+        """(n, n_bus) cost of one more Mvar of consumption at each bus, currency/Mvarh."""
+        grid = self.problem.grid
+        return np.imag(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+
+    def binding(self, scenario: int, least: float = 1e-4) -> list[dict[str, Any]]:
+        """Limits that bind in one scenario, dearest first: kind, element, multiplier (scaled) and excess."""
+        order = np.argsort(-self.mu[scenario])
+        found = []
+        for q in order[self.mu[scenario, order] > least].tolist():
+            kind, element = LIMITS[self.problem.kind[q]], int(self.problem.element[q])
+            if kind in ("upper", "lower"):
+                owner, axis = self.problem.injection.owner[element], self.problem.injection.axis[element]
+                if owner != GEN:
+                    continue
+                kind = f"{'p' if axis == ACTIVE else 'q'}_{'max' if kind == 'upper' else 'min'}"
+                element = int(self.problem.injection.element[element])
+            found.append(
+                {"kind": kind, "element": element, "multiplier": float(self.mu[scenario, q]),
+                 "excess": float(self.excess[scenario, q])}
+            )  # fmt: skip
+        return found
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{np.sum(self.status == s)} {s.meaning}" for s in OpfStatus if (self.status == s).any())
+        return f"OptimalPowerFlow({self.n} of {self.problem.grid.net.name!r}: {counts})"
