@@ -35,13 +35,17 @@ _PRIMAL, _DUAL, _REFINE = 1e-8, 1e-8, 2
 _LAST = 0.1
 
 
+_SHORT, _CENTRE_OF_SHORT = 0.5, 0.5
+_VERY_SHORT, _CENTRE_OF_VERY_SHORT = 0.1, 1.0
+
+
 class Job(NamedTuple):
     """Scenarios to solve; tables have a row a scenario, or one for all.
 
     Attributes:
         need: (r, 2 n) fixed consumption, pu; hi, lo: (r, k) bounds of the units, pu; live: (r, k) 1 or 0.
         linear, quadratic: (r, k) scaled costs; price: (q,) of breaking each inequality, 0 where it must hold.
-        out_ptr, out_branch: branches out of service in each scenario.
+        out_ptr, out_branch: branches out of service in each scenario; off_ptr, off_node: nodes without supply.
         e, f: (r, n), x: (r, k), lam: (r, 2 n) where each scenario starts.
         mu: (r, q) multipliers to start from, (0, 0) where there are none.
     """
@@ -55,6 +59,8 @@ class Job(NamedTuple):
     price: Array
     out_ptr: Array
     out_branch: Array
+    off_ptr: Array
+    off_node: Array
     e: Array
     f: Array
     x: Array
@@ -82,7 +88,7 @@ def make_state(n: int, m: int, k: int, q: int, n_up: int, n_pair: int) -> State:
         return np.full(count * LANES, value)
 
     return State(
-        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k), lanes(k, 1.0), lanes(k),
+        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(n, 1.0), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k), lanes(k, 1.0), lanes(k),
         lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q), lanes(q), lanes(16 * n),
         lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n), lanes(2 * n), lanes(k),
         lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16),
@@ -120,6 +126,11 @@ def _fill(job, state, s, lane):
         on[k * LANES + lane] = 1.0
     for k in range(job.out_ptr[s], job.out_ptr[s + 1]):
         on[job.out_branch[k] * LANES + lane] = 0.0
+    alive = state.alive
+    for k in range(len(alive) // LANES):
+        alive[k * LANES + lane] = 1.0
+    for k in range(job.off_ptr[s], job.off_ptr[s + 1]):
+        alive[job.off_node[k] * LANES + lane] = 0.0
     price = job.price
     for q in range(len(price)):
         at = q * LANES + lane
@@ -181,6 +192,7 @@ def optimise_range(
     steps = np.zeros(LANES, np.int32)
     gamma, room, look = np.ones(LANES), np.zeros(2 * LANES), np.zeros(4 * LANES)
     primal, dual, longest = np.zeros(LANES), np.zeros(LANES), np.zeros(2 * LANES)
+    aim = np.full(LANES, centre)
     spare = np.zeros(len(state.rhs))
     if len(todo) == 0:
         return
@@ -199,7 +211,7 @@ def optimise_range(
                 scenario[lane] = todo[waiting]
                 waiting += 1
                 _fill(job, state, scenario[lane], lane)
-                done[lane], empty[lane], fresh[lane], steps[lane] = False, False, True, 0
+                done[lane], empty[lane], fresh[lane], steps[lane], aim[lane] = False, False, True, 0, centre
                 any_fresh = True
         if np.all(empty):
             return
@@ -211,7 +223,7 @@ def optimise_range(
                     fresh[lane] = False
         gap(state, room)
         for lane in range(LANES):
-            gamma[lane] = max(centre * room[lane] / count, _LAST * tol_gap / count)
+            gamma[lane] = max(aim[lane] * room[lane] / count, _LAST * tol_gap / count)
         assemble(nodes, branches, units, state, gamma)
         residuals(state, look)
         for lane in range(LANES):
@@ -240,4 +252,7 @@ def optimise_range(
             if not done[lane]:
                 primal[lane] = min(1.0, damp / max(longest[lane], 1e-300))
                 dual[lane] = min(1.0, damp / max(longest[LANES + lane], 1e-300))
+                # a step that is cut short lies too close to the bounds: look for the centre first
+                short = min(primal[lane], dual[lane])
+                aim[lane] = centre if short > _SHORT else (_CENTRE_OF_SHORT if short > _VERY_SHORT else _CENTRE_OF_VERY_SHORT)
         advance(state, primal, dual)

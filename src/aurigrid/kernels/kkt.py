@@ -109,7 +109,7 @@ class State(NamedTuple):
 
     Attributes:
         e, f: (n,) voltages; x: (k,) unit injections, lam: (2 n,) multipliers of the balances.
-        need: (2 n,) fixed consumption; on: (m,) 1 or 0, branch in service; hi, lo: (k,) bounds; live: (k,) 1 where a unit runs;
+        alive: (n,) 1, or 0 where an outage leaves a node without supply; need: (2 n,) fixed consumption; on: (m,) 1 or 0, branch in service; hi, lo: (k,) bounds; live: (k,) 1 where a unit runs;
         linear, quadratic: (k,) cost of each unit in each lane.
         h, z, mu, t, rho: (q,) inequalities with slack, multiplier, excess and price (0: may not be broken).
         w, c: (q,) the W and C of the step; hdx: (q,) h' dx.
@@ -123,6 +123,7 @@ class State(NamedTuple):
     f: Array
     x: Array
     lam: Array
+    alive: Array
     need: Array
     on: Array
     hi: Array
@@ -175,7 +176,7 @@ def add_nodes(nodes, state, gamma):
     )  # fmt: skip
     se, sf, lam, need, d, pair = state.e, state.f, state.lam, state.need, state.own, state.pair
     rhs, grad, gs, h, w, c, mu = state.rhs, state.grad, state.g, state.h, state.w, state.c, state.mu
-    sz, st, rho = state.z, state.t, state.rho
+    sz, st, rho, alive = state.z, state.t, state.rho, state.alive
     zero, gam = splat(0.0), load(gamma, 0)
     d[:] = 0.0
     pair[:] = 0.0
@@ -185,9 +186,10 @@ def add_nodes(nodes, state, gamma):
         square = e * e + f * f
         v = vsqrt(square)
         lp, lq = load(lam, 2 * at), load(lam, 2 * at + LANES)
-        store(gs, 2 * at, load(need, 2 * at) + g[i] * square)
-        store(gs, 2 * at + LANES, load(need, 2 * at + LANES) - b[i] * square)
-        shunt = (lp * g[i] - lq * b[i]) * square
+        fed = square * load(alive, at)
+        store(gs, 2 * at, load(need, 2 * at) + g[i] * fed)
+        store(gs, 2 * at + LANES, load(need, 2 * at + LANES) - b[i] * fed)
+        shunt = (lp * g[i] - lq * b[i]) * fed
         slope, bend, push = 2.0 * shunt, 4.0 * shunt, zero
         if at_hi[i] >= 0:
             k = at_hi[i] * LANES
@@ -207,7 +209,7 @@ def add_nodes(nodes, state, gamma):
         store(rhs, 4 * at + 3 * LANES, zero)
         k = 16 * at
         store(d, k + 5 * LANES, bend)
-        p, q = (2.0 * g[i]) * square, (-2.0 * b[i]) * square
+        p, q = (2.0 * g[i]) * fed, (-2.0 * b[i]) * fed
         store(d, k + 6 * LANES, p)
         store(d, k + 9 * LANES, p)
         store(d, k + 7 * LANES, q)

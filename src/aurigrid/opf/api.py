@@ -92,16 +92,35 @@ def optimal_power_flow(
     """
     sc = scenarios if scenarios is not None else Scenarios.base(net)
     limit = _check(net, sc, gen_p_max_mw, soft_price, warm_start, max_iterations, threads)
-    run = _Run(net, sc, limit, max_iterations, thread_count(threads), warm_start)
-    if soft:
-        return run.result(run.solve(soft_price))
-    raw = run.solve(None)
-    failed = np.flatnonzero(raw.code != OPTIMAL)
+    run = _Run(net, sc, limit, max_iterations, thread_count(threads))
+    raw = run.solve(soft_price if soft else None, _start_of(warm_start))
+    failed = np.flatnonzero((raw.code != OPTIMAL) | (raw.missing > _SOFT_PU))
     if failed.size:
-        part = limit if limit is None or len(limit) == 1 else limit[failed]
-        again = _Run(net, sc[failed], part, max_iterations, run.threads, None).solve(soft_price)
-        raw = _embedded(raw, again, failed)
+        raw = _explored(run, raw, failed, soft, soft_price)
     return run.result(raw)
+
+
+def _explored(run: _Run, raw: _Raw, failed: Array, soft: bool, soft_price: float) -> _Raw:
+    """What became of scenarios without a point that keeps all limits: a point of least violation at a price, unless one
+    that keeps them is found by minimising violation alone."""
+    part = run.some(failed)
+    priced = raw.take(failed) if soft else part.solve(soft_price)
+    bare = part.solve(soft_price, costless=True)
+    feasible = np.flatnonzero((bare.code == OPTIMAL) & (bare.missing <= _SOFT_PU))
+    settled = (priced.code == OPTIMAL) & (priced.missing <= _SOFT_PU)
+    # where violation alone can be brought down but not at its price, or where the priced problem did not converge
+    worse = np.flatnonzero((priced.code != OPTIMAL) & (bare.code == OPTIMAL))
+    priced = priced.put(worse, bare.take(worse), OPTIMAL)
+    again = feasible[~settled[feasible]]
+    if again.size:
+        priced = priced.put(again, bare.take(again), _NOT_BEST)
+        point = bare.take(again)
+        start = _Start(point.v, point.x, None, None)
+        hard = part.some(again).solve(None, start)
+        best = np.flatnonzero(hard.code == OPTIMAL)
+        if best.size:
+            priced = priced.put(again[best], hard.take(best).within(priced.problem), OPTIMAL)
+    return (raw if soft else raw.within(priced.problem)).put(failed, priced, None)
 
 
 def _check(
@@ -137,6 +156,26 @@ def _check(
 
 
 @dataclass(frozen=True, eq=False)
+class _Start:
+    """Where scenarios start, in the caller's node order; lam and mu may be absent. Rows: one a scenario, or one for all."""
+
+    v: Array
+    x: Array
+    lam: Array | None
+    mu: Array | None
+
+
+def _start_of(warm: OptimalPowerFlow | None) -> _Start | None:
+    if warm is None:
+        return None
+    return _Start(np.where(np.isfinite(warm.solution.v), warm.solution.v, 1.0), warm.x, warm.lam, warm.mu)
+
+
+_NOT_BEST = 10
+"""Code of a point that keeps all limits and is not known to be the cheapest."""
+
+
+@dataclass(frozen=True, eq=False)
 class _Raw:
     """Points as the solver left them: see `Point` for the arrays; code (n,) is the kernel's outcome."""
 
@@ -150,6 +189,46 @@ class _Raw:
     iterations: Array
     judged: Residuals
 
+    @property
+    def missing(self) -> Array:
+        """(n,) largest missing or unusable power or broken limit, pu; infinite where the solver found no point."""
+        soft = self.problem.injection.owner >= SHORT
+        worst = np.maximum(np.abs(self.x[:, soft]).max(1, initial=0.0), self.judged.violation)
+        return np.where(np.isfinite(worst), worst, np.inf)
+
+    def take(self, rows: Array) -> _Raw:
+        arrays = {name: getattr(self, name)[rows] for name in _ROWS}
+        return _Raw(self.problem, **arrays, judged=self.judged.take(rows))
+
+    def put(self, rows: Array, other: _Raw, code: int | None) -> _Raw:
+        """The same with some points replaced, and their code where one is given; iterations add up."""
+        arrays = {name: getattr(self, name).copy() for name in _ROWS}
+        for name in _ROWS:
+            if name == "iterations":
+                arrays[name][rows] += other.iterations
+            else:
+                arrays[name][rows] = getattr(other, name)
+        if code is not None:
+            arrays["code"][rows] = code
+        judged = self.judged.take(np.arange(len(self.code)))
+        judged.put(rows, other.judged)
+        return _Raw(self.problem, **arrays, judged=judged)
+
+    def within(self, problem: Problem) -> _Raw:
+        """Points of the hard problem in the terms of a soft one: injections come first in both, inequalities are told by
+        their kind and element."""
+        mine, n = self.problem, len(self.code)
+        width = np.int64(max(problem.injection.count, problem.grid.net.n_branch, problem.grid.n_node) + 1)
+        place = np.searchsorted(problem.kind * width + problem.element, mine.kind * width + mine.element)
+        ratio = problem.scale / mine.scale
+        x = np.zeros((n, problem.injection.count))
+        mu, excess = np.zeros((n, problem.n_limit)), np.zeros((n, problem.n_limit))
+        x[:, : self.x.shape[1]], mu[:, place] = self.x, self.mu * ratio
+        return _Raw(problem, self.v, x, self.lam * ratio, mu, excess, self.code, self.iterations, self.judged)
+
+
+_ROWS = ("v", "x", "lam", "mu", "excess", "code", "iterations")
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -160,10 +239,20 @@ class _Run:
     available: Array | None
     max_iterations: int
     threads: int
-    warm: OptimalPowerFlow | None
 
-    def solve(self, soft_price: float | None) -> _Raw:
-        """Solve all scenarios in one form of the problem, and judge the points."""
+    def some(self, rows: Array) -> _Run:
+        """The run of some of the scenarios."""
+        part = self.available if self.available is None or len(self.available) == 1 else self.available[rows]
+        return _Run(self.net, self.sc[rows], part, self.max_iterations, self.threads)
+
+    def solve(self, soft_price: float | None, start: _Start | None = None, costless: bool = False) -> _Raw:
+        """Solve all scenarios in one form of the problem, and judge the points.
+
+        Args:
+            soft_price: price of missing power where balances and limits may be broken.
+            start: points to start from; flat and in the middle where absent.
+            costless: count broken balances and limits only.
+        """
         problem = problem_of(self.net, soft_price)
         grid, n = problem.grid, self.sc.n
         cases = Cases.of(self.sc)
@@ -175,11 +264,14 @@ class _Run:
         flat = np.stack([need.real, need.imag], 2).reshape(n, -1)
         flat -= node_sums(2 * injection.node + injection.axis, given, 2 * grid.n_node)
         out_ptr, out_row = _pointers(on)
+        linear, quadratic = problem.units.linear, problem.units.quadratic
+        if costless:
+            of_units = injection.owner < SHORT
+            linear, quadratic = np.where(of_units, 0.0, linear), np.where(of_units, 0.0, quadratic)
         job = Job(
             np.ascontiguousarray(flat.reshape(n, -1, 2)[:, order].reshape(n, -1)), np.where(free, hi, 0.0),
-            np.where(free, lo, 0.0), free.astype(float), problem.units.linear[None].copy(),
-            problem.units.quadratic[None].copy(), _prices(problem, soft_price), out_ptr, out_row,
-            *self._start(problem, lo, hi),
+            np.where(free, lo, 0.0), free.astype(float), linear[None].copy(), quadratic[None].copy(), _prices(problem, soft_price), out_ptr, out_row,
+            off.pointers(n), grid.pattern.position[off.element].astype(np.int32), *self._start(problem, lo, hi, start),
         )  # fmt: skip
         found = self._run(problem, job, n)
         v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
@@ -191,8 +283,10 @@ class _Run:
         for name in ("upper", "lower"):
             mine = problem.kind == LIMITS.index(name)
             mu[:, mine] *= free[:, problem.element[mine]]
+        alive = np.ones((n, grid.n_node), bool)
+        alive[off.case, off.element] = False
         point = Point(
-            v, x, need, free, on, lo, hi, problem.units.linear[None], problem.units.quadratic[None], lam, mu, found.excess
+            v, x, need, free, on, alive, lo, hi, linear[None], quadratic[None], lam, mu, found.excess
         )
         with np.errstate(invalid="ignore", over="ignore"):
             judged = residuals(problem, point)
@@ -246,18 +340,23 @@ class _Run:
         on &= ~(dead[:, a] | dead[:, b])
         return need, live, lo, hi, on
 
-    def _start(self, problem: Problem, lo: Array, hi: Array) -> tuple[Array, ...]:
-        """e, f, x, lam and mu from which scenarios start: flat and in the middle, or from a neighbour."""
-        grid, size = problem.grid, problem.grid.n_node
-        if self.warm is not None and self.warm.problem is problem:
-            warm = self.warm
-            v = warm.solution.v[:, grid.pattern.order]
-            lam = np.stack([warm.lam.real, warm.lam.imag], 2)[:, grid.pattern.order].reshape(warm.n, -1)
-            return v.real.copy(), v.imag.copy(), warm.x.copy(), lam, warm.mu.copy()
+    def _start(self, problem: Problem, lo: Array, hi: Array, start: _Start | None) -> tuple[Array, ...]:
+        """e, f, x, lam and mu from which scenarios start: flat and in the middle, or where they are told to."""
+        size, count, order = problem.grid.n_node, problem.injection.count, problem.grid.pattern.order
+        lam, mu = np.zeros((1, 2 * size)), np.zeros((0, 0))
+        if start is not None:
+            v, x = start.v[:, order], np.zeros((len(start.x), count))
+            width = min(count, start.x.shape[1])
+            x[:, :width] = start.x[:, :width]
+            if start.lam is not None:
+                lam = np.stack([start.lam.real, start.lam.imag], 2)[:, order].reshape(len(start.lam), -1)
+            if start.mu is not None and start.mu.shape[1] == problem.n_limit:
+                mu = start.mu.copy()
+            return v.real.copy(), v.imag.copy(), x, lam, mu
         low, high = np.isfinite(lo), np.isfinite(hi)
         at_low, at_high = np.where(low, lo, 0.0), np.where(high, hi, 0.0)
         middle = np.where(low & high, 0.5 * (at_low + at_high), at_low + at_high)
-        return np.ones((1, size)), np.zeros((1, size)), middle, np.zeros((1, 2 * size)), np.zeros((0, 0))
+        return np.ones((1, size)), np.zeros((1, size)), middle, lam, mu
 
     def _run(self, problem: Problem, job: Job, n: int) -> Found:
         grid = problem.grid
@@ -286,12 +385,12 @@ class _Run:
         problem, x, judged, net, sc = raw.problem, raw.x, raw.judged, self.net, self.sc
         grid, injection, n = problem.grid, problem.injection, sc.n
         soft = injection.owner >= SHORT
-        missing = np.abs(x[:, soft]).max(1, initial=0.0)
         status = np.full(n, OpfStatus.FAILED, np.int8)
         status[raw.code == LIMIT] = OpfStatus.ITERATION_LIMIT
+        status[raw.code == _NOT_BEST] = OpfStatus.FEASIBLE
         good = raw.code == OPTIMAL
         status[good] = OpfStatus.OPTIMAL
-        status[good & ((missing > _SOFT_PU) | (judged.violation > _SOFT_PU))] = OpfStatus.INFEASIBLE
+        status[good & (raw.missing > _SOFT_PU)] = OpfStatus.INFEASIBLE
         failed = status == OpfStatus.FAILED
         cost = problem.constant + (injection.linear * x + injection.quadratic * x**2)[:, ~soft].sum(1)
         off = unsupplied(grid, Cases.of(sc))
@@ -339,22 +438,3 @@ def _prices(problem: Problem, soft_price: float | None) -> Array:
         elif name.startswith(("v_", "angle")):
             price[mine] = _VOLTAGE_PRICE * unit
     return price
-
-
-def _embedded(hard: _Raw, soft: _Raw, which: Array) -> _Raw:
-    """Points of the hard problem in the terms of the soft one, those of ``which`` replaced by the soft problem's."""
-    n, problem = len(hard.code), soft.problem
-    # injections come first in both, inequalities are told by their kind and element
-    width = np.int64(max(problem.injection.count, problem.grid.net.n_branch, problem.grid.n_node) + 1)
-    place = np.searchsorted(
-        problem.kind * width + problem.element, hard.problem.kind * width + hard.problem.element
-    )  # fmt: skip
-    x = np.zeros((n, problem.injection.count))
-    mu, excess = np.zeros((n, problem.n_limit)), np.zeros((n, problem.n_limit))
-    x[:, : hard.x.shape[1]], mu[:, place] = hard.x, hard.mu
-    x[which], mu[which], excess[which] = soft.x, soft.mu, soft.excess
-    v, lam, code, iterations = hard.v.copy(), hard.lam.copy(), hard.code.copy(), hard.iterations.copy()
-    v[which], lam[which], code[which] = soft.v, soft.lam, soft.code
-    iterations[which] += soft.iterations
-    hard.judged.put(which, soft.judged)
-    return _Raw(problem, v, x, lam, mu, excess, code, iterations, hard.judged)

@@ -19,6 +19,8 @@ ACTIVE, REACTIVE = 0, 1
 GEN, STORAGE, COMPENSATOR, SHORT, EXCESS = 0, 1, 2, 3, 4
 """What an injection belongs to; SHORT and EXCESS are power that a soft problem may invent or drop at a price, by node."""
 _FIXED_PU = 1e-9
+_DEAREST = 25.0
+"""Scaled price of power that is missing, at most: dearer, and the barrier loses sight of the units' costs."""
 _WHOLE_TURN_DEG = 179.0
 
 
@@ -113,6 +115,8 @@ def compile_problem(net: Network, grid: Grid, soft_price: float | None) -> Probl
     marginal = np.abs(injection.linear + 2 * injection.quadratic * np.clip(0.0, injection.lo, injection.hi))
     of_units = (injection.owner <= COMPENSATOR) & (marginal > 0)
     scale = 1.0 / float(np.median(marginal[of_units])) if of_units.any() else 1.0
+    if soft_price is not None:
+        scale = min(scale, _DEAREST / (soft_price * grid.base_mva))
     nodes = _nodes(net, grid, limits)
     branches, branch, row_of = _branches(net, grid, limits)
     bounded_hi, bounded_lo = np.isfinite(injection.hi), np.isfinite(injection.lo)

@@ -26,6 +26,7 @@ class Point:
     Attributes:
         v: (n, n_node) complex; x: (n, k) injections, 0 where they do not run; need: (n, n_node) complex consumption.
         free: (n, k) injections that may move and on: (n, m) branches in service, bool.
+        alive: (n, n_node) bool, nodes with supply.
         lo, hi: (n, k) bounds; linear, quadratic: (n, k) costs.
         lam: (n, n_node) complex multipliers (active + j reactive); mu: (n, n_limit) of the inequalities.
         excess: (n, n_limit) by which an inequality with a price may be broken.
@@ -36,6 +37,7 @@ class Point:
     need: Array
     free: Array
     on: Array
+    alive: Array
     lo: Array
     hi: Array
     linear: Array
@@ -86,7 +88,7 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     shunt = np.zeros(size, complex)
     order = grid.pattern.order
     shunt[order] = problem.nodes.g + 1j * problem.nodes.b
-    s_shunt = np.abs(v) ** 2 * np.conj(shunt)
+    s_shunt = np.abs(v) ** 2 * np.conj(shunt) * point.alive
     injection = problem.injection
     given = np.where(injection.axis == 0, 1.0, 1j) * point.x
     alive = np.zeros(size, bool)

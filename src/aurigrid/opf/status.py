@@ -12,6 +12,7 @@ class OpfStatus(IntEnum):
     INFEASIBLE = 1
     ITERATION_LIMIT = 2
     FAILED = 3
+    FEASIBLE = 4
 
     @property
     def meaning(self) -> str:
@@ -24,4 +25,5 @@ _MEANING = {
     OpfStatus.INFEASIBLE: "no feasible point found; the least violation is given",
     OpfStatus.ITERATION_LIMIT: "not optimal within the iteration limit",
     OpfStatus.FAILED: "numerical failure",
+    OpfStatus.FEASIBLE: "keeps all limits; not known to be the cheapest",
 }
