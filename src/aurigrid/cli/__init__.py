@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, grid, outages, runs
+from aurigrid.cli import bench, grid, opf, outages, runs
 
 app = typer.Typer(
     name="aurigrid",
-    help="Exact AC power flow and outage analysis of power grids, in batches.",
+    help="Exact AC power flow, optimal power flow and outage analysis of power grids, in batches.",
     epilog="Exit codes: 0 done, 1 no solution, 2 bad input, 130 interrupted. Every command has --help and --json.",
     no_args_is_help=True,
     add_completion=False,
@@ -35,10 +35,10 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    """Exact AC power flow and outage analysis of power grids, in batches."""
+    """Exact AC power flow, optimal power flow and outage analysis of power grids, in batches."""
 
 
-for _command in (grid.info, grid.pf, outages.n1, runs.day, runs.sql, grid.convert, bench.bench):
+for _command in (grid.info, grid.pf, opf.opf, outages.n1, runs.day, runs.sql, grid.convert, bench.bench):
     app.command()(_command)
 
 

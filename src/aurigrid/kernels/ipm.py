@@ -35,8 +35,8 @@ _PRIMAL, _DUAL, _REFINE = 1e-8, 1e-8, 2
 _LAST = 0.1
 
 
-_SHORT, _CENTRE_OF_SHORT = 0.5, 0.5
-_VERY_SHORT, _CENTRE_OF_VERY_SHORT = 0.1, 1.0
+_SHORT, _CENTRE_OF_SHORT = 0.3, 0.3
+_VERY_SHORT, _CENTRE_OF_VERY_SHORT = 0.05, 0.8
 
 
 class Job(NamedTuple):
@@ -88,10 +88,10 @@ def make_state(n: int, m: int, k: int, q: int, n_up: int, n_pair: int) -> State:
         return np.full(count * LANES, value)
 
     return State(
-        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(n, 1.0), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k), lanes(k, 1.0), lanes(k),
-        lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q), lanes(q), lanes(16 * n),
-        lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n), lanes(2 * n), lanes(k),
-        lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16),
+        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(n, 1.0), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k),
+        lanes(k, 1.0), lanes(k), lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q),
+        lanes(q), lanes(16 * n), lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n),
+        lanes(2 * n), lanes(k), lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16),
     )  # fmt: skip
 
 
@@ -254,5 +254,7 @@ def optimise_range(
                 dual[lane] = min(1.0, damp / max(longest[LANES + lane], 1e-300))
                 # a step that is cut short lies too close to the bounds: look for the centre first
                 short = min(primal[lane], dual[lane])
-                aim[lane] = centre if short > _SHORT else (_CENTRE_OF_SHORT if short > _VERY_SHORT else _CENTRE_OF_VERY_SHORT)
+                aim[lane] = (
+                    centre if short > _SHORT else (_CENTRE_OF_SHORT if short > _VERY_SHORT else _CENTRE_OF_VERY_SHORT)
+                )
         advance(state, primal, dual)

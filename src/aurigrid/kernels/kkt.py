@@ -109,13 +109,14 @@ class State(NamedTuple):
 
     Attributes:
         e, f: (n,) voltages; x: (k,) unit injections, lam: (2 n,) multipliers of the balances.
-        alive: (n,) 1, or 0 where an outage leaves a node without supply; need: (2 n,) fixed consumption; on: (m,) 1 or 0, branch in service; hi, lo: (k,) bounds; live: (k,) 1 where a unit runs;
+        alive: (n,) 1, or 0 where an outage leaves a node without supply; need: (2 n,) fixed consumption.
+        on: (m,) 1 or 0, branch in service; hi, lo: (k,) bounds; live: (k,) 1 where a unit runs;
         linear, quadratic: (k,) cost of each unit in each lane.
         h, z, mu, t, rho: (q,) inequalities with slack, multiplier, excess and price (0: may not be broken).
         w, c: (q,) the W and C of the step; hdx: (q,) h' dx.
         d, inverse: (16 n,), upper: (16 n_up,): the factor; own: (16 n,), pair: (16 m_pair,): the system's blocks of nodes and
-            of pairs of nodes that branches join; rhs: (4 n,), right and its solution, step: (4 n,); grad: (2 n,) and grad_x: (k,) gradient of the
-            Lagrangian; g: (2 n,) balance; bend: (k,) and pull: (k,) D and N of the units.
+            of pairs of nodes that branches join; rhs and step: (4 n,), right-hand side and solution.
+        grad: (2 n,) and grad_x: (k,) gradient of the Lagrangian; g: (2 n,) balance; bend and pull: (k,) D and N of the units.
         scratch: (16,).
     """
 
@@ -673,7 +674,9 @@ def spread(nodes, branches, units, state):
     row, at_hi, at_lo, live_u, bend, pull = units.row, units.at_hi, units.at_lo, state.live, state.bend, state.pull
     for u in range(len(row)):
         at = u * LANES
-        step = (load(x, (4 * (row[u] // 2) + 2 + row[u] % 2) * LANES) - load(pull, at)) / load(bend, at) * load(live_u, at)
+        step = (
+            (load(x, (4 * (row[u] // 2) + 2 + row[u] % 2) * LANES) - load(pull, at)) / load(bend, at) * load(live_u, at)
+        )
         store(pull, at, step)
         if at_hi[u] >= 0:
             store(hdx, at_hi[u] * LANES, step)

@@ -141,7 +141,9 @@ def _check(
     if threads is not None and threads < 1:
         issues.add("optimal_power_flow", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs")
     if warm is not None and (warm.problem.grid.net is not net or warm.n not in (1, sc.n)):
-        issues.add("optimal_power_flow", "warm_start", "does not fit", hint="give a result of this network with 1 or n rows")
+        issues.add(
+            "optimal_power_flow", "warm_start", "does not fit", hint="give a result of this network with 1 or n rows"
+        )
     given = None
     if limit is not None:
         given = np.atleast_2d(np.asarray(limit, float))
@@ -270,7 +272,8 @@ class _Run:
             linear, quadratic = np.where(of_units, 0.0, linear), np.where(of_units, 0.0, quadratic)
         job = Job(
             np.ascontiguousarray(flat.reshape(n, -1, 2)[:, order].reshape(n, -1)), np.where(free, hi, 0.0),
-            np.where(free, lo, 0.0), free.astype(float), linear[None].copy(), quadratic[None].copy(), _prices(problem, soft_price), out_ptr, out_row,
+            np.where(free, lo, 0.0), free.astype(float), linear[None].copy(), quadratic[None].copy(),
+            _prices(problem, soft_price), out_ptr, out_row,
             off.pointers(n), grid.pattern.position[off.element].astype(np.int32), *self._start(problem, lo, hi, start),
         )  # fmt: skip
         found = self._run(problem, job, n)
@@ -285,9 +288,7 @@ class _Run:
             mu[:, mine] *= free[:, problem.element[mine]]
         alive = np.ones((n, grid.n_node), bool)
         alive[off.case, off.element] = False
-        point = Point(
-            v, x, need, free, on, alive, lo, hi, linear[None], quadratic[None], lam, mu, found.excess
-        )
+        point = Point(v, x, need, free, on, alive, lo, hi, linear[None], quadratic[None], lam, mu, found.excess)
         with np.errstate(invalid="ignore", over="ignore"):
             judged = residuals(problem, point)
         return _Raw(problem, v, x, lam, mu, found.excess, found.status, found.iterations, judged)
@@ -317,8 +318,12 @@ class _Run:
         need[dead] = 0.0
         if sc.shunt_step is not None and len(net.shunt):
             # a step of a shunt is taken as the power that it gives at 1 pu
-            change = (np.broadcast_to(sc.shunt_step, (n, len(net.shunt))) - net.shunt.step) * net.shunt.in_service / base
-            need += node_sums(grid.node_of_bus[net.shunt.bus], change * (net.shunt.g_mw - 1j * net.shunt.b_mvar), grid.n_node)
+            change = (
+                (np.broadcast_to(sc.shunt_step, (n, len(net.shunt))) - net.shunt.step) * net.shunt.in_service / base
+            )
+            need += node_sums(
+                grid.node_of_bus[net.shunt.bus], change * (net.shunt.g_mw - 1j * net.shunt.b_mvar), grid.n_node
+            )
         live = ~dead[:, injection.node]
         pairs = cases.pairs("gen")
         if len(pairs.case):

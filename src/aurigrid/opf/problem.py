@@ -109,7 +109,7 @@ def compile_problem(net: Network, grid: Grid, soft_price: float | None) -> Probl
         soft_price: price of power that is missing or dropped at a node, currency/MWh; None where balances must hold.
     """
     _check(net)
-    order, position = grid.pattern.order, grid.pattern.position
+    position = grid.pattern.position
     limits = _Limits()
     injection, constant = _injections(net, grid, soft_price)
     marginal = np.abs(injection.linear + 2 * injection.quadratic * np.clip(0.0, injection.lo, injection.hi))
@@ -186,10 +186,11 @@ def _branches(net: Network, grid: Grid, limits: _Limits) -> tuple[Branches, Arra
     hi, lo = t.angle_max_deg[branch], t.angle_min_deg[branch]
     hi_r, lo_r = np.deg2rad(hi), np.deg2rad(lo)
     angle = np.column_stack([-np.sin(hi_r), np.cos(hi_r), np.sin(lo_r), -np.cos(lo_r)])
+    y = np.ascontiguousarray(grid.y_branch[branch])
     return (
         Branches(
             i.astype(np.int32), j.astype(np.int32), place.astype(np.int32), (i > j).astype(np.int8), upper,
-            (pair // pattern.n).astype(np.int32), (pair % pattern.n).astype(np.int32), np.ascontiguousarray(grid.y_branch[branch]),
+            (pair // pattern.n).astype(np.int32), (pair % pattern.n).astype(np.int32), y,
             limit, limits.add("flow_from", branch, rated), limits.add("flow_to", branch, rated), angle,
             limits.add("angle_max", branch, hi < _WHOLE_TURN_DEG), limits.add("angle_min", branch, lo > -_WHOLE_TURN_DEG),
         ),
@@ -234,7 +235,7 @@ def _injections(net: Network, grid: Grid, soft_price: float | None) -> tuple[Inj
             for axis in (ACTIVE, REACTIVE):
                 rows.append((SHORT, node, axis, node, 0.0, np.inf, soft_price * base, 0.0, 0))
                 rows.append((EXCESS, node, axis, node, -np.inf, 0.0, -soft_price * base, 0.0, 0))
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in range(9)]
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 9
     kinds = (np.int8, np.int32, np.int8, np.int32, float, float, float, float, np.int32)
     return Injection(*(np.array(c, kind) for c, kind in zip(columns, kinds, strict=True))), float(constant)
 

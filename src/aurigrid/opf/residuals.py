@@ -70,7 +70,8 @@ class Residuals:
     @property
     def kkt(self) -> Array:
         """(n,) the worst of balance, unpaid violation, gradient and complementarity."""
-        return np.maximum.reduce([self.balance, self.broken, self.gradient, self.complementarity])
+        worst: Array = np.maximum.reduce([self.balance, self.broken, self.gradient, self.complementarity])
+        return worst
 
 
 def residuals(problem: Problem, point: Point) -> Residuals:
@@ -93,7 +94,9 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     given = np.where(injection.axis == 0, 1.0, 1j) * point.x
     alive = np.zeros(size, bool)
     alive[order] = problem.nodes.fixed != 2
-    balance = _by_node(size, a, s_a) + _by_node(size, b, s_b) + s_shunt + point.need - _by_node(size, injection.node, given)
+    balance = (
+        _by_node(size, a, s_a) + _by_node(size, b, s_b) + s_shunt + point.need - _by_node(size, injection.node, given)
+    )
     balance[:, ~alive] = 0.0
 
     value, in_pu = _limits(problem, point, s_a, s_b, va, vb)
@@ -136,7 +139,9 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     of_unit = np.where(point.free, of_unit, 0.0)
 
     scale = 1 + np.maximum(_largest(np.abs(point.lam)), _largest(weight))
-    gradient = np.maximum.reduce([_largest(np.abs(by_angle)), _largest(np.abs(by_size)), _largest(np.abs(of_unit))]) / scale
+    gradient = (
+        np.maximum.reduce([_largest(np.abs(by_angle)), _largest(np.abs(by_size)), _largest(np.abs(of_unit))]) / scale
+    )
     complementarity = _largest(np.abs(weight * (point.excess - value))) / scale
     negative = _largest(np.maximum(-weight, 0.0))
     return Residuals(
@@ -153,15 +158,14 @@ def _by_node(size: int, node: Array, values: Array) -> Array:
 
 
 def _largest(values: Array) -> Array:
-    return values.max(1, initial=0.0)
+    worst: Array = values.max(1, initial=0.0)
+    return worst
 
 
-def _limits(
-    problem: Problem, point: Point, s_a: Array, s_b: Array, va: Array, vb: Array
-) -> tuple[Array, Array]:
+def _limits(problem: Problem, point: Point, s_a: Array, s_b: Array, va: Array, vb: Array) -> tuple[Array, Array]:
     """(n, n_limit) the inequalities' values as the solver scales them, and the same in pu or rad of what is limited."""
     grid, net = problem.grid, problem.grid.net
-    rows, base = problem.branch, grid.base_mva
+    base = grid.base_mva
     value, in_pu = np.zeros((len(point.v), problem.n_limit)), np.zeros((len(point.v), problem.n_limit))
     order = grid.pattern.order
     hi_v, lo_v = np.empty(grid.n_node), np.empty(grid.n_node)

@@ -58,7 +58,8 @@ class OptimalPowerFlow:
     @property
     def max_violation_pu(self) -> Array:
         """(n,) largest broken balance or limit, pu or rad, power that a soft problem invents not counted as broken."""
-        return np.maximum(self.residuals.balance, self.residuals.violation)
+        worst: Array = np.maximum(self.residuals.balance, self.residuals.violation)
+        return worst
 
     def _units(self, owner: int, axis: int, size: int) -> Array:
         rows = np.flatnonzero((self.problem.injection.owner == owner) & (self.problem.injection.axis == axis))
@@ -106,24 +107,28 @@ class OptimalPowerFlow:
     @property
     def slack_mw(self) -> Array:
         """(n,) sum of missing and unusable active power, MW."""
-        return np.abs(self.short_mw).sum(1)
+        total: Array = np.abs(self.short_mw).sum(1)
+        return total
 
     @property
     def slack_mvar(self) -> Array:
         """(n,) sum of missing and unabsorbed reactive power, Mvar."""
-        return np.abs(self.short_mvar).sum(1)
+        total: Array = np.abs(self.short_mvar).sum(1)
+        return total
 
     @cached_property
     def price_per_mwh(self) -> Array:
         """(n, n_bus) locational marginal prices: cost of one more MW of consumption at each bus, currency/MWh."""
         grid = self.problem.grid
-        return np.real(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+        price: Array = np.real(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+        return price
 
     @cached_property
     def price_per_mvarh(self) -> Array:
         """(n, n_bus) cost of one more Mvar of consumption at each bus, currency/Mvarh."""
         grid = self.problem.grid
-        return np.imag(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+        price: Array = np.imag(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+        return price
 
     def binding(self, scenario: int, least: float = 1e-4) -> list[dict[str, Any]]:
         """Limits that bind in one scenario, dearest first: kind, element, multiplier (scaled) and excess."""
