@@ -81,7 +81,12 @@ class Ipopt:
         v = np.exp(x[self.n : 2 * self.n])
         cross = v[self.f] * v[self.t] * np.exp(1j * (x[: self.n][self.f] - x[: self.n][self.t])) * self.on
         wi, wj = v[self.f] ** 2 * self.on, v[self.t] ** 2 * self.on
-        return np.conj(self.yft) * cross, np.conj(self.ytf) * np.conj(cross), np.conj(self.yff) * wi, np.conj(self.ytt) * wj
+        return (
+            np.conj(self.yft) * cross,
+            np.conj(self.ytf) * np.conj(cross),
+            np.conj(self.yff) * wi,
+            np.conj(self.ytt) * wj,
+        )
 
     def objective(self, x: np.ndarray) -> float:
         p = x[2 * self.n : 2 * self.n + self.k] * self.base
@@ -216,7 +221,9 @@ def speed(folder: Path, cases: list[str], n: int) -> None:
 
     import aurigrid as ag
 
-    print("| case | scenarios | ours, OPF/s | floor | iterations | largest KKT | peer | peer, s an OPF | ratio | largest difference |")
+    print(
+        "| case | scenarios | ours, OPF/s | floor | iterations | largest KKT | peer | peer, s an OPF | ratio | largest difference |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for case in cases or list(FLOORS):
         net, rng = load(folder, case), np.random.default_rng(0)

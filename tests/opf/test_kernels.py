@@ -46,7 +46,7 @@ class Bench:
         for array, value in (
             (s.e, np.exp(u) * np.cos(theta)), (s.f, np.exp(u) * np.sin(theta)), (s.lam, self.lam), (s.mu, self.mu),
             (s.x, self.x), (s.z, z), (s.hi, np.nan_to_num(p.injection.hi)), (s.lo, np.nan_to_num(p.injection.lo)),
-            (s.linear, p.units.linear), (s.quadratic, p.units.quadratic),
+            (s.linear, p.injection.linear * 1e-3), (s.quadratic, p.injection.quadratic * 1e-3),
         ):  # fmt: skip
             put(array, value)
         assemble(p.nodes, p.branches, p.units, s, np.zeros(LANES))

@@ -178,6 +178,56 @@ def test_bad_options() -> None:
         ag.optimal_power_flow(net, ag.Scenarios(net, bus_out=[1]))
 
 
+def test_other_objectives() -> None:
+    """The smallest change is none where the plan is feasible; fewest losses lose less than cheapest; weights add up."""
+    net = ag.load("case118")
+    cheapest = ag.optimal_power_flow(net)
+    again = ag.optimal_power_flow(net, cheapest.scenarios, objective="change")
+    assert again.status[0] == OpfStatus.OPTIMAL
+    assert again.objective[0] == pytest.approx(0, abs=1e-2)
+    np.testing.assert_allclose(again.gen_p_mw, cheapest.gen_p_mw, atol=0.1)
+    least = ag.optimal_power_flow(net, objective="losses")
+    lost = [float(r.solution.branch_flow().loss_mw[0].sum()) for r in (cheapest, least)]
+    assert lost[1] < lost[0]
+    assert least.objective[0] == pytest.approx(lost[1] + _shunt_losses(least), abs=1e-3)
+    both = ag.optimal_power_flow(net, objective={"cost": 1.0, "losses": 20.0})
+    total = [
+        float(r.objective[0]) if k == 2 else _cost(net, r) + 20 * _beyond_demand(net, r)
+        for k, r in enumerate((cheapest, least, both))
+    ]
+    assert total[2] <= min(total[:2]) + 1e-2
+
+
+def _shunt_losses(result: OptimalPowerFlow) -> float:
+    net, v = result.problem.grid.net, result.solution.v_mag[0]
+    return float((net.shunt.g_mw * net.shunt.step * net.shunt.in_service * v[net.shunt.bus] ** 2).sum())
+
+
+def _cost(net: ag.Network, result: OptimalPowerFlow) -> float:
+    p = result.gen_p_mw[0]
+    return float((net.gen.cost_c0_per_h + net.gen.cost_c1_per_mwh * p + net.gen.cost_c2_per_mw2h * p**2).sum())
+
+
+def _beyond_demand(net: ag.Network, result: OptimalPowerFlow) -> float:
+    return float(result.gen_p_mw[0].sum() - net.load.p_mw.sum())
+
+
+def test_curtailment() -> None:
+    """Wind that costs as much as the rest is still taken first when its curtailment counts."""
+    net = ag.load("case30")
+    fuel = np.array(["wind", "wind", "gas", "gas", "gas", "gas"], dtype=object)
+    net = net.replace(
+        gen=net.gen.replace(fuel=fuel, cost_c1_per_mwh=np.full(6, 3.0), cost_c2_per_mw2h=np.full(6, 0.02))
+    )
+    available = np.where(fuel == "wind", 40.0, net.gen.p_max_mw)
+    plain = ag.optimal_power_flow(net, gen_p_max_mw=available)
+    first = ag.optimal_power_flow(net, gen_p_max_mw=available, objective={"cost": 1.0, "curtailment": 10.0})
+    assert first.gen_p_mw[0, :2].sum() > plain.gen_p_mw[0, :2].sum() + 1
+    with pytest.raises(ag.InputError) as caught:
+        ag.optimal_power_flow(ag.load("case9"), objective={"curtailment": 1.0, "beauty": 1.0, "losses": -1.0})
+    assert len(caught.value.issues) == 3
+
+
 def test_warm_start() -> None:
     net = ag.load("case118")
     sc = scaled(net, np.array([[1.01], [0.99]]))
@@ -193,17 +243,19 @@ def test_the_certificate_is_not_the_solver() -> None:
     from aurigrid.opf.api import _Run
     from aurigrid.opf.residuals import Point, residuals
 
-    run = _Run(net, ag.Scenarios.base(net), None, 100, 1)
+    run = _Run(net, ag.Scenarios.base(net), None, {"cost": 1.0}, 100, 1)
     raw = run.solve(None)
     assert isinstance(raw.judged, Residuals)
     assert isinstance(good, OptimalPowerFlow)
     need, live, lo, hi, on = run._conditions(raw.problem, _cases(net), _nothing())
-    units = raw.problem.units
+    linear, quadratic = (
+        c[None] * raw.scale[0] for c in (raw.problem.injection.linear, raw.problem.injection.quadratic)
+    )
 
     def judge(**change: np.ndarray) -> float:
         parts = {
             "v": raw.v, "x": raw.x, "need": need, "free": live, "on": on, "alive": np.ones(raw.v.shape, bool), "lo": lo, "hi": hi,
-            "linear": units.linear[None], "quadratic": units.quadratic[None], "lam": raw.lam, "mu": raw.mu, "excess": raw.excess,
+            "linear": linear, "quadratic": quadratic, "lam": raw.lam, "mu": raw.mu, "excess": raw.excess,
         }  # fmt: skip
         return float(residuals(raw.problem, Point(**{**parts, **change})).kkt[0])
 

@@ -35,6 +35,9 @@ _PRIMAL, _DUAL, _REFINE = 1e-8, 1e-8, 2
 _LAST = 0.1
 
 
+# a scenario is given up that so many steps have not brought closer, by a tenth, to keeping balances and limits, and that is
+# still so far from it, pu
+_PATIENCE, _FAR = 30, 1e-4
 _SHORT, _CENTRE_OF_SHORT = 0.3, 0.3
 _VERY_SHORT, _CENTRE_OF_VERY_SHORT = 0.05, 0.8
 
@@ -192,7 +195,7 @@ def optimise_range(
     steps = np.zeros(LANES, np.int32)
     gamma, room, look = np.ones(LANES), np.zeros(2 * LANES), np.zeros(4 * LANES)
     primal, dual, longest = np.zeros(LANES), np.zeros(LANES), np.zeros(2 * LANES)
-    aim = np.full(LANES, centre)
+    aim, closest, closest_at = np.full(LANES, centre), np.full(LANES, np.inf), np.zeros(LANES, np.int32)
     spare = np.zeros(len(state.rhs))
     if len(todo) == 0:
         return
@@ -212,6 +215,7 @@ def optimise_range(
                 waiting += 1
                 _fill(job, state, scenario[lane], lane)
                 done[lane], empty[lane], fresh[lane], steps[lane], aim[lane] = False, False, True, 0, centre
+                closest[lane], closest_at[lane] = np.inf, 0
                 any_fresh = True
         if np.all(empty):
             return
@@ -239,8 +243,10 @@ def optimise_range(
                 found.status[s], done[lane] = FAILED, True
             elif balance <= tol and broken <= tol and slope <= tol_slope * (1.0 + size) and room[lane] <= tol_gap:
                 found.status[s], done[lane] = OPTIMAL, True
-            elif steps[lane] >= limit:
+            elif steps[lane] >= limit or (steps[lane] - closest_at[lane] >= _PATIENCE and closest[lane] > _FAR):
                 found.status[s], done[lane] = LIMIT, True
+            if max(balance, broken) < 0.9 * closest[lane]:
+                closest[lane], closest_at[lane] = max(balance, broken), steps[lane]
             steps[lane] += 1
         if np.all(done):
             continue

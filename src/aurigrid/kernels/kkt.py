@@ -93,13 +93,10 @@ class Units(NamedTuple):
 
     Attributes:
         row: (k,) int32, 2 node + 0 (active) or 1 (reactive).
-        quadratic, linear: (k,) cost coefficients by injection in pu, scaled.
         at_hi, at_lo: (k,) int32 inequalities of the bounds, -1 for none.
     """
 
     row: Array
-    quadratic: Array
-    linear: Array
     at_hi: Array
     at_lo: Array
 

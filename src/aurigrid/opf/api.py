@@ -14,6 +14,7 @@ from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import OFF, PQ
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.opf.objective import check_weights, objective_of
 from aurigrid.opf.problem import ACTIVE, GEN, LIMITS, SHORT, Problem, compile_problem
 from aurigrid.opf.residuals import Point, Residuals, residuals
 from aurigrid.opf.result import OptimalPowerFlow
@@ -37,6 +38,8 @@ _FIRST_GAMMA, _LEAST_SLACK, _CENTRE, _DAMP = 1.0, 1.0, 0.1, 0.99995
 _FIXED_PU = 1e-9
 _SOFT_PU = 1e-5
 """Missing power or broken limits of a soft problem below which a point counts as feasible, pu."""
+_DEAREST = 25.0
+"""Scaled price of power that is missing, at most: dearer, and the barrier loses sight of the units' costs."""
 _VOLTAGE_PRICE = 10.0
 """Price of a pu of voltage and of a radian, in those of a pu of power."""
 _TILES_A_TASK = 4
@@ -58,6 +61,7 @@ def optimal_power_flow(
     scenarios: Scenarios | None = None,
     *,
     gen_p_max_mw: Array | None = None,
+    objective: str | dict[str, float] = "cost",
     soft: bool = False,
     soft_price: float = 10_000.0,
     warm_start: OptimalPowerFlow | None = None,
@@ -66,7 +70,8 @@ def optimal_power_flow(
 ) -> OptimalPowerFlow:
     """Find the operating point of least cost of every scenario, in full AC.
 
-    Units choose active and reactive power within their limits (``gen_p_mw`` and ``gen_v_pu`` of the scenarios are not used);
+    Units choose active and reactive power within their limits (of the scenarios' ``gen_p_mw`` only a change is counted, and
+    ``gen_v_pu`` is not used);
     voltages, branch flows at both ends (MVA) and angle differences keep their limits. Loads, outages and shunts are the
     scenario's. Every scenario ends in a labelled point: where none keeps all limits, the one of least violation is given,
     with what is missing at each bus. Voltage-dependent loads are taken at 1 pu, HVDC links at their set-points, and of
@@ -76,6 +81,8 @@ def optimal_power_flow(
         net: the network.
         scenarios: n conditions of it; the network as it is where absent.
         gen_p_max_mw: (n, n_gen) or (n_gen,) what units can give (wind and sun), MW; it lowers p_max_mw.
+        objective: what to minimise: ``"cost"``, ``"change"`` (squared MW from the scenario's ``gen_p_mw``), ``"losses"`` (MW),
+            ``"curtailment"`` (MW of wind and sun), or weights of several of these.
         soft: let balances and limits be broken at a price from the start; else only where no feasible point is found.
         soft_price: price of missing or unusable power and of overload, currency/MWh; voltages and angles cost ten times that
             for a pu or a radian.
@@ -91,8 +98,9 @@ def optimal_power_flow(
             do not fit.
     """
     sc = scenarios if scenarios is not None else Scenarios.base(net)
-    limit = _check(net, sc, gen_p_max_mw, soft_price, warm_start, max_iterations, threads)
-    run = _Run(net, sc, limit, max_iterations, thread_count(threads))
+    weights = {objective: 1.0} if isinstance(objective, str) else dict(objective)
+    limit = _check(net, sc, gen_p_max_mw, weights, soft_price, warm_start, max_iterations, threads)
+    run = _Run(net, sc, limit, weights, max_iterations, thread_count(threads))
     raw = run.solve(soft_price if soft else None, _start_of(warm_start))
     failed = np.flatnonzero((raw.code != OPTIMAL) | (raw.missing > _SOFT_PU))
     if failed.size:
@@ -124,8 +132,15 @@ def _explored(run: _Run, raw: _Raw, failed: Array, soft: bool, soft_price: float
 
 
 def _check(
-    net: Network, sc: Scenarios, limit: Array | None, price: float, warm: OptimalPowerFlow | None, most: int, threads: int | None
-) -> Array | None:  # fmt: skip
+    net: Network,
+    sc: Scenarios,
+    limit: Array | None,
+    weights: dict[str, float],
+    price: float,
+    warm: OptimalPowerFlow | None,
+    most: int,
+    threads: int | None,
+) -> Array | None:
     """Refuse what makes no sense; returns the availabilities as (n or 1, n_gen), MW."""
     issues = IssueList()
     if sc.net is not net and sc.net.digest != net.digest:
@@ -152,6 +167,7 @@ def _check(
                        hint=f"give ({net.n_gen},) or ({sc.n}, {net.n_gen})")  # fmt: skip
         elif np.isnan(given).any():
             issues.add("optimal_power_flow", "gen_p_max_mw", "holds NaN", hint="give a number for every unit")
+    check_weights(net, weights, issues)
     issues.raise_if_any()
     ensure_valid(net)
     return given
@@ -189,6 +205,8 @@ class _Raw:
     excess: Array
     code: Array
     iterations: Array
+    cost: Array
+    scale: Array
     judged: Residuals
 
     @property
@@ -222,14 +240,14 @@ class _Raw:
         mine, n = self.problem, len(self.code)
         width = np.int64(max(problem.injection.count, problem.grid.net.n_branch, problem.grid.n_node) + 1)
         place = np.searchsorted(problem.kind * width + problem.element, mine.kind * width + mine.element)
-        ratio = problem.scale / mine.scale
         x = np.zeros((n, problem.injection.count))
         mu, excess = np.zeros((n, problem.n_limit)), np.zeros((n, problem.n_limit))
-        x[:, : self.x.shape[1]], mu[:, place] = self.x, self.mu * ratio
-        return _Raw(problem, self.v, x, self.lam * ratio, mu, excess, self.code, self.iterations, self.judged)
+        x[:, : self.x.shape[1]], mu[:, place] = self.x, self.mu
+        arrays = (self.v, x, self.lam, mu, excess, self.code, self.iterations, self.cost, self.scale)
+        return _Raw(problem, *arrays, self.judged)
 
 
-_ROWS = ("v", "x", "lam", "mu", "excess", "code", "iterations")
+_ROWS = ("v", "x", "lam", "mu", "excess", "code", "iterations", "cost", "scale")
 
 
 @dataclass(frozen=True)
@@ -239,13 +257,14 @@ class _Run:
     net: Network
     sc: Scenarios
     available: Array | None
+    weights: dict[str, float]
     max_iterations: int
     threads: int
 
     def some(self, rows: Array) -> _Run:
         """The run of some of the scenarios."""
         part = self.available if self.available is None or len(self.available) == 1 else self.available[rows]
-        return _Run(self.net, self.sc[rows], part, self.max_iterations, self.threads)
+        return _Run(self.net, self.sc[rows], part, self.weights, self.max_iterations, self.threads)
 
     def solve(self, soft_price: float | None, start: _Start | None = None, costless: bool = False) -> _Raw:
         """Solve all scenarios in one form of the problem, and judge the points.
@@ -266,14 +285,16 @@ class _Run:
         flat = np.stack([need.real, need.imag], 2).reshape(n, -1)
         flat -= node_sums(2 * injection.node + injection.axis, given, 2 * grid.n_node)
         out_ptr, out_row = _pointers(on)
-        linear, quadratic = problem.units.linear, problem.units.quadratic
+        aim = objective_of(problem, self.sc, self.weights, hi)
+        scale = aim.scale if soft_price is None else min(aim.scale, _DEAREST / (soft_price * grid.base_mva))
+        linear, quadratic = aim.linear * scale, aim.quadratic * scale
         if costless:
             of_units = injection.owner < SHORT
             linear, quadratic = np.where(of_units, 0.0, linear), np.where(of_units, 0.0, quadratic)
         job = Job(
             np.ascontiguousarray(flat.reshape(n, -1, 2)[:, order].reshape(n, -1)), np.where(free, hi, 0.0),
-            np.where(free, lo, 0.0), free.astype(float), linear[None].copy(), quadratic[None].copy(),
-            _prices(problem, soft_price), out_ptr, out_row,
+            np.where(free, lo, 0.0), free.astype(float), linear.copy(), quadratic.copy(),
+            _prices(problem, soft_price, scale), out_ptr, out_row,
             off.pointers(n), grid.pattern.position[off.element].astype(np.int32), *self._start(problem, lo, hi, start),
         )  # fmt: skip
         found = self._run(problem, job, n)
@@ -288,10 +309,13 @@ class _Run:
             mu[:, mine] *= free[:, problem.element[mine]]
         alive = np.ones((n, grid.n_node), bool)
         alive[off.case, off.element] = False
-        point = Point(v, x, need, free, on, alive, lo, hi, linear[None], quadratic[None], lam, mu, found.excess)
+        point = Point(v, x, need, free, on, alive, lo, hi, linear, quadratic, lam, mu, found.excess)
         with np.errstate(invalid="ignore", over="ignore"):
             judged = residuals(problem, point)
-        return _Raw(problem, v, x, lam, mu, found.excess, found.status, found.iterations, judged)
+        paid = np.where(injection.owner >= SHORT, 0.0, x)
+        cost = aim.constant + (aim.linear * paid + aim.quadratic * paid**2).sum(1)
+        arrays = (v, x, lam, mu, found.excess, found.status, found.iterations, np.broadcast_to(cost, n).copy())
+        return _Raw(problem, *arrays, np.full(n, scale), judged)
 
     def _conditions(self, problem: Problem, cases: Cases, off: Pairs) -> tuple[Array, Array, Array, Array, Array]:
         """Consumption (n, n_node) complex, pu; live (n, k); bounds (n, k); branches in service (n, m)."""
@@ -389,7 +413,6 @@ class _Run:
         """Label the points and put them into the users' terms."""
         problem, x, judged, net, sc = raw.problem, raw.x, raw.judged, self.net, self.sc
         grid, injection, n = problem.grid, problem.injection, sc.n
-        soft = injection.owner >= SHORT
         status = np.full(n, OpfStatus.FAILED, np.int8)
         status[raw.code == LIMIT] = OpfStatus.ITERATION_LIMIT
         status[raw.code == _NOT_BEST] = OpfStatus.FEASIBLE
@@ -397,7 +420,7 @@ class _Run:
         status[good] = OpfStatus.OPTIMAL
         status[good & (raw.missing > _SOFT_PU)] = OpfStatus.INFEASIBLE
         failed = status == OpfStatus.FAILED
-        cost = problem.constant + (injection.linear * x + injection.quadratic * x**2)[:, ~soft].sum(1)
+        cost = raw.cost.copy()
         off = unsupplied(grid, Cases.of(sc))
         v = raw.v.copy()
         v[:, grid.kind == OFF] = np.nan
@@ -416,7 +439,7 @@ class _Run:
             np.zeros((n, n_held), np.int8), np.zeros((n, n_held)), np.zeros((n, grid.n_island)), off, "opf",
         )  # fmt: skip
         return OptimalPowerFlow(
-            problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess
+            problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess, raw.scale
         )
 
 
@@ -428,12 +451,12 @@ def _pointers(on: Array) -> tuple[Array, Array]:
     return ptr, row.astype(np.int32)
 
 
-def _prices(problem: Problem, soft_price: float | None) -> Array:
+def _prices(problem: Problem, soft_price: float | None, scale: float) -> Array:
     """(n_limit,) scaled price of breaking each inequality, 0 where it must hold."""
     price = np.zeros(problem.n_limit)
     if soft_price is None:
         return price
-    unit = soft_price * problem.grid.base_mva * problem.scale
+    unit = soft_price * problem.grid.base_mva * scale
     rate = problem.grid.net.branch.rate_mva / problem.grid.base_mva
     for k, name in enumerate(LIMITS):
         mine = problem.kind == k

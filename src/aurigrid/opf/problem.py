@@ -19,8 +19,6 @@ ACTIVE, REACTIVE = 0, 1
 GEN, STORAGE, COMPENSATOR, SHORT, EXCESS = 0, 1, 2, 3, 4
 """What an injection belongs to; SHORT and EXCESS are power that a soft problem may invent or drop at a price, by node."""
 _FIXED_PU = 1e-9
-_DEAREST = 25.0
-"""Scaled price of power that is missing, at most: dearer, and the barrier loses sight of the units' costs."""
 _WHOLE_TURN_DEG = 179.0
 
 
@@ -63,7 +61,6 @@ class Problem:
         fixed: (k,) bool, injections whose bounds coincide: constants.
         n_limit: inequalities; kind (n_limit,) and element (n_limit,): see `LIMITS`.
         constant: cost that does not depend on anything, currency/h.
-        scale: scaled cost for a currency/h.
     """
 
     grid: Grid
@@ -77,7 +74,6 @@ class Problem:
     kind: Array
     element: Array
     constant: float
-    scale: float
 
 
 LIMITS = ("v_max", "v_min", "flow_from", "flow_to", "angle_max", "angle_min", "upper", "lower")
@@ -112,22 +108,17 @@ def compile_problem(net: Network, grid: Grid, soft_price: float | None) -> Probl
     position = grid.pattern.position
     limits = _Limits()
     injection, constant = _injections(net, grid, soft_price)
-    marginal = np.abs(injection.linear + 2 * injection.quadratic * np.clip(0.0, injection.lo, injection.hi))
-    of_units = (injection.owner <= COMPENSATOR) & (marginal > 0)
-    scale = 1.0 / float(np.median(marginal[of_units])) if of_units.any() else 1.0
-    if soft_price is not None:
-        scale = min(scale, _DEAREST / (soft_price * grid.base_mva))
     nodes = _nodes(net, grid, limits)
     branches, branch, row_of = _branches(net, grid, limits)
     bounded_hi, bounded_lo = np.isfinite(injection.hi), np.isfinite(injection.lo)
     number = np.arange(injection.count)
     units = Units(
-        (2 * position[injection.node] + injection.axis).astype(np.int32), injection.quadratic * scale, injection.linear * scale,
-        limits.add("upper", number, bounded_hi), limits.add("lower", number, bounded_lo),
+        (2 * position[injection.node] + injection.axis).astype(np.int32), limits.add("upper", number, bounded_hi),
+        limits.add("lower", number, bounded_lo),
     )  # fmt: skip
     return Problem(
         grid, nodes, branches, units, branch, row_of, injection, limits.count, np.concatenate(limits.kind).astype(np.int8),
-        np.concatenate(limits.element).astype(np.int32), constant, scale,
+        np.concatenate(limits.element).astype(np.int32), constant,
     )  # fmt: skip
 
 

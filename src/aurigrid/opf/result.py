@@ -24,7 +24,8 @@ class OptimalPowerFlow:
     """Optimal power flows of n scenarios.
 
     Attributes:
-        objective: (n,) cost of the units in currency/h, power that is missing or dropped not included.
+        objective: (n,) what was minimised, by default the cost of the units in currency/h; power that is missing or dropped
+            is not in it.
         status: (n,) int8 `OpfStatus`; iterations: (n,) int32.
         residuals: the certificate, see `aurigrid.opf.residuals`.
         scenarios: the points as scenarios (dispatch and voltage set-points), ready for a power flow or a security analysis.
@@ -32,6 +33,7 @@ class OptimalPowerFlow:
         x: (n, k) free injections, pu, in the order of ``problem.injection``; lam: (n, n_node) complex multipliers of the
             balances and mu: (n, n_limit) of the inequalities, in scaled cost.
         excess: (n, n_limit) by which soft limits are broken, as the solver scales them.
+        scale: (n,) scaled cost for a unit of the objective.
     """
 
     problem: Problem
@@ -45,6 +47,7 @@ class OptimalPowerFlow:
     lam: Array
     mu: Array
     excess: Array
+    scale: Array
 
     @property
     def n(self) -> int:
@@ -120,14 +123,14 @@ class OptimalPowerFlow:
     def price_per_mwh(self) -> Array:
         """(n, n_bus) locational marginal prices: cost of one more MW of consumption at each bus, currency/MWh."""
         grid = self.problem.grid
-        price: Array = np.real(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+        price: Array = np.real(self.lam)[:, grid.node_of_bus] / (self.scale[:, None] * grid.base_mva)
         return price
 
     @cached_property
     def price_per_mvarh(self) -> Array:
         """(n, n_bus) cost of one more Mvar of consumption at each bus, currency/Mvarh."""
         grid = self.problem.grid
-        price: Array = np.imag(self.lam)[:, grid.node_of_bus] / (self.problem.scale * grid.base_mva)
+        price: Array = np.imag(self.lam)[:, grid.node_of_bus] / (self.scale[:, None] * grid.base_mva)
         return price
 
     def binding(self, scenario: int, least: float = 1e-4) -> list[dict[str, Any]]:
