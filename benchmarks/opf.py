@@ -222,7 +222,8 @@ def speed(folder: Path, cases: list[str], n: int) -> None:
     import aurigrid as ag
 
     print(
-        "| case | scenarios | ours, OPF/s | floor | iterations | largest KKT | peer | peer, s an OPF | ratio | largest difference |"
+    heads = "case, scenarios, ours OPF/s, floor, iterations, largest KKT, peer, peer s an OPF, ratio, difference"
+    print("| " + " | ".join(heads.split(", ")) + " |")
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for case in cases or list(FLOORS):
@@ -289,8 +290,8 @@ def robust(folder: Path, case: str, n: int, check: int) -> None:
         elif good and r.status[s] != ag.OpfStatus.FEASIBLE:
             wrong.append(int(s))
     print(
-        f"{case}: {len(rows)} of them given to Ipopt, those without an optimum first ({min(len(refused), check)}): {len(wrong)} that "
-        f"it solves are not called optimal or feasible here {wrong[:10]}; where both solve ({solved}), ours is dearer by at most {apart:.1e}"
+        f"{case}: {len(rows)} given to Ipopt, those without an optimum first ({min(len(refused), check)}): {len(wrong)} that it "
+        f"solves are neither optimal nor feasible here {wrong[:10]}; where both solve ({solved}), ours is dearer by {apart:.1e}"
     )
 
 
