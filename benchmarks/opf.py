@@ -221,10 +221,8 @@ def speed(folder: Path, cases: list[str], n: int) -> None:
 
     import aurigrid as ag
 
-    print(
     heads = "case, scenarios, ours OPF/s, floor, iterations, largest KKT, peer, peer s an OPF, ratio, difference"
     print("| " + " | ".join(heads.split(", ")) + " |")
-    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for case in cases or list(FLOORS):
         net, rng = load(folder, case), np.random.default_rng(0)
