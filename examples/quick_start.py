@@ -17,3 +17,7 @@ report = ag.security_analysis(net, points[:10], contingencies="n-1", slack="dist
 print(report)
 print(f"largest load lost by an outage: {report.lost_load_mw.max():.1f} MW")
 print(report.violations.schema.names)
+
+best = ag.optimal_power_flow(net, points)
+print(best)
+print(f"cost {best.objective.min():,.0f} to {best.objective.max():,.0f} per hour, largest residual {best.kkt_residual.max():.0e}")

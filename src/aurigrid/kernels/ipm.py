@@ -30,7 +30,7 @@ OPTIMAL, LIMIT, FAILED = 0, 1, 2
 """Outcomes of a lane: optimality conditions met, iteration limit, numbers lost or no progress."""
 
 
-_PRIMAL, _DUAL, _REFINE = 1e-8, 1e-8, 2
+_PRIMAL, _DUAL, _REFINE = 1e-8, 1e-8, 1
 # share of the accepted complementarity below which the barrier is not lowered: it would only cost digits
 _LAST = 0.1
 
