@@ -20,4 +20,5 @@ print(report.violations.schema.names)
 
 best = ag.optimal_power_flow(net, points)
 print(best)
-print(f"cost {best.objective.min():,.0f} to {best.objective.max():,.0f} per hour, largest residual {best.kkt_residual.max():.0e}")
+print(f"cost {best.objective.min():,.0f} to {best.objective.max():,.0f} per hour")
+print(f"largest residual of the optimality conditions {best.kkt_residual.max():.0e}")

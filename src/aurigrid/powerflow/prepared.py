@@ -37,6 +37,7 @@ class Prepared:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = weakref.ref(grid)
+        self.common: dict[bool, Any] = {}
         self._factor: tuple[tuple[Array, ...], tuple[bool, bool], Factor] | None = None
         self._weights: dict[tuple[str, int, int], tuple[Grouped, tuple[Array, Array, Array]]] = {}
 

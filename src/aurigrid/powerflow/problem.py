@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -145,6 +145,48 @@ def _set_points(grid: Grid, own: Array) -> Array:
     return out
 
 
+class _Common(NamedTuple):
+    """What the rows of a batch share whatever is out of service; tables in elimination order, as in `Batch`."""
+
+    base_p: Array
+    base_q: Array
+    extra_p: Array
+    extra_q: Array
+    zip_node: Array
+    parts: Array
+    low: Array
+    high: Array
+    own: Array
+    v_set: Array
+    q_min: Array
+    q_max: Array
+
+
+def _common(grid: Grid, sc: Scenarios, inj: Injections, enforce_q: bool) -> _Common:
+    """Injections, set-points and limits; kept for the network as it is, whose outages come in many batches."""
+    kept: dict[bool, _Common] = prepared(grid).common
+    as_it_is = not inj.given and sc.gen_v_pu is None and sc.shunt_step is None
+    if as_it_is and enforce_q in kept:
+        return kept[enforce_q]
+    order, reg = grid.pattern.order, grid.regulators
+    base_p, base_q, extra_p, extra_q = _fixed(grid, inj)
+    zip_node, parts = _voltage_parts(grid, sc, inj)
+    low, high = reactive_limits(grid, inj, enforce_q)
+    n_set = max(len(low), 1 if sc.gen_v_pu is None else len(sc.gen_v_pu))
+    own = own_set_points(grid, sc)
+    v_set = np.broadcast_to(_set_points(grid, own), (n_set, grid.n_node))
+    q_min, q_max = (
+        np.broadcast_to(node_sums(reg.node, limit, grid.n_node), (n_set, grid.n_node)) for limit in (low, high)
+    )
+    found = _Common(
+        base_p[order], base_q[order], _in_order(extra_p, order), _in_order(extra_q, order), zip_node[order], parts, low, high,
+        own, _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order),
+    )  # fmt: skip
+    if as_it_is:
+        kept[enforce_q] = found
+    return found
+
+
 def build_batch(
     grid: Grid, cases: Cases, start: Start, start_row: Array, *, enforce_q: bool, off: Pairs | None = None
 ) -> tuple[Batch, Pairs]:
@@ -160,21 +202,13 @@ def build_batch(
     sc = cases.scenarios
     inj = Injections.of(grid, sc)
     order, position = grid.pattern.order, grid.pattern.position
-    base_p, base_q, extra_p, extra_q = _fixed(grid, inj)
-    zip_node, parts = _voltage_parts(grid, sc, inj)
-    low, high = reactive_limits(grid, inj, enforce_q)
-    reg = grid.regulators
-    n_set = max(len(low), 1 if sc.gen_v_pu is None else len(sc.gen_v_pu))
-    own = own_set_points(grid, sc)
-    v_set = np.broadcast_to(_set_points(grid, own), (n_set, grid.n_node))
-    q_min, q_max = (
-        np.broadcast_to(node_sums(reg.node, limit, grid.n_node), (n_set, grid.n_node)) for limit in (low, high)
-    )
+    common = _common(grid, sc, inj, enforce_q)
+    n_set = len(common.v_set)
     weight, alpha = prepared(grid).shares
     if off is None:
         off = unsupplied(grid, cases)
     cases = without_dead_links(grid, cases, off)
-    edits = edits_of(grid, cases, inj, low, high, weight, own)
+    edits = edits_of(grid, cases, inj, common.low, common.high, weight, common.own)
     edits = Edits.join([edits, reference_share(grid, edits, off, alpha)])
     branch = cases.pairs("branch")
     connected = grid.from_node[branch.element] >= 0
@@ -196,17 +230,17 @@ def build_batch(
         if len(values):
             loose[node[node >= 0]] = 1
     loose[alpha[order] != 0] = 1
-    if len(extra_p):
+    if len(common.extra_p):
         loose[:] = 1
 
-    def by_node(node: Array) -> Array:
-        return np.argsort(node, kind="stable").astype(np.int32)
+    def by_node(node: Array, *tables: Array) -> Array:
+        used = any(len(table) for table in tables)
+        return np.argsort(node, kind="stable").astype(np.int32) if used else np.zeros(0, np.int32)
 
     batch = Batch(
-        base_p[order], base_q[order], load_p, load_q, gen_p, load_node, gen_node, by_node(load_node), by_node(gen_node), scale_p,
-        scale_q, gen_scale,
-        _in_order(extra_p, order), _in_order(extra_q, order), cases.row.astype(np.int32),
-        _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order), alpha[order][None].copy(),
+        common.base_p, common.base_q, load_p, load_q, gen_p, load_node, gen_node, by_node(load_node, load_p, load_q),
+        by_node(gen_node, gen_p), scale_p, scale_q, gen_scale, common.extra_p, common.extra_q, cases.row.astype(np.int32),
+        common.v_set, common.q_min, common.q_max, alpha[order][None].copy(),
         (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),
         _in_order(start.v.real, order), _in_order(start.v.imag, order), start_row.astype(np.int32), start.held.copy(),
         np.ascontiguousarray(start.slack),
@@ -214,7 +248,7 @@ def build_batch(
         off.pointers(n), position[off.element].astype(np.int32),
         Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,
         edits.q_min, edits.q_max, edits.alpha, edits.v, edits.zip, edits.free.astype(np.int8),
-        zip_node[order], parts, loose, held, column,
+        common.zip_node, common.parts, loose, held, column,
     )  # fmt: skip
     return _share_alpha(batch, n_set), off
 

@@ -37,10 +37,14 @@ def without_reference(grid: Grid, cases: Cases) -> Array:
 
 def stranded(grid: Grid, cases: Cases, off: Pairs) -> Array:
     """(n,) whether most of a supplied island's nodes lose their reference by a split."""
-    size = np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
-    key, lost = np.unique(off.case * np.int64(grid.n_island) + grid.island[off.element], return_counts=True)
     out = np.zeros(cases.n, bool)
-    out[(key // grid.n_island)[2 * lost > size[key % grid.n_island]]] = True
+    if not len(off.case):
+        return out
+    size = np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
+    # pairs are sorted by case: each case's nodes by island, one bin a case with a part without supply and island
+    case, which = np.unique(off.case, return_inverse=True)
+    lost = np.bincount(which * grid.n_island + grid.island[off.element], minlength=len(case) * grid.n_island)
+    out[case[(2 * lost.reshape(len(case), grid.n_island) > size).any(1)]] = True
     return out
 
 
