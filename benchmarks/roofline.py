@@ -111,12 +111,12 @@ def main() -> None:
     args = parser.parse_args()
 
     import aurigrid as ag
-    from aurigrid.powerflow import api
     from aurigrid.powerflow import newton as engine
     from aurigrid.powerflow.cases import Cases
     from aurigrid.powerflow.grid import compile_grid
     from aurigrid.powerflow.prepared import prepared
     from aurigrid.powerflow.problem import build_batch
+    from aurigrid.powerflow.start import base_start
 
     double, single = peak_flops(np.float64), peak_flops(np.float32)
     print(f"peak of one core: {double / 1e9:.0f} Gflop/s float64, {single / 1e9:.0f} Gflop/s float32, {LANES} lanes\n")
@@ -128,7 +128,7 @@ def main() -> None:
         sc = ag.Scenarios(net, load_p_mw=net.load.p_mw * (1 + 0.05 * rng.standard_normal((LANES, net.n_load))))
         how = engine.Settings(threads=1)
         grid = compile_grid(net)
-        cases, start = Cases.of(sc), api.base_start(grid, how)
+        cases, start = Cases.of(sc), base_start(grid, how)
         batch, _ = build_batch(grid, cases, start, np.zeros(LANES, np.int32), enforce_q=False)
         work = engine._Work(grid, batch, how)
         work.fit = work.chord_cases()

@@ -17,6 +17,7 @@ _HOME = {
     "Network": "aurigrid.model.network",
     "Profiles": "aurigrid.model.profiles",
     "Scenarios": "aurigrid.model.scenarios",
+    "Rung": "aurigrid.powerflow",
     "Solution": "aurigrid.powerflow",
     "Status": "aurigrid.powerflow",
     "load": "aurigrid.io.load",
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from aurigrid.model.profiles import Profiles
     from aurigrid.model.scenarios import Scenarios
     from aurigrid.opf import OpfStatus, optimal_power_flow
-    from aurigrid.powerflow import Solution, Status, power_flow
+    from aurigrid.powerflow import Rung, Solution, Status, power_flow
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies
     from aurigrid.studies.day import run_day

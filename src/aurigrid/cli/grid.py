@@ -84,6 +84,9 @@ def pf(
     slack: SlackOption = Slack.reference,
     tol: Tolerance = 1e-8,
     max_iterations: Iterations = 20,
+    rescue: Annotated[
+        bool, typer.Option("--rescue", help="If it fails, try other starts, damped Newton and continuation.")
+    ] = False,
     threads: Threads = None,
     top: Top = 5,
     report: Report = False,
@@ -91,7 +94,7 @@ def pf(
 ) -> int:
     """Solve the power flow of a grid. Exit code 1 if there is no solution."""
     from aurigrid.io.load import load_with_report
-    from aurigrid.powerflow import Status, power_flow
+    from aurigrid.powerflow import Rung, Status, power_flow
 
     imported = load_with_report(grid)
     net = imported.network
@@ -104,6 +107,7 @@ def pf(
             max_iterations=max_iterations,
             q_limits=q_limits,
             slack=slack.value,
+            rescue=rescue,
             threads=threads,
         )
     seconds = clock.seconds
@@ -112,6 +116,8 @@ def pf(
         "grid": net.name,
         "engine": engine.value,
         "status": status.name.lower(),
+        "rung": Rung(int(solution.rung[0])).name.lower(),
+        **({} if solution.reached is None else {"reached": float(solution.reached[0])}),
         "iterations": int(solution.iterations[0]),
         "mismatch_pu": float(solution.mismatch_pu[0]),
         "seconds": seconds,
@@ -249,11 +255,14 @@ def _print_pf(
         print_report(data)
     if "losses_mw" not in data:
         say("no solution was found: the figures of this state are not shown")
+        sentences = ["The power flow has no solution from the starts that were tried."]
+        if "reached" in data and np.isfinite(data["reached"]):
+            sentences.append(f"It has one for {show.percent(data['reached'])} of all injections.")
         show.summary(
-            ["The power flow has no solution from the starts that were tried."],
+            sentences,
             [
+                f"aurigrid diagnose {name}",
                 f"aurigrid info {name} --report",
-                f"aurigrid pf {name} --max-iterations 60",
                 f"aurigrid pf {name} --engine dc",
             ],
         )

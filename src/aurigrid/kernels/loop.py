@@ -21,7 +21,7 @@ from aurigrid.kernels.chord import (
     spread_slack,
     trace_outages,
 )
-from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, update
+from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, shorten, update
 from aurigrid.kernels.simd import LANES, blend, load, splat, store, vmax
 from aurigrid.kernels.tile import (
     CONVERGED,
@@ -168,7 +168,8 @@ def _judge(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve_range(
-    pattern, rows, batch, tile, out, todo, tol, least, limit, patience, enforce_q, share, distributed, factor, chord, resume
+    pattern, rows, batch, tile, out, todo, tol, least, limit, patience, enforce_q, share, distributed, most_step, factor, chord,
+    resume,
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 
@@ -178,6 +179,7 @@ def solve_range(
             closer to a solution than one before (switching at a reactive limit counts anew).
         enforce_q: hold regulated nodes within their reactive limits; share: see `_switch`.
         distributed: spread each island's balance by alpha instead of leaving it to its reference.
+        most_step: largest change of an angle (rad) or of ln|V| in a Newton step, infinite for full steps.
         factor: the base state's, for chord steps; chord: take those, and hand on scenarios for which they do not pay.
         resume: go on from what ``out`` holds instead of from the batch's start.
     """
@@ -242,4 +244,6 @@ def solve_range(
             if distributed:
                 back_substitute(pattern, tile, tile.border)
                 border_step(rows, tile)
+            if most_step < np.inf:
+                shorten(tile, most_step)
         update(rows, tile)

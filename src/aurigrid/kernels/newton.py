@@ -316,6 +316,22 @@ def border_step(rows, tile):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def shorten(tile, most):
+    """Damp Newton's method: scale each lane's step so that no angle (rad) and no ln|V| changes by more than ``most``.
+
+    The direction stays Newton's. Far from a solution the linear model holds for small steps only; near one no step is
+    that large, and the method converges as it would.
+    """
+    rhs = tile.rhs
+    largest = splat(0.0)
+    for at in range(0, len(rhs), LANES):
+        largest = vmax(vabs(widen(load(rhs, at))), largest)
+    factor = cast(splat(most) / vmax(largest, splat(most)), rhs)
+    for at in range(0, len(rhs), LANES):
+        store(rhs, at, load(rhs, at) * factor)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def update(rows, tile):
     """Apply the solution to the voltages; lanes that are not live keep theirs."""
     kind = rows.kind

@@ -24,6 +24,7 @@ from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.grid import Grid, compile_grid
 from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw
 from aurigrid.powerflow.newton import in_turn, thread_count
+from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.powerflow.sums import node_sums
@@ -437,6 +438,7 @@ class _Run:
         solution = Solution(
             grid, Cases.of(points), flow_status, raw.iterations, np.where(failed, np.nan, judged.balance), v,
             np.zeros((n, n_held), np.int8), np.zeros((n, n_held)), np.zeros((n, grid.n_island)), off, "opf",
+            np.where(failed, Rung.NONE, Rung.OPF).astype(np.int8),
         )  # fmt: skip
         return OptimalPowerFlow(
             problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess, raw.scale

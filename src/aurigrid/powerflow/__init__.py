@@ -1,7 +1,8 @@
 """Power flow: one call, several engines, the same kind of answer."""
 
 from aurigrid.powerflow.api import ENGINES, SLACKS, power_flow
+from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.solution import BranchFlow, Solution
 from aurigrid.powerflow.status import Status
 
-__all__ = ["ENGINES", "SLACKS", "BranchFlow", "Solution", "Status", "power_flow"]
+__all__ = ["ENGINES", "SLACKS", "BranchFlow", "Rung", "Solution", "Status", "power_flow"]

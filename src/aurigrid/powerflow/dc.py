@@ -16,6 +16,7 @@ from aurigrid.kernels.tile import OFF, REF, Batch
 from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.problem import Start, build_batch
+from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.powerflow.sums import node_sums
@@ -166,7 +167,9 @@ def solve_dc(grid: Grid, cases: Cases, *, distributed: bool, threads: int | None
     mismatch[status == Status.SINGULAR] = np.nan
     held = np.zeros((cases.n, start.held.shape[1]), np.int8)
     ones = np.ones(cases.n, np.int32)
-    return Solution(grid, cases, status, ones, mismatch, v, held, held.astype(float), slack * grid.base_mva, off, "dc")
+    rung = np.where(status == Status.SINGULAR, Rung.NONE, Rung.DC).astype(np.int8)
+    slack_mw = slack * grid.base_mva
+    return Solution(grid, cases, status, ones, mismatch, v, held, held.astype(float), slack_mw, off, "dc", rung)
 
 
 def _spread(grid: Grid, batch: Batch, p: Array) -> tuple[Array, Array]:

@@ -91,6 +91,7 @@ class Settings:
         one_step: take one Newton step from the start and stop, whatever is left (a screen, not a solution).
         patience: iterations without progress after which a case counts as diverged. Newton's method from a solved base
             state comes closer within a few steps or not at all; from a guess it may wander first.
+        most_step: largest change of an angle (rad) or of ln|V| in a Newton step: damped Newton. It takes no chord steps.
     """
 
     tol_pu: float = 1e-8
@@ -100,6 +101,7 @@ class Settings:
     threads: int | None = None
     one_step: bool = False
     patience: int = 6
+    most_step: float = np.inf
 
     def from_guess(self) -> Settings:
         """The same for cases that do not start from a solved state."""
@@ -150,7 +152,8 @@ class _Work:
         tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
         solve_range(
             grid.pattern, grid.rows, self.batch, tile, self.out, todo.astype(np.int32), tol, least, limit, how.patience,
-            how.q_limits, share, how.distributed, _NO_FACTOR if factor is None else factor, factor is not None, resume,
+            how.q_limits, share, how.distributed, how.most_step, _NO_FACTOR if factor is None else factor,
+            factor is not None, resume,
         )  # fmt: skip
 
     def chord_cases(self) -> Array:
@@ -245,7 +248,7 @@ class _Work:
         for which, _ in self.others:
             self.moved[which] = True
         self.out.status[self.moved] = Status.SKIPPED
-        self.fit = self.chord_cases() if not how.one_step else np.zeros(n, bool)
+        self.fit = self.chord_cases() if not (how.one_step or how.most_step < np.inf) else np.zeros(n, bool)
         starts, uses = np.unique(batch.start[self.fit], return_counts=True)
         least = _CASES_A_FACTOR * LANES
         if how.q_limits:

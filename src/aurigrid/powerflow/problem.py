@@ -28,6 +28,7 @@ from aurigrid.powerflow.injections import (
     reactive_limits,
 )
 from aurigrid.powerflow.prepared import prepared
+from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.sums import node_sums
 from aurigrid.powerflow.supply import unsupplied
 
@@ -42,7 +43,7 @@ class Start:
 
     Attributes:
         v: (n_start, n_node) complex, pu; held (n_start, n_held) int8 and slack (n_start, n_island), as in `Results`.
-        solved: whether they solve the base case; iterations: how many it took.
+        solved: whether they solve the base case; iterations: how many it took; rung: what led to it.
     """
 
     v: Array
@@ -50,6 +51,7 @@ class Start:
     slack: Array
     solved: bool = True
     iterations: int = 0
+    rung: Rung = Rung.BASE
 
     @classmethod
     def at(cls, grid: Grid, v: Array) -> Start:

@@ -70,6 +70,9 @@ class Solution:
         held: (n, n_held) int8, limit at which a node that could hold its voltage is (see `kernels.tile.Results`).
         need_pu: (n, n_held) reactive power that holding those voltages takes, pu.
         slack_mw: (n, n_island) what distributed slack adds in all, by island, MW.
+        rung: (n,) int8 `Rung`: the start or method that led to each answer.
+        reached: (n,) largest share of all injections with a solution, found by the continuation of a rescue; NaN where even
+            the unloaded grid has none, or where it was not tried; None without one.
     """
 
     grid: Grid
@@ -83,6 +86,8 @@ class Solution:
     slack_mw: Array
     off: Pairs
     engine: str
+    rung: Array
+    reached: Array | None = None
 
     @property
     def n(self) -> int:

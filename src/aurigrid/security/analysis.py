@@ -157,7 +157,7 @@ def join_solutions(parts: list[Solution]) -> Solution:
     )
     return Solution(
         parts[0].grid, Cases.of(sc), stack("status"), stack("iterations"), stack("mismatch_pu"), stack("v"), stack("held"),
-        stack("need_pu"), stack("slack_mw"), off, parts[0].engine,
+        stack("need_pu"), stack("slack_mw"), off, parts[0].engine, stack("rung"),
     )  # fmt: skip
 
 

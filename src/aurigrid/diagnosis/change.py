@@ -1,0 +1,111 @@
+"""Changes of a network: one field of one element each, made together, told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.model.network import Network
+
+NAMES = {"branch": "branch", "gen": "unit", "load": "load", "shunt": "shunt", "bus": "bus", "switch": "switch"}
+UNITS = {
+    "p_mw": "MW", "q_mvar": "Mvar", "q_min_mvar": "Mvar", "q_max_mvar": "Mvar", "b_mvar": "Mvar", "x_pu": "pu", "r_pu": "pu",
+    "v_set_pu": "pu", "shift_deg": "degrees", "b_from_pu": "pu", "b_to_pu": "pu",
+}  # fmt: skip
+NEW_SHUNT = -1
+"""Element of a change that adds a shunt; its id is then the bus."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of one element.
+
+    Attributes:
+        table, element, field: where; ``element`` is a position, `NEW_SHUNT` for a shunt to add.
+        id: the element's id (of the bus, where a shunt is added).
+        before, after: values of the field, in the table's unit.
+    """
+
+    table: str
+    element: int
+    field: str
+    id: Any
+    before: Any
+    after: Any
+
+    @classmethod
+    def of(cls, net: Network, table: str, element: int, field: str, after: Any) -> Change:
+        rows = getattr(net, table)
+        name = rows.id[element] if hasattr(rows, "id") else element
+        before = getattr(rows, field)[element]
+        return cls(table, int(element), field, _plain(name), _plain(before), _plain(after))
+
+    @property
+    def size(self) -> float:
+        """How much is changed, in the field's unit; 0 for switches."""
+        if isinstance(self.before, (bool, str)):
+            return 0.0
+        return abs(float(self.after) - float(self.before))
+
+    def words(self) -> str:
+        """``load 7: p_mw from 12,500 to 12.5 MW``."""
+        if self.element == NEW_SHUNT:
+            return f"bus {self.id}: {self.after:+,.4g} Mvar of shunt compensation"
+        what = f"{NAMES.get(self.table, self.table)} {self.id}"
+        if self.field == "in_service":
+            return f"{what}: {'put into' if self.after else 'take out of'} service"
+        if self.field == "from_bus":
+            return f"{what}: exchange its ends"
+        if self.field in ("is_reference", "closed"):
+            return f"{what}: {'make it a reference' if self.field == 'is_reference' else 'close it'}"
+        unit = UNITS.get(self.field, "")
+        return f"{what}: {self.field} from {self.before:,.6g} to {self.after:,.6g} {unit}".rstrip()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"table": self.table, "id": self.id, "field": self.field, "before": self.before, "after": self.after}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def changed(net: Network, changes: Sequence[Change]) -> Network:
+    """The network with all changes made; one that exchanges the ends of a branch moves both of its buses."""
+    columns: dict[tuple[str, str], Any] = {}
+
+    def column(table: str, field: str) -> Any:
+        key = (table, field)
+        if key not in columns:
+            columns[key] = getattr(getattr(net, table), field).copy()
+        return columns[key]
+
+    added: list[Change] = []
+    for change in changes:
+        if change.element == NEW_SHUNT:
+            added.append(change)
+        elif (change.table, change.field) == ("branch", "from_bus"):
+            a, b = column("branch", "from_bus"), column("branch", "to_bus")
+            a[change.element], b[change.element] = b[change.element], a[change.element]
+        else:
+            column(change.table, change.field)[change.element] = change.after
+    tables: dict[str, dict[str, Any]] = {}
+    for (table, field), values in columns.items():
+        tables.setdefault(table, {})[field] = values
+    out = net.replace(**{table: getattr(net, table).replace(**fields) for table, fields in tables.items()})
+    return _with_shunts(out, added) if added else out
+
+
+def _with_shunts(net: Network, added: list[Change]) -> Network:
+    place = {str(bus): i for i, bus in enumerate(net.bus.id.tolist())}
+    old = dict(net.shunt.items())
+    n = len(net.shunt) + len(added)
+    ids = [*old["id"].tolist(), *(f"added at bus {change.id}" for change in added)]
+    fields: dict[str, Any] = {name: [*values.tolist()] for name, values in old.items() if name != "id"}
+    given = {"bus": [place[str(c.id)] for c in added], "b_mvar": [c.after for c in added], "g_mw": [0.0] * len(added)}
+    blank = type(net.shunt).make(1, id=["x"], bus=[0])
+    for name, values in fields.items():
+        values += given.get(name, [getattr(blank, name)[0]] * len(added))
+    return net.replace(shunt=type(net.shunt).make(n, id=ids, **fields))
