@@ -254,10 +254,13 @@ def solve(condition: Condition, *, start: np.ndarray | None = None, tol: float =
     return Dense(good, np.where(off, np.nan, mag[by_bus]), np.where(off, np.nan, angle[by_bus]), kind, slack)
 
 
-def mismatch_pu(condition: Condition, v_mag: np.ndarray, v_ang: np.ndarray) -> float:
+def mismatch_pu(
+    condition: Condition, v_mag: np.ndarray, v_ang: np.ndarray, slack_pu: np.ndarray | None = None
+) -> float:
     """Largest mismatch of given voltages (by bus, NaN without supply) where P and Q are imposed, reactive limits off.
 
-    With distributed slack the balance must follow the shares: the best lambda of each island is taken off first.
+    With distributed slack the balance must follow the shares: ``slack_pu``, what is shared in the island of each bus, is
+    taken as given, or the one that balances the island where it is not known.
     """
     kind, v_set = condition.kinds()
     distributed, island = condition.distributed, condition.islands()
@@ -273,7 +276,8 @@ def mismatch_pu(condition: Condition, v_mag: np.ndarray, v_ang: np.ndarray) -> f
         share = condition.share(kind)
         for label in np.unique(island[kind == REF]):
             at = (island == label) & live
-            missing[at] -= share[at] * missing[at].real.sum()
+            shared = -missing[at].real.sum() if slack_pu is None else slack_pu[at][0]
+            missing[at] += share[at] * shared
     off_set = np.abs(mag - v_set)[(kind == PV) | (kind == REF)]
     p, q = np.where(free_p, 0, missing.real), np.where(kind == PQ, missing.imag, 0)
     return float(max(np.abs(p).max(), np.abs(q).max(), off_set.max(initial=0.0)))

@@ -69,7 +69,8 @@ class Solution:
         v: (n, n_node) complex node voltages, pu; `v_mag` and `v_ang` give them by bus.
         held: (n, n_held) int8, limit at which a node that could hold its voltage is (see `kernels.tile.Results`).
         need_pu: (n, n_held) reactive power that holding those voltages takes, pu.
-        slack_mw: (n, n_island) what distributed slack adds in all, by island, MW.
+        slack_mw: (n, n_island) distributed slack by island, MW; each participant adds its share of it, and the shares sum to 1
+            with all participants in service: what an outage takes away, the others make up for by a larger slack.
         rung: (n,) int8 `Rung`: the start or method that led to each answer.
         reached: (n,) largest share of all injections with a solution, found by the continuation of a rescue; NaN where even
             the unloaded grid has none, or where it was not tried; None without one.
