@@ -83,6 +83,18 @@ def test_pf_report_shows_the_import_and_the_comparison(call: Call, grid: Path) -
     assert {"totals", "approximated", "ignored", "merged", "reconciliation"} <= data["report"].keys()
 
 
+@pytest.mark.peer
+def test_the_report_asks_the_source_tool_for_a_grid_that_is_cached_too(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pandapower")
+    monkeypatch.setenv("AURIGRID_CACHE_DIR", str(tmp_path))
+    assert call("info", "case9", "--json").json["grid"] == "case9"  # converts it and fills the cache
+    found = call("info", "case9", "--report", "--json").json["report"]["reconciliation"]
+    assert found["origin"].startswith("pandapower runpp")
+    assert found["agrees"]
+
+
 def test_n1_json(call: Call, grid: Path) -> None:
     answer = call("n1", grid, "--json")
     assert answer.code == 0

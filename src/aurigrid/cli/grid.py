@@ -42,7 +42,7 @@ def info(grid: Grid, json: Json = False, report: Report = False) -> None:
     from aurigrid.io.report import network_totals
     from aurigrid.model.validate import warnings_of
 
-    imported = load_with_report(grid)
+    imported = load_with_report(grid, cache=not report)
     net, totals, warnings = imported.network, network_totals(imported.network), warnings_of(imported.network)
     data = {
         "grid": net.name,
@@ -96,7 +96,7 @@ def pf(
     from aurigrid.io.load import load_with_report
     from aurigrid.powerflow import Rung, Status, power_flow
 
-    imported = load_with_report(grid)
+    imported = load_with_report(grid, cache=not report)
     net = imported.network
     clock = show.Clock()
     with compiling_notice():
@@ -143,7 +143,7 @@ def convert(
     from aurigrid.io.folder import save
     from aurigrid.io.load import load_with_report
 
-    imported = load_with_report(grid)
+    imported = load_with_report(grid, cache=not report)
     save(imported.network, out, profiles=imported.profiles)
     data = {
         "grid": imported.network.name,

@@ -66,7 +66,7 @@ def n1(
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies as build_list
 
-    imported = load_with_report(grid)
+    imported = load_with_report(grid, cache=not report)
     net = imported.network
     outages = build_list(net, contingencies)
     clock = show.Clock()

@@ -36,6 +36,7 @@ def load(source: Any, *, report: bool = False, cache: bool = True) -> Network | 
             pandapower net or a pypowsybl network.
         report: return the whole `Import` - network, report, profiles and the source's own state.
         cache: keep and use converted catalogue grids in the user's cache folder; numbers are the same either way.
+            Without it the source's own tool is at hand, for a reconciliation.
 
     Returns:
         The validated network, or the import.
