@@ -374,3 +374,21 @@ def test_the_two_bus_case_balances_at_its_closed_form():
     grid = read_matpower(folder / "grid.m").network
     v, angle = np.array(expected["v_mag_pu"]), np.array(expected["v_ang_deg"])
     assert np.abs(mismatch(grid, v, angle)).max() < expected["tolerance"]["mva"]
+
+
+def test_a_number_that_cannot_be_read_is_told_with_what_else_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "bad.m"
+    file.write_text(
+        "function mpc = bad\nmpc.baseMVA = 100;\n"
+        "mpc.bus = [\n1 3 0 0 0 0 1 1 0 345 1 1.1 0.9;\n2 1 NaN 10 0 0 1 1 0 345 1 1.1 0.9;\n"
+        "3 1 abc 1 0 0 1 1 0 345 1 1.1 0.9];\n"
+        "mpc.gen = [1 10 0 300 -300 1 100 1 250 10];\n"
+        "mpc.branch = [1 2 0.1 0.1 0 0 0 0 0 0 1 -360 360; 1 7 0.1 0.1 0 0 0 0 0 0 1 -360 360];\n"
+    )
+    with pytest.raises(InputError) as found:
+        read_matpower(file)
+    text = str(found.value)
+    assert "line 6" in text
+    assert "'abc' is not a number" in text
+    assert "names buses that do not exist (2)" in text
+    assert "holds NaN in column 3 (2)" in text  # row 3 is not told twice

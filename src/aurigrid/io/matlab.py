@@ -50,12 +50,15 @@ class CaseText:
         cells: cell arrays of strings by name.
         strings: string fields by name.
         lines: line number of each assignment, for messages.
+        issues: numbers that cannot be read; unreadable: by matrix, the (row, column) of these, which hold NaN.
     """
 
     matrices: dict[str, Array] = field(default_factory=dict)
     cells: dict[str, list[str]] = field(default_factory=dict)
     strings: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    unreadable: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
 def read_case_text(text: str, where: str) -> CaseText:
@@ -66,7 +69,8 @@ def read_case_text(text: str, where: str) -> CaseText:
         where: the file's name, for messages.
 
     Raises:
-        InputError: a statement that cannot be read, with its line.
+        InputError: a statement that cannot be read, with its line. Single numbers that cannot be read are left to the
+            caller (`CaseText.issues`), so that they can be told together with what else is wrong.
     """
     return _Reader(text, where).read()
 
@@ -90,6 +94,8 @@ class _Reader:
         self.values: dict[str, Any] = {}
         self.line_of: dict[str, int] = {}
         self.issues: list[Issue] = []
+        self.of_numbers: list[Issue] = []
+        self.unreadable: dict[str, list[tuple[int, int]]] = {}
 
     def fail(self, message: str, hint: str = "", pos: int | None = None) -> InputError:
         at = self.pos if pos is None else pos
@@ -117,11 +123,11 @@ class _Reader:
                 try:
                     self.statement()
                 except InputError:
-                    if not self.issues:
+                    if not (self.issues or self.of_numbers):
                         raise
                     break  # it may fail only for want of a matrix that could not be read
         if self.issues:
-            raise InputError(self.issues)
+            raise InputError([*self.issues, *self.of_numbers])
         return self.result()
 
     def literal(self, head: re.Match[str]) -> Any:
@@ -132,7 +138,7 @@ class _Reader:
         except InputError as error:
             self.issues.extend(error.issues)
             if self.pos == before:  # its end is not known either
-                raise InputError(self.issues) from error
+                raise InputError([*self.issues, *self.of_numbers]) from error
             return np.zeros((0, 0))
 
     def matrix(self, head: re.Match[str]) -> Any:
@@ -186,23 +192,25 @@ class _Reader:
         )
 
     def slow_numbers(self, head: re.Match[str], body: str) -> Array:
-        """Numbers one by one, with the few that are expressions (``1/3``) evaluated, and every bad one reported."""
-        out, issues = [], []
-        for line, words in self.rows_with_lines(head, body):
-            for column, word in enumerate(words, 1):
+        """Numbers one by one, with the few that are expressions (``1/3``) evaluated; a bad one is reported, and NaN."""
+        out = []
+        for row, (line, words) in enumerate(self.rows_with_lines(head, body)):
+            for column, word in enumerate(words):
                 try:
-                    out.append(float(word))
-                except ValueError:
-                    try:
-                        out.append(float(Expression(word, self.values).whole().item()))
-                    except (UnreadableError, ValueError):
-                        at = f"{self.where}, line {line}"
-                        issues.append(
-                            Issue(at, head["name"], f"column {column}: {word!r} is not a number", hint="give a number")
-                        )
-        if issues:
-            raise InputError(issues)
+                    out.append(self.number(word))
+                except (UnreadableError, ValueError):
+                    out.append(np.nan)
+                    message = f"column {column + 1}: {word!r} is not a number"
+                    at = f"{self.where}, line {line}"
+                    self.of_numbers.append(Issue(at, head["name"], message, hint="give a number"))
+                    self.unreadable.setdefault(head["name"], []).append((row, column))
         return np.array(out)
+
+    def number(self, word: str) -> float:
+        try:
+            return float(word)
+        except ValueError:
+            return float(Expression(word, self.values).whole().item())
 
     def cell(self, head: re.Match[str]) -> list[str]:
         """The cell array of strings whose opening brace was just read."""
@@ -314,12 +322,13 @@ class _Reader:
         struct = self.struct
         if not struct:  # a script, or version 1 of the format, which returns plain variables
             struct = next((n.split(".")[0] for n in self.values if n.endswith((".bus", ".branch"))), "")
-        out = CaseText()
+        out = CaseText(issues=self.of_numbers)
         for name, value in self.values.items():
             owner, _, plain = name.rpartition(".")
             if owner != struct:
                 continue
             out.lines[plain] = self.line_of.get(name, 0)
+            out.unreadable[plain] = self.unreadable.get(name, [])
             if isinstance(value, str):
                 out.strings[plain] = value
             elif isinstance(value, list):

@@ -85,7 +85,11 @@ class _Converter:
         self.issues = IssueList()
 
     def convert(self) -> Import:
-        self.check_shapes()
+        try:
+            self.check_shapes()
+        except InputError as error:
+            raise InputError([*self.case.issues, *error.issues]) from None
+        self.issues.issues.extend(self.case.issues)
         self.bus_lookup()
         self.check_numbers()
         if self.issues.issues:
@@ -217,6 +221,9 @@ class _Converter:
             ("dcline", self.dcline),
         ):
             nan = np.isnan(array)
+            for cell in self.case.unreadable.get(table, []):  # told already
+                if cell[1] < nan.shape[1]:
+                    nan[cell] = False
             if nan.any():
                 where = ", ".join(str(c + 1) for c in np.flatnonzero(nan.any(0)))
                 rows = (np.flatnonzero(nan.any(1)) + 1).tolist()
