@@ -243,8 +243,8 @@ def _silent(net: Network, quantities: Sequence[str]) -> list[tuple[str, Array, t
         "co2": [("co2_t_per_mwh", np.isnan(gen.co2_t_per_mwh), ("1", "t/MWh"), "co2_t_per_mwh", "co2_source")],
         "p_min": [("p_min_mw", least, ("p", share), "p_min_share", "ramp_source")],
         "ramp": [
-            (f"ramp_{way}_mw_per_min", np.isinf(getattr(gen, f"ramp_{way}_mw_per_min")), ramp, "ramp_share_per_min", "ramp_source")
-            for way in ("up", "down")
+            (name, np.isinf(getattr(gen, name)), ramp, "ramp_share_per_min", "ramp_source")
+            for name in ("ramp_up_mw_per_min", "ramp_down_mw_per_min")
         ],
         "times": [
             ("min_up_h", none if timed else all_units, ("1", "h"), "min_up_h", "times_source"),
