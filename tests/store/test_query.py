@@ -56,6 +56,8 @@ def test_show_tables_lists_results_and_grid(run_path: Path) -> None:
         "contingencies",
         "contingency_list",
         "steps",
+        "feature_list",
+        "features",
     }
     assert names == listed
 

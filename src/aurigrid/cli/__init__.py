@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, grid, opf, outages, runs
+from aurigrid.cli import bench, grid, opf, outages, runs, similar
 
 app = typer.Typer(
     name="aurigrid",
@@ -38,7 +38,17 @@ def options(
     """Exact AC power flow, optimal power flow and outage analysis of power grids, in batches."""
 
 
-for _command in (grid.info, grid.pf, opf.opf, outages.n1, runs.day, runs.sql, grid.convert, bench.bench):
+for _command in (
+    grid.info,
+    grid.pf,
+    opf.opf,
+    outages.n1,
+    runs.day,
+    runs.sql,
+    similar.similar,
+    grid.convert,
+    bench.bench,
+):
     app.command()(_command)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.store.run import RunInfo, finished_steps, read_info, step_file
-from aurigrid.store.schema import STEP_TABLES, TABLES, arrow_schema
+from aurigrid.store.schema import DERIVED_TABLES, STEP_TABLES, TABLES, arrow_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,6 +110,8 @@ class Run:
     def _source(self, name: str, steps: tuple[int, ...] | None = None) -> Any:
         import pyarrow.dataset as ds
 
+        if name in DERIVED_TABLES and not (self.path / f"{name}.parquet").exists():
+            return ds.dataset(arrow_schema(name).empty_table())
         if name not in STEP_TABLES:
             return ds.dataset(self.path / f"{name}.parquet", schema=arrow_schema(name))
         chosen = self.steps if steps is None else [s for s in steps if s in self.steps]
@@ -152,6 +154,23 @@ class Run:
         if issues:
             raise InputError(issues)
         return named
+
+    def steps_where(self, condition: str) -> tuple[int, ...]:
+        """The finished steps that satisfy a condition, ascending.
+
+        Args:
+            condition: what may stand behind WHERE, over the columns of ``steps`` and ``branches_out`` of ``features``;
+                other tables in subqueries. For example ``dayofweek(time) BETWEEN 1 AND 5``.
+
+        Raises:
+            InputError: not one condition, an unknown name, or a syntax error.
+        """
+        source = "steps LEFT JOIN (SELECT step, branches_out FROM features) USING (step)"
+        query = f"SELECT step FROM {source} WHERE (\n{condition}\n)"
+        if not condition.strip() or not _is_plain_select(query):
+            hint = 'give what may stand behind WHERE, such as "load_mw > 30000 AND hour(time) < 6"'
+            raise InputError(Issue("where", "", "is not one condition", hint=hint))
+        return tuple(sorted(self.sql(query).column("step").to_pylist()))
 
     def _refused(self, error: Exception) -> InputError:
         message = str(error).strip()
@@ -196,6 +215,7 @@ class Run:
             files = [self.path / step_file(name, step) for step in self.steps]
         else:
             files = [self.path / f"{name}.parquet"]
+            files = files if name not in DERIVED_TABLES or files[0].exists() else []
         return [str(file.resolve()) for file in files]
 
 
@@ -203,6 +223,23 @@ def _view(name: str, files: list[str], with_position: bool) -> str:
     columns = "file_row_number::INT AS position, * EXCLUDE (file_row_number)" if with_position else "*"
     options = f"hive_partitioning = false, file_row_number = {str(with_position).lower()}"
     return f'CREATE VIEW "{name}" AS SELECT {columns} FROM read_parquet({_sql_list(files)}, {options})'
+
+
+def _is_plain_select(query: str) -> bool:
+    """Whether a query is one SELECT with a condition and nothing around or behind it; true where it cannot be parsed."""
+    import duckdb
+
+    with duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
+        tree = json.loads(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
+    if tree.get("error"):
+        return True  # the query itself will say what is wrong with it
+    nodes = [statement["node"] for statement in tree["statements"]]
+    return (
+        len(nodes) == 1
+        and nodes[0]["type"] == "SELECT_NODE"
+        and not nodes[0]["modifiers"]
+        and not nodes[0]["group_sets"]
+    )
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

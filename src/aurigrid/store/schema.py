@@ -7,6 +7,8 @@ A run folder::
     contingency_list.parquet      the outages studied: label, kind, elements
     bus_state/step=0000.parquet   and likewise for each table of `STEP_TABLES`; a step is finished when its file of
                                   the last one, ``steps``, exists
+    feature_list.parquet          derived from the above (`aurigrid.store.features`), absent until it was asked for:
+    features.parquet              what describes a state, and a vector for each finished step
 
 A limit that is broken before any outage is one row of ``violations`` with contingency -1. After an outage it has
 another row only where the outage makes it worse by more than 1 % of the limit.
@@ -30,7 +32,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, type (``int8|int16|int32|float32|float64|bool|text|texts|time|shares``), meaning with unit."""
+    """One column: name, type (``int8|int16|int32|float32|float64|bool|text|texts|numbers|time|shares``), meaning and unit."""
 
     name: str
     type: str
@@ -128,10 +130,27 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("worst_severity", "float64", "how far, as a share of the limit"),
         Column("seconds", "float64", "solving time of the step, s"),
     ),
+    "feature_list": (
+        Column("feature", "int32", "position in the vectors of features"),
+        Column("name", "text", "unique name"),
+        Column("group", "text", "group of like features; groups weigh the same in a distance"),
+        Column("unit", "text", "unit of the value; empty for shares and counts"),
+        Column("scale", "float64", "difference that counts as 1 in a distance, in the unit"),
+        Column("doc", "text", "what the value is"),
+    ),
+    "features": (
+        _STEP,
+        Column("time", "time", "start of the interval, in the profiles' own zone"),
+        Column("value", "numbers", "one value a feature, in the order of feature_list; NaN where not solved"),
+        Column("branches_out", "texts", "ids of the branches that carry nothing"),
+    ),
 }
 
 STEP_TABLES = ("bus_state", "branch_state", "gen_state", "violations", "contingencies", "steps")
 """Tables with one file a step, in the order of writing; the last one marks the step as finished."""
+
+DERIVED_TABLES = ("feature_list", "features")
+"""Tables that follow from the others and may be absent."""
 
 
 def arrow_type(kind: str) -> pa.DataType:
@@ -142,6 +161,8 @@ def arrow_type(kind: str) -> pa.DataType:
         return pa.dictionary(pa.int32(), pa.string())
     if kind == "texts":
         return pa.list_(pa.string())
+    if kind == "numbers":
+        return pa.list_(pa.float64())
     if kind == "time":
         return pa.timestamp("ms")  # Parquet knows no coarser unit
     if kind == "shares":

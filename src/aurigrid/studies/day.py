@@ -26,7 +26,7 @@ from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
-from aurigrid.store import RunWriter, start_run
+from aurigrid.store import RunWriter, ensure_features, start_run
 from aurigrid.studies import rows
 
 DEFAULT_GRID = "1-EHV-mixed--0-no_sw"
@@ -167,6 +167,7 @@ def run_day(
         peak_mb=peak_mb(),
     )
     writer.close("finished", result.to_dict())
+    ensure_features(folder)
     return result
 
 
