@@ -1,10 +1,11 @@
 """Exact nearest neighbours of one point among many: a pass in float32, the few that may be nearest again in float64.
 
 With ``u = 2^-24`` a float32 dot product of ``d`` terms is off by at most ``g |x| |q|``, ``g = d u / (1 - d u)`` (Higham,
-*Accuracy and Stability of Numerical Algorithms*, 2nd ed., eq. 3.5); rounding the points, norms and the sum to float32 adds
-a few ``u`` more. So ``|x|^2 - 2 x.q + |q|^2`` computed in float32 lies within ``b = (g + 8u)(|x| + |q|)^2`` of the true
-squared distance. Every point whose distance less ``b`` is not above the k-th smallest distance plus ``b`` is measured again
-in float64; no other can be among the nearest k. The points are moved to their mean first, which makes ``b`` small.
+*Accuracy and Stability of Numerical Algorithms*, 2nd ed., eq. 3.5); rounding points and norms to float32 adds a few ``u``
+more, and what underflows less than ``4 d 2^-126``. So ``|x|^2 - 2 x.q + |q|^2`` with the product in float32 lies within
+``b = (g + 8u)(|x| + |q|)^2 + 4 d 2^-126`` of the true squared distance. Every point whose distance less ``b`` is not above
+the k-th smallest distance plus ``b`` is measured again in float64; no other can be among the nearest k. The points are
+moved to their mean first, which makes ``b`` small.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ class NearestIndex:
         self._norm = np.empty(len(points))
         for i in range(0, len(points), _ROWS_A_BLOCK):
             block = points[i : i + _ROWS_A_BLOCK] - self._origin
-            self._coarse[i : i + _ROWS_A_BLOCK] = block
+            with np.errstate(over="ignore"):
+                self._coarse[i : i + _ROWS_A_BLOCK] = block
             self._norm[i : i + _ROWS_A_BLOCK] = np.sqrt(np.einsum("ij,ij->i", block, block))
         d, u = points.shape[1], 2.0**-24
-        self._error = d * u / (1 - d * u) + 8 * u
+        self._error, self._underflow = d * u / (1 - d * u) + 8 * u, 4 * d * 2.0**-126
 
     def nearest(self, query: Array, k: int, among: Array | None = None) -> tuple[Array, Array]:
         """The k points nearest to a query by Euclidean distance, nearest first; equal distances in the order of rows.
@@ -58,14 +60,18 @@ class NearestIndex:
         """Rows, ascending, that may be among the nearest k."""
         size = float(np.linalg.norm(query))
         norm = self._norm if rows is None else self._norm[rows]
-        product = self._coarse @ query.astype(np.float32)
-        # In place, block by block of the same arrays: memory traffic is what this costs.
+        with np.errstate(over="ignore", invalid="ignore"):
+            product = self._coarse @ query.astype(np.float32)
+        product = product if rows is None else product[rows]
+        if not np.isfinite(product).all():  # beyond float32: nothing is known about any point
+            return np.arange(len(product)) if rows is None else rows
         square = norm * norm
-        square -= 2.0 * (product if rows is None else product[rows])
+        square -= 2.0 * product
         square += size * size
         bound = norm + size
         bound *= bound
         bound *= self._error
+        bound += self._underflow
         reach = np.partition(square + bound, k - 1)[k - 1]
         kept = np.flatnonzero(square - bound <= reach)
         return kept if rows is None else rows[kept]
