@@ -44,6 +44,8 @@ def test_areas_come_first_then_zones_places_levels() -> None:
     assert places.names[places.of_bus[0]] == "south west"
     assert places.names[places.of_bus[48]] == "north east"
     assert places.names[places.of_bus[24]] == "centre"
+    few = regions(grid(40, lat=[50.0] * 39 + [51.0], lon=[8.0] * 40))
+    assert len(few.names) == 2
     assert regions(grid(4, v_nom_kv=[110, 110, 380, 380])).names == ("110 kV", "380 kV")
     assert regions(grid(4)).names == ("grid",)
 
@@ -196,6 +198,18 @@ def test_states_without_a_solution_have_no_values(tmp_path: Path) -> None:
     assert np.isfinite(value[:2]).all()
     assert np.isnan(value[2]).all()
     assert np.isnan(ensure_features(tmp_path / "run").value[2]).all()
+
+
+def test_a_step_without_outages_has_features(tmp_path: Path) -> None:
+    net, rng = two_areas(), np.random.default_rng(2)
+    writer = write_run(tmp_path / "run", n=0, net=net)
+    tables = state(net, 0, rng)
+    nothing = {"worst_contingency": None, "worst_element": None, "worst_kind": None, "max_loading_branch": None}
+    tables["steps"].update(nothing, worst_severity=np.nan, outages=0, outages_violating=0, outages_failed=0)
+    writer.write_step(0, tables)
+    found = ensure_features(tmp_path / "run")
+    value = dict(zip(found.names, found.value[0].tolist(), strict=True))
+    assert (value["worst severity"], value["insecure outages"]) == (0, 0)
 
 
 def test_branches_that_carry_nothing_are_named(tmp_path: Path) -> None:

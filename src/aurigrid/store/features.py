@@ -17,7 +17,7 @@ from aurigrid.model.table import Array, Table
 from aurigrid.store.measures import Description, Feature, States, describe
 from aurigrid.store.query import Run, open_run
 from aurigrid.store.run import write_table
-from aurigrid.store.schema import to_arrow
+from aurigrid.store.schema import TABLES, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,7 +120,7 @@ def _states(run: Run, net: Network, steps: tuple[int, ...]) -> States:
         for c in ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "loading")
     )
     table = run.table("steps", steps)
-    columns = {name: table.column(name) for name in table.column_names if name != "gen_by_fuel_mw"}
+    figures = [c.name for c in TABLES["steps"] if c.type not in ("text", "shares")]
     return States(
         v_mag=matrix(run.table("bus_state", steps), "v_mag", net.n_bus),
         p_from=p_from,
@@ -128,7 +128,7 @@ def _states(run: Run, net: Network, steps: tuple[int, ...]) -> States:
         s_mva=np.maximum(np.hypot(p_from, q_from), np.hypot(p_to, q_to)),
         loading=loading,
         gen_p=np.nan_to_num(matrix(gen, "p_mw", net.n_gen)),
-        steps={name: column.to_numpy() for name, column in columns.items()},
+        steps={"status": table.column("status").to_pylist(), **{c: table.column(c).to_numpy() for c in figures}},
     )
 
 

@@ -89,6 +89,8 @@ def _compass(lon: Array, lat: Array, placed: Array) -> Array:
 
 def _thirds(values: Array, rows: Array) -> list[Array]:
     """Rows in three parts by ascending value; equal values stay together."""
+    if not len(rows):
+        return [rows] * 3
     cuts = np.quantile(values[rows], (1 / 3, 2 / 3))
     part = np.searchsorted(cuts, values[rows], side="right")
     return [rows[part == p] for p in range(3)]
