@@ -182,3 +182,10 @@ def test_damaged_files_are_named(run_path: Path) -> None:
         open_run(run_path).sql("SELECT sum(severity) FROM violations")
     with pytest.raises(InputError, match="cannot be read"):
         open_run(run_path).table("violations")
+
+
+def test_a_query_without_end_is_stopped(run_path: Path) -> None:
+    endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range % 7 = 3"
+    with pytest.raises(InputError, match=r"took longer than 0\.2 s"):
+        open_run(run_path).sql(endless, timeout_s=0.2)
+    assert open_run(run_path).sql("SELECT 1 AS one", timeout_s=60).to_pylist() == [{"one": 1}]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, grid, opf, outages, runs, similar
+from aurigrid.cli import bench, grid, opf, outages, runs, serve, similar
 
 app = typer.Typer(
     name="aurigrid",
@@ -45,6 +45,7 @@ for _command in (
     outages.n1,
     runs.day,
     runs.sql,
+    serve.serve,
     similar.similar,
     grid.convert,
     bench.bench,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,18 +70,22 @@ class Run:
         except (pa.ArrowException, OSError) as error:
             raise InputError(Issue(str(self.path), name, f"cannot be read ({error})")) from error
 
-    def sql(self, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    def sql(
+        self, query: str, parameters: Mapping[str, Any] | None = None, *, timeout_s: float | None = None
+    ) -> pa.Table:
         """Answer one SELECT, WITH, DESCRIBE, SHOW or SUMMARIZE statement.
 
         Args:
             query: the statement, in DuckDB's SQL; values as ``$name``.
             parameters: the values.
+            timeout_s: seconds after which the query is stopped; none where absent.
 
         Returns:
             The answer as an Arrow table.
 
         Raises:
-            InputError: several statements, one that does more than read, an unknown table or column, a syntax error.
+            InputError: several statements, one that does more than read, an unknown table or column, a syntax error,
+                or one that took longer than `timeout_s`.
         """
         import duckdb
 
@@ -90,12 +95,21 @@ class Run:
         except BaseException:
             connection.close()
             raise
+        clock = threading.Timer(timeout_s, connection.interrupt) if timeout_s is not None else None
+        if clock is not None:
+            clock.start()
         try:
             found = connection.sql(query, params=dict(parameters) if parameters else None)
             return found.to_arrow_table()
+        except duckdb.InterruptException:
+            hint = "ask for fewer steps or tables"
+            raise InputError(Issue("sql", "", f"took longer than {timeout_s:g} s and was stopped", hint=hint)) from None
         except duckdb.Error as error:
             raise self._refused(error) from error
         finally:
+            if clock is not None:
+                clock.cancel()
+                clock.join()  # it must not interrupt a connection that is closed
             connection.close()
 
     @cached_property
@@ -173,7 +187,11 @@ class Run:
         return tuple(sorted(self.sql(query).column("step").to_pylist()))
 
     def _refused(self, error: Exception) -> InputError:
+        import duckdb
+
         message = str(error).strip()
+        if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)) and str(self.path) in message:
+            return InputError(Issue(str(self.path), "", f"cannot be read ({message})"))
         hint = f"tables are {', '.join(self.table_names)}" if "does not exist" in message else ""
         return InputError(Issue("sql", "", message, hint=hint))
 

@@ -1,0 +1,88 @@
+"""The application: routes behind the gate, and the built pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from aurigrid import __version__
+from aurigrid.console.access import Access, Gate, problem
+from aurigrid.console.jobs import BusyError, Jobs
+from aurigrid.console.library import Library
+from aurigrid.console.routes import router as run_routes
+from aurigrid.console.studies import router as study_routes
+from aurigrid.console.tables import router as table_routes
+from aurigrid.errors import InputError, MissingExtraError
+from aurigrid.store import StoreError
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(library: Library, access: Access, jobs: Jobs) -> FastAPI:
+    """The console's application.
+
+    Args:
+        library: the runs on show.
+        access: tokens and sessions.
+        jobs: the studies that the page may start.
+    """
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        jobs.close()
+
+    app = FastAPI(
+        title="Aurigrid console",
+        version=__version__,
+        description="Stored runs of Aurigrid, read-only, and the studies that the page starts.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+    )
+    app.state.library, app.state.jobs = library, jobs
+    for router in (run_routes, table_routes, study_routes):
+        app.include_router(router, prefix="/api")
+    _answer_errors(app)
+    if STATIC.is_dir():
+        app.mount("/", StaticFiles(directory=STATIC, html=True), name="pages")
+    app.add_middleware(Gate, access=access)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Errors made on purpose become messages; what is unforeseen says only that it is."""
+
+    @app.exception_handler(InputError)
+    def bad_input(_: Request, error: InputError) -> JSONResponse:
+        issues = [{"where": i.table, "field": i.field, "message": i.message, "hint": i.hint} for i in error.issues]
+        return JSONResponse({"issues": issues}, status_code=400)
+
+    @app.exception_handler(BusyError)
+    def busy(_: Request, error: BusyError) -> JSONResponse:
+        return problem(409, str(error))
+
+    @app.exception_handler(KeyError)
+    def missing(_: Request, error: KeyError) -> JSONResponse:
+        return problem(404, f"there is no {error.args[0] if error.args else ''}")
+
+    @app.exception_handler(StoreError)
+    @app.exception_handler(MissingExtraError)
+    def failed(_: Request, error: Exception) -> JSONResponse:
+        return problem(500, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        issues: list[dict[str, Any]] = []
+        for found in error.errors():
+            place = [str(p) for p in found["loc"]]
+            issues.append({"where": place[0], "field": ".".join(place[1:]), "message": found["msg"], "hint": ""})
+        return JSONResponse({"issues": issues}, status_code=422)

@@ -1,0 +1,224 @@
+"""Studies started from the page: each is a process of its own, `aurigrid day` or `aurigrid n1`, as at a terminal.
+
+Its progress is what stands in its run folder. Cancelling interrupts it as Ctrl-C does, so finished steps are kept, and
+resuming runs the same command again, which continues behind them. A process that is killed from outside is told as
+such; its finished steps are kept as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from aurigrid.console.models import Job, Study
+from aurigrid.errors import AurigridError, InputError, Issue, IssueList
+from aurigrid.store import open_run
+
+MOST = 2
+"""Studies that may run at one time."""
+
+_PATIENCE = 10.0
+"""Seconds that a study has to end by itself after it was asked to."""
+
+_WORDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
+_OUTAGES = re.compile(r"[a-z0-9][a-z0-9\-+:,=.]*", re.IGNORECASE)
+
+
+class BusyError(AurigridError):
+    """As many studies as may are running."""
+
+
+@dataclass
+class Work:
+    """One study: what was asked, and its process."""
+
+    id: str
+    study: Study
+    command: list[str]
+    out: Path | None
+    process: subprocess.Popen[bytes]
+    began: float
+    output: Any
+    errors: Any
+    cancelled: bool = False
+    ended: float | None = None
+    result: dict[str, Any] | None = None
+    message: str = ""
+
+
+@dataclass
+class Jobs:
+    """The studies of this server.
+
+    Attributes:
+        root: folder that new runs are written to.
+    """
+
+    root: Path
+    works: dict[str, Work] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def start(self, study: Study) -> Job:
+        """Start a study.
+
+        Raises:
+            InputError: options that cannot be meant; all of them.
+            BusyError: as many studies as may are running.
+        """
+        command, out = self._command(study)
+        with self.lock:
+            return self.told(self._launch(f"s{len(self.works) + 1}", study, command, out))
+
+    def cancel(self, id: str) -> Job:
+        """Ask a study to end; it keeps its finished steps."""
+        with self.lock:
+            work = self.works[id]
+            if work.process.poll() is None and not work.cancelled:
+                work.cancelled = True
+                work.process.send_signal(signal.SIGINT)
+                threading.Timer(_PATIENCE, _kill, [work.process]).start()
+            return self.told(work)
+
+    def resume(self, id: str) -> Job:
+        """Run a study that ended early again; it continues behind its finished steps."""
+        with self.lock:
+            work = self.works[id]
+            if work.process.poll() is None:
+                return self.told(work)
+            return self.told(self._launch(id, work.study, work.command, work.out))
+
+    def jobs(self) -> list[Job]:
+        """All studies as they stand, the latest first."""
+        with self.lock:
+            return [self.told(work) for work in reversed(self.works.values())]
+
+    def close(self) -> None:
+        """End every study that still runs; finished steps are kept."""
+        with self.lock:
+            running = [w.process for w in self.works.values() if w.process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.jobs()  # reads how each ended, and closes its files
+
+    def _launch(self, id: str, study: Study, command: list[str], out: Path | None) -> Work:
+        if sum(w.process.poll() is None for w in self.works.values()) >= MOST:
+            raise BusyError(f"{MOST} studies are running already; wait for one or cancel it")
+        output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - live as long as the work
+        self.root.mkdir(parents=True, exist_ok=True)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            cwd=self.root,
+            start_new_session=True,  # Ctrl-C at the server's terminal reaches the server, which then ends its studies
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.works[id] = Work(id, study, command, out, process, time.time(), output, errors)
+        return self.works[id]
+
+    def _command(self, study: Study) -> tuple[list[str], Path | None]:
+        issues = IssueList()
+        if not _WORDS.fullmatch(study.grid) or (self.root / study.grid).exists():
+            issues.add(
+                "study", "grid", f"'{study.grid}' is not a catalogue name", hint="files are read at the terminal"
+            )
+        if not _OUTAGES.fullmatch(study.contingencies):
+            hint = "use words such as branches+generators or n-2:lines,kv=380"
+            issues.add("study", "contingencies", "is not a list in words", hint=hint)
+        base = [sys.executable, "-m", "aurigrid.cli", study.kind, study.grid]
+        base += ["--contingencies", study.contingencies, "--slack", study.slack, "--json"]
+        base += ["--q-limits" if study.q_limits else "--no-q-limits"]
+        if study.kind == "n1":
+            issues.raise_if_any()
+            return base, None
+        try:
+            date.fromisoformat(study.date)
+        except ValueError:
+            issues.add("study", "date", f"'{study.date}' is not a date", hint="write YYYY-MM-DD")
+        name = study.name or f"{study.grid}_{study.date}"
+        if not _WORDS.fullmatch(name):
+            issues.add(
+                "study", "name", "holds signs that a folder's name should not", hint="use letters, digits, . _ -"
+            )
+        issues.raise_if_any()
+        out = self.root / name
+        return [*base, "--date", study.date, "--out", str(out.resolve())], out
+
+    def told(self, work: Work) -> Job:
+        """A study as the page sees it."""
+        code = work.process.poll()
+        if code is not None and work.ended is None:
+            work.ended = time.time()
+            work.result, work.message = _read_end(work, code)
+        done, total = _progress(work.out)
+        state = "cancelling" if work.cancelled else "running"
+        if code is not None:
+            state = "finished" if code == 0 else ("cancelled" if work.cancelled else "failed")
+        what = f"{work.study.grid} {work.study.date}" if work.study.kind == "day" else work.study.grid
+        return Job(
+            id=work.id,
+            kind=work.study.kind,
+            title=what,
+            state=state,  # type: ignore[arg-type]
+            done=done,
+            total=total,
+            seconds=round((work.ended or time.time()) - work.began, 1),
+            message=work.message,
+            run=work.out.name if work.out is not None and work.out.is_dir() else "",
+            result=work.result,
+        )
+
+
+def _progress(out: Path | None) -> tuple[int, int]:
+    if out is None or not (out / "run.json").is_file():
+        return 0, 0
+    try:
+        run = open_run(out)
+    except InputError:
+        return 0, 0
+    return len(run.steps), run.info.n_steps
+
+
+def _read_end(work: Work, code: int) -> tuple[dict[str, Any] | None, str]:
+    """The result of a study that has ended, and in words what went wrong."""
+    work.output.seek(0)
+    work.errors.seek(0)
+    printed = work.errors.read().decode("utf-8", "replace").strip()
+    result = None
+    with contextlib.suppress(ValueError):
+        result = json.loads(work.output.read())
+    work.output.close()
+    work.errors.close()
+    if code < 0:
+        return result, f"the study's process was ended by signal {-code}; finished steps are kept"
+    lines = [line for line in printed.splitlines() if line.startswith(("error", "interrupted"))]
+    return result, "\n".join(lines or printed.splitlines()[-1:]) if code else ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+
+
+def not_found(what: str, name: str) -> InputError:
+    """The error of a name that nothing has."""
+    return InputError(Issue(what, "", f"there is no {what} '{name}'"))
