@@ -139,6 +139,18 @@ def test_series_of_an_element(client: httpx.Client, run_path: Path) -> None:
     assert found["loading"].tolist() == stored.column("loading").to_pylist()
 
 
+def test_similar_states_are_those_of_the_store(client: httpx.Client, run_path: Path) -> None:
+    from aurigrid.store.similar import similar
+
+    found = client.get("/api/runs/small/similar", params={"step": 1, "k": 2}).json()
+    expected = similar(run_path, 1, k=2, past=False)
+    assert [n["step"] for n in found["neighbours"]] == [n.step for n in expected.neighbours]
+    only = client.get("/api/runs/small/similar", params={"step": 1, "where": "load_mw > 1e9"}).json()
+    assert only["neighbours"] == []
+    refused = client.get("/api/runs/small/similar", params={"step": 1, "where": "1 = 1) FROM read_csv('x') --"})
+    assert refused.status_code == 400
+
+
 def test_what_is_not_there_is_said(client: httpx.Client) -> None:
     for path in ("/api/runs/none/grid", "/api/runs/small/outages/99", "/api/runs/small/tables/nothing"):
         answer = client.get(path)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from aurigrid import __version__
 from aurigrid.console import findings
 from aurigrid.console.after import after_outage
-from aurigrid.console.columns import Columns, from_arrow, packed, texts
+from aurigrid.console.columns import Columns, from_arrow, packed, plain, texts
 from aurigrid.console.layout import places
 from aurigrid.console.library import Entry, Library
 from aurigrid.console.models import (
@@ -292,6 +292,22 @@ def threats(
         require_step(entry, step)
     found, total = findings.threats(entry, table, element, step, whole, limit)
     return _found(entry, step, whole, found, total)
+
+
+@router.get("/runs/{run}/similar")
+def similar(
+    entry: At,
+    step: Step = 0,
+    k: Annotated[int, Query(ge=1, le=200)] = 10,
+    where: Annotated[str | None, Query(max_length=2000, description="SQL condition over the columns of steps")] = None,
+    later: Annotated[bool, Query(description="states later than the step, too")] = True,
+) -> dict[str, Any]:
+    """Stored states of the run like a step, why they are near, and what came next; as `aurigrid.store.similar`."""
+    from aurigrid.store.similar import similar as search
+
+    require_step(entry, step)
+    found: dict[str, Any] = plain(search(entry.run(), step, k=k, where=where or None, past=not later).to_dict())
+    return found
 
 
 _SERIES = {
