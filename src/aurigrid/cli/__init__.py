@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, grid, opf, outages, runs, serve, similar
+from aurigrid.cli import bench, dispatch, grid, opf, outages, runs, serve, similar
 
 app = typer.Typer(
     name="aurigrid",
@@ -43,6 +43,7 @@ for _command in (
     grid.pf,
     opf.opf,
     outages.n1,
+    dispatch.dispatch,
     runs.day,
     runs.sql,
     serve.serve,

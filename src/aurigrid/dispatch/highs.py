@@ -1,0 +1,98 @@
+"""HiGHS: hand over a `Problem`, run, and say what really ran and how it ended.
+
+HiGHS falls back silently where an option asks for what its build lacks, so outcomes are read from the solver's status and
+from the point itself: its cost and its violation are recomputed here from the problem's arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.dispatch.linear import Array, Problem
+from aurigrid.errors import AurigridError, MissingExtraError
+
+FEASIBLE = 1e-5
+"""Violation up to which a point is accepted, MW."""
+
+
+class DispatchError(AurigridError, RuntimeError):
+    """HiGHS ended without a point that can be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """How a run ended.
+
+    Attributes:
+        x: (n,) the point, or None.
+        cost: its cost, recomputed; inf without a point.
+        bound: what no point can undercut; -inf where not known.
+        status: HiGHS's model status, in its words.
+        row_dual, reduced: prices of rows (m,) and columns (n,), or None for problems with integers.
+        seconds: run time that HiGHS reports.
+    """
+
+    x: Array | None
+    cost: float
+    bound: float
+    status: str
+    row_dual: Array | None
+    reduced: Array | None
+    seconds: float
+
+
+def solver(problem: Problem, *, relaxed: bool = False, **options: Any) -> Any:
+    """A HiGHS object that holds the problem."""
+    try:
+        import highspy
+    except ImportError as error:
+        raise MissingExtraError("highspy", "dispatch", "dispatch") from error
+    h = highspy.Highs()
+    h.silent()
+    for name, value in options.items():
+        if h.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise DispatchError(f"this build of HiGHS refuses the option {name} = {value!r}")
+    integer = np.zeros(problem.n, np.int32) if relaxed else problem.integer.astype(np.int32)
+    status = h.passModel(
+        problem.n, problem.m, len(problem.value), int(highspy.MatrixFormat.kRowwise), int(highspy.ObjSense.kMinimize),
+        problem.offset, problem.cost, problem.lower, problem.upper, problem.row_lower, problem.row_upper,
+        problem.start, problem.index, problem.value, integer,
+    )  # fmt: skip
+    if status == highspy.HighsStatus.kError:
+        raise DispatchError("HiGHS refuses the problem's arrays")
+    return h
+
+
+def outcome(h: Any, problem: Problem, *, relaxed: bool = False) -> Answer:
+    """What the last run of `h` came to."""
+    info, status = h.getInfo(), h.modelStatusToString(h.getModelStatus())
+    solution = h.getSolution()
+    x = np.asarray(solution.col_value, float)
+    whole = bool(problem.integer.any()) and not relaxed
+    if x.shape != (problem.n,) or info.primal_solution_status != 2:
+        return Answer(None, np.inf, info.mip_dual_bound if whole else -np.inf, status, None, None, h.getRunTime())
+    if whole:
+        x[problem.integer] = np.round(x[problem.integer])
+    cost = float(problem.cost @ x) + problem.offset
+    if whole:
+        return Answer(x, cost, float(info.mip_dual_bound), status, None, None, h.getRunTime())
+    bound = cost if status == "Optimal" else -np.inf
+    dual, reduced = np.asarray(solution.row_dual, float), np.asarray(solution.col_dual, float)
+    return Answer(x, cost, bound, status, dual, reduced, h.getRunTime())
+
+
+def solve_relaxed(problem: Problem, **options: Any) -> Answer:
+    """The problem without whole numbers."""
+    h = solver(problem, relaxed=True, **options)
+    h.run()
+    return outcome(h, problem, relaxed=True)
+
+
+def version() -> str:
+    """Name and version of the solver."""
+    import highspy
+
+    return f"HiGHS {highspy.Highs().version()}"
