@@ -12,7 +12,9 @@ def instance(seed: int, hours: int = 14) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     units: dict[str, Any] = {}
 
-    def add(kind: str, number: int, low: float, high: float, ramp: float, start: float, up: int, down: int, lags: Any) -> None:
+    def add(
+        kind: str, number: int, low: float, high: float, ramp: float, start: float, up: int, down: int, lags: Any
+    ) -> None:
         points = np.linspace(low, high, 4)
         price = np.cumsum(np.r_[rng.uniform(5, 9) * low, np.sort(rng.uniform(15, 40, 3)) * np.diff(points)])
         on = int(rng.random() < 0.5)
@@ -31,7 +33,9 @@ def instance(seed: int, hours: int = 14) -> dict[str, Any]:
     add("oil", 2, 5.0, 12.0, 20.0, 8.0, 2, 2, [(2, 90.0), (4, 160.0)])
     add("cc", 1, 60.0, 150.0, 40.0, 70.0, 5, 4, [(4, 2000.0)])
     top = sum(u["power_output_maximum"] for u in units.values())
-    shape = 0.45 + 0.35 * np.sin(np.arange(hours) / hours * 4 * np.pi + rng.uniform(0, 6)) + rng.uniform(-0.05, 0.05, hours)
+    shape = (
+        0.45 + 0.35 * np.sin(np.arange(hours) / hours * 4 * np.pi + rng.uniform(0, 6)) + rng.uniform(-0.05, 0.05, hours)
+    )
     sun = 60.0 * np.clip(np.sin(np.arange(hours) / hours * np.pi), 0, None)
     demand = np.clip(shape, 0.15, 0.85) * top
     return {

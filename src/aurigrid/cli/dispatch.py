@@ -19,9 +19,7 @@ _MARKS = (0.01, 0.005, 0.001)
 
 @guarded
 def dispatch(
-    case: Annotated[
-        str, typer.Argument(metavar="FILE", help="A PGLib-UC instance (.json).", show_default=False)
-    ],
+    case: Annotated[str, typer.Argument(metavar="FILE", help="A PGLib-UC instance (.json).", show_default=False)],
     gap: Annotated[float, typer.Option(min=0.0, max=1.0, help="Relative gap at which to stop.")] = 0.001,
     time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds after which to stop with the best plan.")] = 570.0,
     json: Json = False,

@@ -32,7 +32,7 @@ class Commitments:
     def starts(self) -> int:
         """Number of starts."""
         columns = self.model.state.start
-        return int(round(float(self.found.x[columns].sum())))
+        return round(float(self.found.x[columns].sum()))
 
 
 def commit_units(system: System, *, gap: float = 0.001, time_limit: float = 570.0) -> Commitments:

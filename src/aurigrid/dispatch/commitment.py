@@ -54,10 +54,14 @@ def add_commitment(lp: Builder, units: Units, steps: int) -> Commitment:
     stop = lp.columns(shape, 0.0, np.where(held | stuck, 0.0, count), units.stop_cost[:, None])
     before = np.where(t == 0, was, 0.0)
     lp.rows(shape, [(on, 1.0), (delayed(on, 1), -1.0), (start, -1.0), (stop, 1.0)], before, before)
-    up = [(chosen(delayed(start, k), (k < np.maximum(units.min_up, 1))[:, None]), 1.0) for k in range(_most(units.min_up, steps))]
+    up = [
+        (chosen(delayed(start, k), (k < np.maximum(units.min_up, 1))[:, None]), 1.0)
+        for k in range(_most(units.min_up, steps))
+    ]
     lp.rows(shape, [*up, (on, -1.0)], upper=0.0)
     down = [
-        (chosen(delayed(stop, k), (k < np.maximum(units.min_down, 1))[:, None]), 1.0) for k in range(_most(units.min_down, steps))
+        (chosen(delayed(stop, k), (k < np.maximum(units.min_down, 1))[:, None]), 1.0)
+        for k in range(_most(units.min_down, steps))
     ]
     lp.rows(shape, [*down, (on, 1.0)], upper=count)
     ever = _first_starts(lp, units, on, surcharge)
@@ -92,7 +96,9 @@ def _first_starts(lp: Builder, units: Units, on: Array, surcharge: Array) -> Arr
     rows = np.flatnonzero(surcharge > 0)
     if len(rows):
         ever[rows] = lp.columns((len(rows),), 0.0, 1.0, surcharge[rows])
-        lp.rows(on[rows].shape, [(on[rows], 1.0), (np.broadcast_to(ever[rows][:, None], on[rows].shape), -1.0)], upper=0.0)
+        lp.rows(
+            on[rows].shape, [(on[rows], 1.0), (np.broadcast_to(ever[rows][:, None], on[rows].shape), -1.0)], upper=0.0
+        )
     return ever
 
 
@@ -119,7 +125,9 @@ def _arcs(
         return empty, empty, empty, empty
     unit, s, t, gain = (np.concatenate(part) for part in zip(*parts, strict=True))
     arc = lp.columns((len(unit),), 0.0, units.count[unit], -gain)
-    _bounded_by(lp, arc, unit * (steps + 1) + s + 1, np.column_stack([np.full(len(units), NONE), stop]).ravel(), units, steps)
+    _bounded_by(
+        lp, arc, unit * (steps + 1) + s + 1, np.column_stack([np.full(len(units), NONE), stop]).ravel(), units, steps
+    )
     _bounded_by(lp, arc, unit * steps + t, start.ravel(), units, steps)
     return arc, unit, s, t
 

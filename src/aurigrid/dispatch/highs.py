@@ -6,6 +6,12 @@ from the point itself: its cost and its violation are recomputed here from the p
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +48,40 @@ class Answer:
     row_dual: Array | None
     reduced: Array | None
     seconds: float
+
+
+_MAKING = threading.Lock()
+
+
+def _made() -> tuple[Any, Any]:
+    """The module and a silent solver object.
+
+    The first object of a thread greets on the C library's standard output before any option can be set; that would stand in
+    the midst of what a command prints for machines, so the stream leads nowhere for that moment.
+    """
+    try:
+        import highspy
+    except ImportError as error:
+        raise MissingExtraError("highspy", "dispatch", "dispatch") from error
+    with _MAKING, _nowhere():
+        h = highspy.Highs()
+    h.setOptionValue("output_flag", False)
+    return highspy, h
+
+
+@contextmanager
+def _nowhere() -> Iterator[None]:
+    sys.stdout.flush()
+    kept, sink = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    try:
+        yield
+        with suppress(OSError, TypeError, AttributeError):
+            ctypes.CDLL(None).fflush(None)  # else the text leaves its buffer when the stream is back
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(sink)
 
 
 def solver(problem: Problem, *, relaxed: bool = False, **options: Any) -> Any:
@@ -93,6 +133,4 @@ def solve_relaxed(problem: Problem, **options: Any) -> Answer:
 
 def version() -> str:
     """Name and version of the solver."""
-    import highspy
-
-    return f"HiGHS {highspy.Highs().version()}"
+    return f"HiGHS {_made()[1].version()}"

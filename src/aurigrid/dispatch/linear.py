@@ -81,7 +81,13 @@ class Builder:
         return at
 
     def rows(
-        self, shape: tuple[int, ...], terms: Sequence[Term], lower: Any = -np.inf, upper: Any = np.inf, *, keep: Any = True
+        self,
+        shape: tuple[int, ...],
+        terms: Sequence[Term],
+        lower: Any = -np.inf,
+        upper: Any = np.inf,
+        *,
+        keep: Any = True,
     ) -> Array:
         """Add rows ``lower <= sum of terms <= upper`` where `keep` holds; returns their positions, -1 where left out.
 

@@ -41,9 +41,12 @@ def merge(system: System) -> Merged:
         total = np.zeros((len(first), system.steps))
         np.add.at(total, injection, getattr(old, name))
         taken[name] = total
-    units = _settled(system.units).take(first_unit).replace(count=np.bincount(unit, system.units.count).astype(np.int64))
+    units = (
+        _settled(system.units).take(first_unit).replace(count=np.bincount(unit, system.units.count).astype(np.int64))
+    )
     reserves = tuple(
-        dataclasses.replace(r, unit=np.unique(unit[r.unit]), injection=np.unique(injection[r.injection])) for r in system.reserves
+        dataclasses.replace(r, unit=np.unique(unit[r.unit]), injection=np.unique(injection[r.injection]))
+        for r in system.reserves
     )
     smaller = system.replace(
         units=units,
@@ -74,7 +77,9 @@ def _members(reserves: tuple[Reserve, ...], table: str, n: int) -> Array:
 
 def _settled(units: Units) -> Units:
     """The past, as far as it matters: time on up to min_up, time off up to the last start category."""
-    lag = np.max(np.where(np.diff(units.start_cost, axis=1, prepend=-np.inf) > _TOL, units.start_lag, 0), axis=1, initial=0)
+    lag = np.max(
+        np.where(np.diff(units.start_cost, axis=1, prepend=-np.inf) > _TOL, units.start_lag, 0), axis=1, initial=0
+    )
     limit = np.where(units.on_before > 0, units.min_up, np.maximum(lag, units.min_down))
     before = np.where(units.on_before > 0, units.p_before_mw, 0.0)
     return units.replace(steps_before=np.minimum(units.steps_before, limit), p_before_mw=before)

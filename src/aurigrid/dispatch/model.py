@@ -16,29 +16,22 @@ from aurigrid.dispatch.units import Units
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """The problem and where everything stands in it.
+class Parts:
+    """Columns by topic.
 
     Attributes:
-        system: what it was built from.
-        problem: the arrays.
+        system: what they belong to.
         state, production, offers, supply: columns by topic.
-        unserved, surplus: (n_node, T) columns of load not met and of power that cannot be used; -1 where impossible.
-        balance_row: (n_area, T) rows "supply = demand".
-        co2_row: position of the CO2 cap, -1 without one, and `co2_excess`, its column.
+        unserved, surplus: (n_node, T) columns of load not met and of power that cannot be used.
     """
 
     system: System
-    problem: Problem
     state: Commitment
     production: Production
     offers: Offers
     supply: Supply
     unserved: Array
     surplus: Array
-    balance_row: Array
-    co2_row: int
-    co2_excess: int
 
     def injection_terms(self) -> list[tuple[Array, Array, Array]]:
         """What feeds the nodes: (columns (n, T), node (n,), MW per unit of the column (n,)); demand is not among it."""
@@ -60,6 +53,22 @@ class Model:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class Model(Parts):
+    """The problem and where everything stands in it.
+
+    Attributes:
+        problem: the arrays.
+        balance_row: (n_area, T) rows "supply = demand".
+        co2_row: position of the CO2 cap, -1 without one, and `co2_excess`, its column.
+    """
+
+    problem: Problem
+    balance_row: Array
+    co2_row: int
+    co2_excess: int
+
+
 def build_model(system: System) -> Model:
     """Assemble the problem."""
     lp, h = Builder(), system.step_h
@@ -73,13 +82,10 @@ def build_model(system: System) -> Model:
     demand = system.demand_mw
     unserved = lp.columns(demand.shape, 0.0, np.maximum(demand, 0.0), h * system.unserved_price)
     surplus = lp.columns(demand.shape, 0.0, np.inf, h * system.spill_price)
-    model = Model(system, _NOTHING, state, production, offers, supply, unserved, surplus, np.zeros(0), -1, -1)
-    balance = _balances(lp, model)
-    co2_row, excess = _co2(lp, system, model)
-    return Model(system, lp.build(), state, production, offers, supply, unserved, surplus, balance, co2_row, excess)
-
-
-_NOTHING = Problem(*(np.zeros(0) for _ in range(3)), np.zeros(0, bool), *(np.zeros(0) for _ in range(5)))
+    parts = Parts(system, state, production, offers, supply, unserved, surplus)
+    balance = _balances(lp, parts)
+    co2_row, excess = _co2(lp, parts)
+    return Model(system, state, production, offers, supply, unserved, surplus, lp.build(), balance, co2_row, excess)
 
 
 def _priced(system: System) -> Units:
@@ -90,14 +96,14 @@ def _priced(system: System) -> Units:
     return u.replace(cost_min=u.cost_min + h * price * u.p_min_mw, slope=u.slope + h * price[:, None])
 
 
-def _balances(lp: Builder, model: Model) -> Array:
+def _balances(lp: Builder, parts: Parts) -> Array:
     """One row an area and step."""
-    area, demand = model.system.area, model.system.demand_mw
+    area, demand = parts.system.area, parts.system.demand_mw
     n = int(area.max(initial=0)) + 1
     out = np.zeros((n, demand.shape[1]), np.int64)
     for a in range(n):
         terms = []
-        for columns, node, factor in model.injection_terms():
+        for columns, node, factor in parts.injection_terms():
             rows = np.flatnonzero(area[node] == a)
             terms.append((columns[rows], factor[rows][:, None]))
         need = demand[area == a].sum(0)
@@ -105,15 +111,19 @@ def _balances(lp: Builder, model: Model) -> Array:
     return out
 
 
-def _co2(lp: Builder, system: System, model: Model) -> tuple[int, int]:
+def _co2(lp: Builder, parts: Parts) -> tuple[int, int]:
+    system = parts.system
     if not np.isfinite(system.co2_cap_t):
         return -1, -1
     h, rate = system.step_h, system.unit_co2_t_per_mwh
     excess = lp.columns((1,), cost=system.co2_excess_price)
     terms = [
-        (model.state.on.ravel()[:, None], np.repeat(h * rate * system.units.p_min_mw, system.steps)[:, None]),
-        (model.production.above.ravel()[:, None], np.repeat(h * rate, system.steps)[:, None]),
-        (model.supply.injection.ravel()[:, None], np.repeat(h * system.injections.co2_t_per_mwh, system.steps)[:, None]),
+        (parts.state.on.ravel()[:, None], np.repeat(h * rate * system.units.p_min_mw, system.steps)[:, None]),
+        (parts.production.above.ravel()[:, None], np.repeat(h * rate, system.steps)[:, None]),
+        (
+            parts.supply.injection.ravel()[:, None],
+            np.repeat(h * system.injections.co2_t_per_mwh, system.steps)[:, None],
+        ),
         (excess, -1.0),
     ]
     return int(lp.rows((1,), terms, upper=system.co2_cap_t)[0]), int(excess[0])

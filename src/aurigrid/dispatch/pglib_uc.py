@@ -21,7 +21,12 @@ _NUMBERS = {
     "ramp_down_mw": "ramp_down_limit", "start_mw": "ramp_startup_limit", "stop_mw": "ramp_shutdown_limit",
     "p_before_mw": "power_output_t0",
 }  # fmt: skip
-_COUNTS = {"min_up": "time_up_minimum", "min_down": "time_down_minimum", "must_run": "must_run", "on_before": "unit_on_t0"}
+_COUNTS = {
+    "min_up": "time_up_minimum",
+    "min_down": "time_down_minimum",
+    "must_run": "must_run",
+    "on_before": "unit_on_t0",
+}
 _TOP = ("time_periods", "demand", "reserves", "thermal_generators", "renewable_generators")
 
 

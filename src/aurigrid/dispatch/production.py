@@ -38,7 +38,9 @@ class Production:
     ramp_down_row: Array
 
 
-def add_production(lp: Builder, units: Units, state: Commitment, reserve_up: list[Array], reserve_down: list[Array]) -> Production:
+def add_production(
+    lp: Builder, units: Units, state: Commitment, reserve_up: list[Array], reserve_down: list[Array]
+) -> Production:
     """Add output, its limits and its costs. `reserve_up`, `reserve_down`: columns (n, T) of each product."""
     steps = state.on.shape[1]
     cap = units.range_mw[:, None] * units.count[:, None]
@@ -73,12 +75,18 @@ def _limits(lp: Builder, units: Units, state: Commitment, above: Array, reserve:
     def starts(budget: Array) -> list[Term]:
         """Trajectories of starts up to `budget` steps ago (inclusive)."""
         used = np.where(kinds <= budget[:, None], lost_up, 0.0)
-        return [(chosen(delayed(state.start, k), used[:, k, None] > 0), used[:, k, None]) for k in range(most) if used[:, k].any()]
+        return [
+            (chosen(delayed(state.start, k), used[:, k, None] > 0), used[:, k, None])
+            for k in range(most)
+            if used[:, k].any()
+        ]
 
     def stops(last: Array) -> list[Term]:
         used = np.where(kinds <= last[:, None], lost_down, 0.0)
         return [
-            (chosen(delayed(state.stop, -1 - k), used[:, k, None] > 0), used[:, k, None]) for k in range(most) if used[:, k].any()
+            (chosen(delayed(state.stop, -1 - k), used[:, k, None] > 0), used[:, k, None])
+            for k in range(most)
+            if used[:, k].any()
         ]
 
     zero = np.zeros(len(units), int)
@@ -97,7 +105,9 @@ def _ramps(
     lp: Builder, units: Units, state: Commitment, above: Array, up: list[Array], down: list[Array]
 ) -> tuple[Array, Array]:
     cap, t = units.range_mw[:, None], np.arange(above.shape[1])
-    was = np.where(t == 0, (units.on_before * (units.p_before_mw - units.p_min_mw))[:, None] * units.count[:, None], 0.0)
+    was = np.where(
+        t == 0, (units.on_before * (units.p_before_mw - units.p_min_mw))[:, None] * units.count[:, None], 0.0
+    )
     on_before = np.where(t == 0, (units.on_before * units.count)[:, None], 0.0)
     rise, fall = units.ramp_up_mw[:, None], units.ramp_down_mw[:, None]
     binds = (rise < cap - _TOL) & np.isfinite(rise)

@@ -50,7 +50,9 @@ def add_offers(lp: Builder, system: System) -> Offers:
     return Offers(*out, short, row)
 
 
-def limit_offers(lp: Builder, system: System, offers: Offers, injection: Array, charge: Array, discharge: Array) -> None:
+def limit_offers(
+    lp: Builder, system: System, offers: Offers, injection: Array, charge: Array, discharge: Array
+) -> None:
     """Injections and stores offer only what they hold back; units are limited with their output."""
     inj, stores = system.injections, system.stores
     for up in (True, False):

@@ -65,15 +65,18 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
     floor = np.zeros_like(injection)
     np.add.at(floor, merged.injection, full.injections.low_mw)
     return Schedule(
-        states,
-        u.p_min_mw[:, None] * states + above,
-        full.injections.low_mw + _shared(injection - floor, merged.injection, spread),
-        *(at(c) for c in (supply.charge, supply.discharge, supply.energy, supply.spill)),
-        at(supply.forward) - at(supply.backward),
-        held,
-        at(model.offers.short),
-        at(model.unserved),
-        at(model.surplus),
+        on=states,
+        unit_mw=u.p_min_mw[:, None] * states + above,
+        injection_mw=full.injections.low_mw + _shared(injection - floor, merged.injection, spread),
+        charge_mw=at(supply.charge),
+        discharge_mw=at(supply.discharge),
+        energy_mwh=at(supply.energy),
+        spill_mw=at(supply.spill),
+        link_mw=at(supply.forward) - at(supply.backward),
+        reserve_mw=held,
+        reserve_short_mw=at(model.offers.short),
+        unserved_mw=at(model.unserved),
+        surplus_mw=at(model.surplus),
     )
 
 

@@ -23,8 +23,8 @@ from aurigrid.dispatch.highs import FEASIBLE, Answer, DispatchError, outcome, so
 from aurigrid.dispatch.linear import Array, Problem
 
 _WHOLE = 1e-6
-_LONG = 15.0
-"""Seconds that a problem of the neighbourhood search may take."""
+_LONG, _LONGEST = 15.0, 90.0
+"""Seconds that a problem of the neighbourhood search may take; more, the longer nothing better is found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,20 +206,21 @@ def _neighbourhoods(board: Blackboard, states: Array) -> None:
     while board.x is None and not board.over():
         _improve(board, states, _widened(fraction, reach), np.round(value), 30.0)
         reach *= 2
-    size, turn = [1.0, 1.0, 1.0], 0
+    size, turn, patience = [1.0, 1.0, 1.0], 0, _LONG
     while not board.over() and board.x is not None:
         with board.lock:
             best = board.x
         kind = turn % 3
         free = _choose(rng, kind, states.shape, best[states], value, size[kind])
         began = time.perf_counter()
-        solved, better = _improve(board, states, free, best[states], _LONG)
+        solved, better = _improve(board, states, free, best[states], patience)
         # each kind grows until its problems take as long as is worth while
         if not solved:
             size[kind] *= 0.75
-        elif time.perf_counter() - began < 0.4 * _LONG:
+        elif time.perf_counter() - began < 0.4 * patience:
             size[kind] *= 1.3
         turn += not better
+        patience = _LONG if better else min(patience * 1.08, _LONGEST)
 
 
 def _widened(mask: Array, steps: int) -> Array:

@@ -97,7 +97,9 @@ class Stores:
         """No store."""
         empty = np.zeros(0)
         at = np.zeros(0, np.int64)
-        return cls(empty.astype(object), at, empty, empty, empty, empty, empty, empty, empty, np.zeros((0, steps)), empty)
+        return cls(
+            empty.astype(object), at, empty, empty, empty, empty, empty, empty, empty, np.zeros((0, steps)), empty
+        )
 
     def __len__(self) -> int:
         return len(self.charge_mw)

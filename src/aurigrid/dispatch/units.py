@@ -69,13 +69,13 @@ class Units:
     @property
     def range_mw(self) -> Array:
         """(n,) distance between the output limits."""
-        return self.p_max_mw - self.p_min_mw
+        return np.asarray(self.p_max_mw - self.p_min_mw)
 
     @property
     def held(self) -> Array:
         """(n,) first steps in which the unit must stay as it was before."""
         least = np.where(self.on_before > 0, self.min_up, self.min_down)
-        return np.maximum(least - self.steps_before, 0)
+        return np.asarray(np.maximum(least - self.steps_before, 0))
 
     def take(self, rows: Array) -> Units:
         """The units at these positions."""
@@ -89,16 +89,22 @@ class Units:
 def check(units: Units, issues: IssueList) -> None:
     """Add what is wrong with the data of units, by id."""
 
-    def refuse(bad: Array, field: str, message: str, hint: str) -> None:
+    def refuse(bad: Any, field: str, message: str, hint: str) -> None:
         if bad.any():
             issues.add("unit", field, message, units.id[bad].tolist(), hint)
 
     refuse(units.p_min_mw > units.p_max_mw + _TOL, "p_min_mw", "is above p_max_mw", "swap or correct the limits")
     refuse(
-        units.start_mw < units.p_min_mw - _TOL, "start_mw", "is below p_min_mw", "a unit starts at its least output or above"
+        units.start_mw < units.p_min_mw - _TOL,
+        "start_mw",
+        "is below p_min_mw",
+        "a unit starts at its least output or above",
     )
     refuse(
-        units.stop_mw < units.p_min_mw - _TOL, "stop_mw", "is below p_min_mw", "a unit stops from its least output or above"
+        units.stop_mw < units.p_min_mw - _TOL,
+        "stop_mw",
+        "is below p_min_mw",
+        "a unit stops from its least output or above",
     )
     for name in ("ramp_up_mw", "ramp_down_mw"):
         refuse(getattr(units, name) < 0, name, "is negative", "give MW a step, inf for no limit")

@@ -1,0 +1,51 @@
+"""`aurigrid dispatch`: one object for machines, sentences for people, faults told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("highspy")
+
+from aurigrid.cli import app
+
+from .instances import instance
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(instance(0, hours=8)))
+    return path
+
+
+def test_json_is_all_that_is_printed(case: Path) -> None:
+    # a process of its own: the solver writes past Python's standard output
+    command = [sys.executable, "-m", "aurigrid.cli", "dispatch", str(case), "--gap", "0.001", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    data = json.loads(done.stdout)
+    assert data["bound"] <= data["objective"]
+    assert data["gap"] == pytest.approx((data["objective"] - data["bound"]) / data["objective"], abs=1e-9)
+    assert data["gap"] <= 0.001
+    assert data["status"] == "gap"
+    assert data["solver"].startswith("HiGHS 1.")
+    assert data["seconds_to_gap"]["0.001"] <= data["seconds"]
+
+
+def test_words(case: Path) -> None:
+    done = CliRunner().invoke(app, ["dispatch", str(case)])
+    assert done.exit_code == 0, done.output
+    assert "no schedule can cost less than" in " ".join(done.output.split())
+
+
+def test_a_file_that_is_no_instance_exits_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text('{"demand": [1]}')
+    done = CliRunner().invoke(app, ["dispatch", str(path)])
+    assert done.exit_code == 2
+    assert CliRunner().invoke(app, ["dispatch", str(tmp_path / "none.json")]).exit_code == 2
