@@ -86,12 +86,7 @@ def _nowhere() -> Iterator[None]:
 
 def solver(problem: Problem, *, relaxed: bool = False, **options: Any) -> Any:
     """A HiGHS object that holds the problem."""
-    try:
-        import highspy
-    except ImportError as error:
-        raise MissingExtraError("highspy", "dispatch", "dispatch") from error
-    h = highspy.Highs()
-    h.silent()
+    highspy, h = _made()
     for name, value in options.items():
         if h.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise DispatchError(f"this build of HiGHS refuses the option {name} = {value!r}")
