@@ -26,6 +26,9 @@ _HOME = {
     "optimal_power_flow": "aurigrid.opf",
     "power_flow": "aurigrid.powerflow",
     "save": "aurigrid.io.folder",
+    "SecureOperatingPoints": "aurigrid.secure",
+    "SecureStatus": "aurigrid.secure",
+    "secure_operating_points": "aurigrid.secure",
     "security_analysis": "aurigrid.security",
     "contingencies": "aurigrid.security.contingencies",
     "run_day": "aurigrid.studies.day",
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from aurigrid.model.scenarios import Scenarios
     from aurigrid.opf import OpfStatus, optimal_power_flow
     from aurigrid.powerflow import Rung, Solution, Status, power_flow
+    from aurigrid.secure import SecureOperatingPoints, SecureStatus, secure_operating_points
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies
     from aurigrid.studies.day import run_day

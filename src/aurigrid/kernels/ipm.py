@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from aurigrid.kernels.cuts import add_cuts, count_used, fill_cuts, spread_cuts, step_with_cuts
 from aurigrid.kernels.kkt import (
     State,
     add_branches,
@@ -169,21 +170,24 @@ def _take(state, found, s, lane):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def assemble(nodes, branches, units, state, gamma):
+def assemble(nodes, branches, units, state, gamma, cuts=None, border=None):
     """Evaluate everything at the present point and build the system."""
     add_nodes(nodes, state, gamma)
     add_branches(branches, state, gamma)
     add_units(units, state, gamma)
+    if cuts is not None:
+        add_cuts(cuts, units, border, state, gamma)
     close_system(nodes, state)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def optimise_range(
-    pattern, nodes, branches, units, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp
+    pattern, nodes, branches, units, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 
     Args:
+        cuts, border: scenarios' cuts, whose inequalities come after the others, and room for a tile of them.
         tol: largest broken balance and limit (relative), pu; tol_slope: largest gradient, for a multiplier of 1; tol_gap: sum
             of slack times multiplier, in scaled cost.
         limit: iterations a scenario may take; first_gamma, least: barrier and least slack at the start.
@@ -201,6 +205,7 @@ def optimise_range(
         return
     for lane in range(LANES):
         _fill(job, state, todo[0], lane)
+        fill_cuts(cuts, border, state, todo[0], lane)
     waiting = 0
     while True:
         any_fresh = False
@@ -214,13 +219,15 @@ def optimise_range(
                 scenario[lane] = todo[waiting]
                 waiting += 1
                 _fill(job, state, scenario[lane], lane)
+                fill_cuts(cuts, border, state, scenario[lane], lane)
                 done[lane], empty[lane], fresh[lane], steps[lane], aim[lane] = False, False, True, 0, centre
                 closest[lane], closest_at[lane] = np.inf, 0
                 any_fresh = True
         if np.all(empty):
             return
         if any_fresh:
-            assemble(nodes, branches, units, state, gamma)
+            count_used(cuts, border, scenario)
+            assemble(nodes, branches, units, state, gamma, cuts, border)
             for lane in range(LANES):
                 if fresh[lane]:
                     _begin(job, state, scenario[lane], lane, first_gamma, least)
@@ -228,7 +235,7 @@ def optimise_range(
         gap(state, room)
         for lane in range(LANES):
             gamma[lane] = max(aim[lane] * room[lane] / count, _LAST * tol_gap / count)
-        assemble(nodes, branches, units, state, gamma)
+        assemble(nodes, branches, units, state, gamma, cuts, border)
         residuals(state, look)
         for lane in range(LANES):
             primal[lane], dual[lane] = 0.0, 0.0
@@ -251,8 +258,12 @@ def optimise_range(
         if np.all(done):
             continue
         factorise(pattern, branches, state, _PRIMAL, _DUAL)
-        step_of(pattern, branches, state, spare, _REFINE)
+        if border.used[0] > 0:
+            step_with_cuts(pattern, branches, units, cuts, border, state, spare, _REFINE)
+        else:
+            step_of(pattern, branches, state, spare, _REFINE)
         spread(nodes, branches, units, state)
+        spread_cuts(cuts, border, state)
         lengths(state, gamma, longest)
         for lane in range(LANES):
             if not done[lane]:

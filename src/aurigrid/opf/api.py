@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from aurigrid.errors import IssueList
+from aurigrid.kernels.cuts import Cuts, make_border
 from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, make_state, optimise_range
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import OFF, PQ
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.opf.cuts import CutPoint, CutSet, kernel_cuts
 from aurigrid.opf.objective import check_weights, objective_of
 from aurigrid.opf.problem import ACTIVE, GEN, LIMITS, SHORT, Problem, compile_problem
 from aurigrid.opf.residuals import Point, Residuals, residuals
@@ -41,6 +43,8 @@ _SOFT_PU = 1e-5
 """Missing power or broken limits of a soft problem below which a point counts as feasible, pu."""
 _DEAREST = 25.0
 """Scaled price of power that is missing, at most: dearer, and the barrier loses sight of the units' costs."""
+_DEAREST_CUT = 50.0
+"""The same of a cut that is broken by its whole limit."""
 _VOLTAGE_PRICE = 10.0
 """Price of a pu of voltage and of a radian, in those of a pu of power."""
 _TILES_A_TASK = 4
@@ -99,17 +103,36 @@ def optimal_power_flow(
             do not fit.
     """
     sc = scenarios if scenarios is not None else Scenarios.base(net)
-    weights = {objective: 1.0} if isinstance(objective, str) else dict(objective)
-    limit = _check(net, sc, gen_p_max_mw, weights, soft_price, warm_start, max_iterations, threads)
-    run = _Run(net, sc, limit, weights, max_iterations, thread_count(threads))
+    run = checked_run(net, sc, gen_p_max_mw, objective, soft_price, max_iterations, threads, warm_start)
     raw = run.solve(soft_price if soft else None, _start_of(warm_start))
-    failed = np.flatnonzero((raw.code != OPTIMAL) | (raw.missing > _SOFT_PU))
+    failed = np.setdiff1d(np.arange(sc.n), solved_rows(raw))
     if failed.size:
-        raw = _explored(run, raw, failed, soft, soft_price)
+        raw = explored(run, raw, failed, soft, soft_price)
     return run.result(raw)
 
 
-def _explored(run: _Run, raw: _Raw, failed: Array, soft: bool, soft_price: float) -> _Raw:
+def checked_run(
+    net: Network,
+    sc: Scenarios,
+    gen_p_max_mw: Array | None,
+    objective: str | dict[str, float],
+    soft_price: float,
+    max_iterations: int,
+    threads: int | None,
+    warm_start: OptimalPowerFlow | None = None,
+) -> Run:
+    """The run that a call asks for; options as for `optimal_power_flow`, all checked."""
+    weights = {objective: 1.0} if isinstance(objective, str) else dict(objective)
+    limit = _check(net, sc, gen_p_max_mw, weights, soft_price, warm_start, max_iterations, threads)
+    return Run(net, sc, limit, weights, max_iterations, thread_count(threads))
+
+
+def solved_rows(raw: Raw) -> Array:
+    """Scenarios with an optimum that keeps all limits."""
+    return np.flatnonzero((raw.code == OPTIMAL) & (raw.missing <= _SOFT_PU))
+
+
+def explored(run: Run, raw: Raw, failed: Array, soft: bool, soft_price: float) -> Raw:
     """What became of scenarios without a point that keeps all limits: a point of least violation at a price, unless one
     that keeps them is found by minimising violation alone."""
     part = run.some(failed)
@@ -124,7 +147,7 @@ def _explored(run: _Run, raw: _Raw, failed: Array, soft: bool, soft_price: float
     if again.size:
         priced = priced.put(again, bare.take(again), _NOT_BEST)
         point = bare.take(again)
-        start = _Start(point.v, point.x, None, None)
+        start = Start(point.v, point.x, None, None)
         hard = part.some(again).solve(None, start)
         best = np.flatnonzero(hard.code == OPTIMAL)
         if best.size:
@@ -175,19 +198,24 @@ def _check(
 
 
 @dataclass(frozen=True, eq=False)
-class _Start:
-    """Where scenarios start, in the caller's node order; lam and mu may be absent. Rows: one a scenario, or one for all."""
+class Start:
+    """Where scenarios start, in the caller's node order; lam and mu may be absent. Rows: one a scenario, or one for all.
+
+    gamma and least are the barrier and the least slack to start with: small where the start is near the optimum.
+    """
 
     v: Array
     x: Array
     lam: Array | None
     mu: Array | None
+    gamma: float = _FIRST_GAMMA
+    least: float = _LEAST_SLACK
 
 
-def _start_of(warm: OptimalPowerFlow | None) -> _Start | None:
+def _start_of(warm: OptimalPowerFlow | None) -> Start | None:
     if warm is None:
         return None
-    return _Start(np.where(np.isfinite(warm.solution.v), warm.solution.v, 1.0), warm.x, warm.lam, warm.mu)
+    return Start(np.where(np.isfinite(warm.solution.v), warm.solution.v, 1.0), warm.x, warm.lam, warm.mu)
 
 
 _NOT_BEST = 10
@@ -195,8 +223,9 @@ _NOT_BEST = 10
 
 
 @dataclass(frozen=True, eq=False)
-class _Raw:
-    """Points as the solver left them: see `Point` for the arrays; code (n,) is the kernel's outcome."""
+class Raw:
+    """Points as the solver left them: see `Point` for the arrays; code (n,) is the kernel's outcome, cut_mu and cut_excess
+    (n, m) belong to the scenarios' own cuts; free (n, k) bool: injections that may move."""
 
     problem: Problem
     v: Array
@@ -208,7 +237,15 @@ class _Raw:
     iterations: Array
     cost: Array
     scale: Array
+    cut_mu: Array
+    cut_excess: Array
+    free: Array
     judged: Residuals
+
+    def without_cuts(self) -> Raw:
+        """The points alone, so that rounds with different numbers of cuts can be put together."""
+        none = np.zeros((len(self.code), 0))
+        return replace(self, cut_mu=none, cut_excess=none)
 
     @property
     def missing(self) -> Array:
@@ -217,11 +254,11 @@ class _Raw:
         worst = np.maximum(np.abs(self.x[:, soft]).max(1, initial=0.0), self.judged.violation)
         return np.where(np.isfinite(worst), worst, np.inf)
 
-    def take(self, rows: Array) -> _Raw:
+    def take(self, rows: Array) -> Raw:
         arrays = {name: getattr(self, name)[rows] for name in _ROWS}
-        return _Raw(self.problem, **arrays, judged=self.judged.take(rows))
+        return Raw(self.problem, **arrays, judged=self.judged.take(rows))
 
-    def put(self, rows: Array, other: _Raw, code: int | None) -> _Raw:
+    def put(self, rows: Array, other: Raw, code: int | None) -> Raw:
         """The same with some points replaced, and their code where one is given; iterations add up."""
         arrays = {name: getattr(self, name).copy() for name in _ROWS}
         for name in _ROWS:
@@ -233,26 +270,28 @@ class _Raw:
             arrays["code"][rows] = code
         judged = self.judged.take(np.arange(len(self.code)))
         judged.put(rows, other.judged)
-        return _Raw(self.problem, **arrays, judged=judged)
+        return Raw(self.problem, **arrays, judged=judged)
 
-    def within(self, problem: Problem) -> _Raw:
+    def within(self, problem: Problem) -> Raw:
         """Points of the hard problem in the terms of a soft one: injections come first in both, inequalities are told by
         their kind and element."""
         mine, n = self.problem, len(self.code)
         width = np.int64(max(problem.injection.count, problem.grid.net.n_branch, problem.grid.n_node) + 1)
         place = np.searchsorted(problem.kind * width + problem.element, mine.kind * width + mine.element)
-        x = np.zeros((n, problem.injection.count))
+        x, free = np.zeros((n, problem.injection.count)), np.ones((n, problem.injection.count), bool)
+        free[:, : self.x.shape[1]] = self.free
         mu, excess = np.zeros((n, problem.n_limit)), np.zeros((n, problem.n_limit))
         x[:, : self.x.shape[1]], mu[:, place] = self.x, self.mu
-        arrays = (self.v, x, self.lam, mu, excess, self.code, self.iterations, self.cost, self.scale)
-        return _Raw(problem, *arrays, self.judged)
+        arrays = (self.v, x, self.lam, mu, excess, self.code, self.iterations, self.cost, self.scale,
+                  self.cut_mu, self.cut_excess, free)  # fmt: skip
+        return Raw(problem, *arrays, self.judged)
 
 
-_ROWS = ("v", "x", "lam", "mu", "excess", "code", "iterations", "cost", "scale")
+_ROWS = ("v", "x", "lam", "mu", "excess", "code", "iterations", "cost", "scale", "cut_mu", "cut_excess", "free")
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """The scenarios of one call, turned into the kernels' terms once for each form of the problem."""
 
     net: Network
@@ -262,18 +301,21 @@ class _Run:
     max_iterations: int
     threads: int
 
-    def some(self, rows: Array) -> _Run:
+    def some(self, rows: Array) -> Run:
         """The run of some of the scenarios."""
         part = self.available if self.available is None or len(self.available) == 1 else self.available[rows]
-        return _Run(self.net, self.sc[rows], part, self.weights, self.max_iterations, self.threads)
+        return Run(self.net, self.sc[rows], part, self.weights, self.max_iterations, self.threads)
 
-    def solve(self, soft_price: float | None, start: _Start | None = None, costless: bool = False) -> _Raw:
+    def solve(
+        self, soft_price: float | None, start: Start | None = None, costless: bool = False, cuts: CutSet | None = None
+    ) -> Raw:
         """Solve all scenarios in one form of the problem, and judge the points.
 
         Args:
             soft_price: price of missing power where balances and limits may be broken.
             start: points to start from; flat and in the middle where absent.
             costless: count broken balances and limits only.
+            cuts: the scenarios' own.
         """
         problem = problem_of(self.net, soft_price)
         grid, n = problem.grid, self.sc.n
@@ -288,6 +330,8 @@ class _Run:
         out_ptr, out_row = _pointers(on)
         aim = objective_of(problem, self.sc, self.weights, hi)
         scale = aim.scale if soft_price is None else min(aim.scale, _DEAREST / (soft_price * grid.base_mva))
+        if cuts is not None and cuts.price.size:
+            scale = min(scale, _DEAREST_CUT / max(float(cuts.price.max()), 1e-300))
         linear, quadratic = aim.linear * scale, aim.quadratic * scale
         if costless:
             of_units = injection.owner < SHORT
@@ -298,25 +342,30 @@ class _Run:
             _prices(problem, soft_price, scale), out_ptr, out_row,
             off.pointers(n), grid.pattern.position[off.element].astype(np.int32), *self._start(problem, lo, hi, start),
         )  # fmt: skip
-        found = self._run(problem, job, n)
+        own = kernel_cuts(problem, cuts, free, scale)
+        if cuts is not None and len(job.mu):
+            job = job._replace(mu=np.hstack([np.broadcast_to(job.mu, (n, problem.n_limit)), cuts.mu]))
+        found = self._run(problem, job, own, n, start)
         v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
         v[:, order] = found.e + 1j * found.f
         lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
         x = np.where(free, found.x, given)
         # the bounds of what cannot move are no inequalities
-        mu = found.mu
+        m = problem.n_limit
+        mu, excess = found.mu[:, :m], found.excess[:, :m]
+        cut = None if cuts is None else CutPoint(cuts, found.mu[:, m:], found.excess[:, m:])
         for name in ("upper", "lower"):
             mine = problem.kind == LIMITS.index(name)
             mu[:, mine] *= free[:, problem.element[mine]]
         alive = np.ones((n, grid.n_node), bool)
         alive[off.case, off.element] = False
-        point = Point(v, x, need, free, on, alive, lo, hi, linear, quadratic, lam, mu, found.excess)
+        point = Point(v, x, need, free, on, alive, lo, hi, linear, quadratic, lam, mu, excess, cut)
         with np.errstate(invalid="ignore", over="ignore"):
             judged = residuals(problem, point)
         paid = np.where(injection.owner >= SHORT, 0.0, x)
         cost = aim.constant + (aim.linear * paid + aim.quadratic * paid**2).sum(1)
-        arrays = (v, x, lam, mu, found.excess, found.status, found.iterations, np.broadcast_to(cost, n).copy())
-        return _Raw(problem, *arrays, np.full(n, scale), judged)
+        arrays = (v, x, lam, mu, excess, found.status, found.iterations, np.broadcast_to(cost, n).copy(), np.full(n, scale))
+        return Raw(problem, *arrays, found.mu[:, m:], found.excess[:, m:], free, judged)
 
     def _conditions(self, problem: Problem, cases: Cases, off: Pairs) -> tuple[Array, Array, Array, Array, Array]:
         """Consumption (n, n_node) complex, pu; live (n, k); bounds (n, k); branches in service (n, m)."""
@@ -370,7 +419,7 @@ class _Run:
         on &= ~(dead[:, a] | dead[:, b])
         return need, live, lo, hi, on
 
-    def _start(self, problem: Problem, lo: Array, hi: Array, start: _Start | None) -> tuple[Array, ...]:
+    def _start(self, problem: Problem, lo: Array, hi: Array, start: Start | None) -> tuple[Array, ...]:
         """e, f, x, lam and mu from which scenarios start: flat and in the middle, or where they are told to."""
         size, count, order = problem.grid.n_node, problem.injection.count, problem.grid.pattern.order
         lam, mu = np.zeros((1, 2 * size)), np.zeros((0, 0))
@@ -388,9 +437,10 @@ class _Run:
         middle = np.where(low & high, 0.5 * (at_low + at_high), at_low + at_high)
         return np.ones((1, size)), np.zeros((1, size)), middle, lam, mu
 
-    def _run(self, problem: Problem, job: Job, n: int) -> Found:
+    def _run(self, problem: Problem, job: Job, cuts: Cuts, n: int, start: Start | None) -> Found:
         grid = problem.grid
-        size, k, q = grid.n_node, problem.injection.count, problem.n_limit
+        size, k, q = grid.n_node, problem.injection.count, problem.n_limit + cuts.rest.shape[1]
+        gamma, least = (_FIRST_GAMMA, _LEAST_SLACK) if start is None else (start.gamma, start.least)
         found = Found(
             np.full((n, size), np.nan), np.full((n, size), np.nan), np.zeros((n, k)), np.zeros((n, 2 * size)), np.zeros((n, q)),
             np.zeros((n, q)), np.full(n, FAILED, np.int8), np.zeros(n, np.int32),
@@ -403,14 +453,14 @@ class _Run:
         def work(todo: Array) -> None:
             state = make_state(size, len(problem.branch), k, q, grid.pattern.n_upper, len(problem.branches.upper))
             optimise_range(
-                grid.pattern, problem.nodes, problem.branches, problem.units, job, state, found, todo, _TOL_PU, _TOL_GRADIENT,
-                gap, self.max_iterations, _FIRST_GAMMA, _LEAST_SLACK, _CENTRE, _DAMP,
+                grid.pattern, problem.nodes, problem.branches, problem.units, cuts, make_border(cuts, size), job, state, found, todo,
+                _TOL_PU, _TOL_GRADIENT, gap, self.max_iterations, gamma, least, _CENTRE, _DAMP,
             )  # fmt: skip
 
         in_turn(self.threads, work, tasks)
         return found
 
-    def result(self, raw: _Raw) -> OptimalPowerFlow:
+    def result(self, raw: Raw) -> OptimalPowerFlow:
         """Label the points and put them into the users' terms."""
         problem, x, judged, net, sc = raw.problem, raw.x, raw.judged, self.net, self.sc
         grid, injection, n = problem.grid, problem.injection, sc.n

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.opf.cuts import CutPoint
 from aurigrid.opf.problem import LIMITS, Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -30,6 +31,7 @@ class Point:
         lo, hi: (n, k) bounds; linear, quadratic: (n, k) costs.
         lam: (n, n_node) complex multipliers (active + j reactive); mu: (n, n_limit) of the inequalities.
         excess: (n, n_limit) by which an inequality with a price may be broken.
+        cut: the scenarios' own cuts; their excess is paid for and counts as no broken limit.
     """
 
     v: Array
@@ -45,6 +47,7 @@ class Point:
     lam: Array
     mu: Array
     excess: Array
+    cut: CutPoint | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,19 +133,27 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     by_size = _by_node(size, a, c_a + c_b + o_a + across) + _by_node(size, b, c_a + c_b + o_b + across)
     by_size = (by_size + 2 * np.real(np.conj(point.lam) * s_shunt)) / np.abs(v)
     by_size += mu_of("v_max", size) - mu_of("v_min", size)
-    fixed = np.zeros(size, bool)
-    fixed[order] = problem.nodes.fixed == 1
-    by_angle[:, fixed | ~alive], by_size[:, ~alive] = 0.0, 0.0
     lam = np.where(injection.axis == 0, np.real(point.lam)[:, injection.node], np.imag(point.lam)[:, injection.node])
     count = injection.count
     of_unit = point.linear + 2 * point.quadratic * point.x - lam + mu_of("upper", count) - mu_of("lower", count)
+    slack, largest = point.excess - value, _largest(weight)
+    if point.cut is not None:
+        h = point.cut.value(point.x, v, point.free)
+        broken = np.hstack([broken, np.maximum(h - point.cut.excess, 0.0)])
+        cut_size, cut_unit = point.cut.slopes(size, count, point.free)
+        by_size, of_unit = by_size + cut_size, of_unit + cut_unit
+        slack, weight = np.hstack([slack, point.cut.excess - h]), np.hstack([weight, point.cut.mu])
+        largest = _largest(weight)
+    fixed = np.zeros(size, bool)
+    fixed[order] = problem.nodes.fixed == 1
+    by_angle[:, fixed | ~alive], by_size[:, ~alive] = 0.0, 0.0
     of_unit = np.where(point.free, of_unit, 0.0)
 
-    scale = 1 + np.maximum(_largest(np.abs(point.lam)), _largest(weight))
+    scale = 1 + np.maximum(_largest(np.abs(point.lam)), largest)
     gradient = (
         np.maximum.reduce([_largest(np.abs(by_angle)), _largest(np.abs(by_size)), _largest(np.abs(of_unit))]) / scale
     )
-    complementarity = _largest(np.abs(weight * (point.excess - value))) / scale
+    complementarity = _largest(np.abs(weight * slack)) / scale
     negative = _largest(np.maximum(-weight, 0.0))
     return Residuals(
         _largest(np.maximum(np.abs(balance.real), np.abs(balance.imag))), _largest(np.maximum(in_pu, 0.0)), _largest(broken),

@@ -1,0 +1,460 @@
+"""Linear cuts of single scenarios in the optimality system, and the slopes of outage states that such cuts are made of.
+
+A cut is ``h = rest + sum a x + sum b |V| <= 0`` over unit injections x and magnitudes |V| of any nodes, so its gradient does not
+follow the grid's pattern. With ``d mu`` of the cuts kept as unknowns, Newton's step is the bordered system
+
+    [ K   B ] [dy  ]   [ rhs                    ]     B    a / D  in the balances of the units' nodes,  b |V|  in the rows of u
+    [ B'  -E] [d mu] = [ -C / W + sum a N / D ]       E    1 / W on the diagonal  +  sum a a' / D
+
+with K, C, W, D, N as in `kkt` (units are eliminated). K keeps its pattern and its factor; each cut costs one solution with it,
+and the cuts' own unknowns a small dense system, by lane like everything else.
+
+The post-outage state s of a power flow ``g(s; injections, set-points) = 0`` moves with what an operator sets. For a quantity f of
+that state (a flow, a voltage) the adjoint ``(dg/ds)' lambda = -df/ds`` gives all slopes at once: ``df/dx = -lambda`` for an
+injection into a node, and what is left of the row of ``ln|V|`` for a set-point. The transposed Jacobian is a block of the
+optimality matrix without curvature, so the same assembly, pattern and factorisation serve.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from aurigrid.kernels.kkt import ANCHOR, _weigh, add_branches, add_nodes, factorise, lacking, solve
+from aurigrid.kernels.simd import LANES, load, splat, store, vsqrt
+
+Array = np.ndarray
+
+
+class Cuts(NamedTuple):
+    """Cuts of each scenario, m at most; ``ku`` injections and ``kn`` nodes may occur in them.
+
+    Attributes:
+        unit: (ku,) int32 injections; node: (kn,) int32 nodes, elimination order; first: number of the first cut's inequality.
+        count: (s,) int32 cuts of each scenario; a: (s, m, ku), b: (s, m, kn), rest: (s, m); price: (s, m) of breaking each by
+            1, in scaled cost, 0 where it must hold.
+    """
+
+    unit: Array
+    node: Array
+    first: int
+    count: Array
+    a: Array
+    b: Array
+    rest: Array
+    price: Array
+
+
+class Border(NamedTuple):
+    """A tile's cuts and room for the bordered system.
+
+    Attributes:
+        used: (1,) int64, cuts that any lane has; a: (m ku,), b: (m kn,), rest: (m,) by lane.
+        column: (m 4n,) K^-1 B; small: (m m,) the cuts' own system; corner: (m m,) sum a a' / D; right, move: (m,) right-hand side and d mu.
+        room: (4n,).
+    """
+
+    used: Array
+    a: Array
+    b: Array
+    rest: Array
+    column: Array
+    small: Array
+    corner: Array
+    right: Array
+    move: Array
+    room: Array
+
+
+def no_cuts(first: int) -> Cuts:
+    """Scenarios without cuts; ``first`` is the number of inequalities."""
+    none = np.zeros(0, np.int32)
+    return Cuts(none, none, first, none, np.zeros((0, 0, 0)), np.zeros((0, 0, 0)), np.zeros((0, 0)), np.zeros((0, 0)))
+
+
+def make_border(cuts: Cuts, n: int) -> Border:
+    """Room for a tile of a grid of n nodes."""
+    m, ku, kn = cuts.rest.shape[1], len(cuts.unit), len(cuts.node)
+
+    def lanes(size: int) -> Array:
+        return np.zeros(size * LANES)
+
+    return Border(
+        np.zeros(1, np.int64), lanes(m * ku), lanes(m * kn), lanes(m), lanes(m * 4 * n if m else 0), lanes(m * m), lanes(m * m), lanes(m),
+        lanes(m), lanes(4 * n if m else 0),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_cuts(cuts, border, state, s, lane):
+    """Put a scenario's cuts into a lane; those it lacks are far from binding."""
+    m, ku, kn = cuts.rest.shape[1], len(cuts.unit), len(cuts.node)
+    a, b, rest, rho, t = border.a, border.b, border.rest, state.rho, state.t
+    for c in range(m):
+        there = c < cuts.count[s]
+        rest[c * LANES + lane] = cuts.rest[s, c] if there else -1.0
+        for u in range(ku):
+            a[(c * ku + u) * LANES + lane] = cuts.a[s, c, u] if there else 0.0
+        for i in range(kn):
+            b[(c * kn + i) * LANES + lane] = cuts.b[s, c, i] if there else 0.0
+        at = (cuts.first + c) * LANES + lane
+        price = cuts.price[s, c] if there else 0.0
+        rho[at], t[at] = price, 0.0
+        state.z[at], state.mu[at] = 1.0, 0.1 * price if price > 0.0 else 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def count_used(cuts, border, scenario):
+    """Note how many cuts the lanes' scenarios have at most."""
+    used = 0
+    if cuts.rest.shape[1] > 0:
+        for s in scenario:
+            if s >= 0:
+                used = max(used, cuts.count[s])
+    border.used[0] = used
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_cuts(cuts, units, border, state, gamma):
+    """Add the cuts' values, multipliers and, by them, gradients; after the units, before the system is closed."""
+    m, ku, kn, used = cuts.rest.shape[1], len(cuts.unit), len(cuts.node), border.used[0]
+    unit, node, first = cuts.unit, cuts.node, cuts.first
+    a, b, rest, x, se, sf = border.a, border.b, border.rest, state.x, state.e, state.f
+    gam = load(gamma, 0)
+    for c in range(m):
+        h = load(rest, c * LANES)
+        if c < used:
+            for u in range(ku):
+                h = h + load(a, (c * ku + u) * LANES) * load(x, unit[u] * LANES)
+            for i in range(kn):
+                at = node[i] * LANES
+                e, f = load(se, at), load(sf, at)
+                h = h + load(b, (c * kn + i) * LANES) * vsqrt(e * e + f * f)
+        at = (first + c) * LANES
+        _weigh(at, h, gam, state.z, state.mu, state.t, state.rho, state.h, state.w, state.c)
+    if used > 0:
+        _add_slopes(cuts, units, border, state)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_slopes(cuts, units, border, state):
+    """Gradients of the cuts, weighed with their multipliers."""
+    ku, kn, used = len(cuts.unit), len(cuts.node), border.used[0]
+    unit, node, row, first = cuts.unit, cuts.node, units.row, cuts.first
+    a, b, live, se, sf, mu = border.a, border.b, state.live, state.e, state.f, state.mu
+    grad, grad_x, pull, bend, rhs, own = state.grad, state.grad_x, state.pull, state.bend, state.rhs, state.own
+    for u in range(ku):
+        push = splat(0.0)
+        for c in range(used):
+            push = push + load(a, (c * ku + u) * LANES) * load(mu, (first + c) * LANES)
+        at = unit[u] * LANES
+        push = push * load(live, at)
+        store(grad_x, at, load(grad_x, at) + push)
+        store(pull, at, load(pull, at) + push)
+        r = row[unit[u]]
+        at_rhs = (4 * (r // 2) + 2 + r % 2) * LANES
+        store(rhs, at_rhs, load(rhs, at_rhs) + push / load(bend, at))
+    for i in range(kn):
+        push = splat(0.0)
+        for c in range(used):
+            push = push + load(b, (c * kn + i) * LANES) * load(mu, (first + c) * LANES)
+        at = node[i] * LANES
+        e, f = load(se, at), load(sf, at)
+        push = push * vsqrt(e * e + f * f)
+        store(grad, 2 * at + LANES, load(grad, 2 * at + LANES) + push)
+        # second derivative of |V| by ln|V|; closing the system takes it off again, because steps are linear in |V|
+        k = (16 * node[i] + 5) * LANES
+        store(own, k, load(own, k) + push)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _product(cuts, units, border, state, c, x):
+    """Row c of B' times x (4 n LANES,)."""
+    ku, kn, row = len(cuts.unit), len(cuts.node), units.row
+    total = splat(0.0)
+    for u in range(ku):
+        k = cuts.unit[u]
+        r = row[k]
+        part = load(border.a, (c * ku + u) * LANES) * load(state.live, k * LANES) / load(state.bend, k * LANES)
+        total = total + part * load(x, (4 * (r // 2) + 2 + r % 2) * LANES)
+    for i in range(kn):
+        at = cuts.node[i] * LANES
+        e, f = load(state.e, at), load(state.f, at)
+        total = total + load(border.b, (c * kn + i) * LANES) * vsqrt(e * e + f * f) * load(x, 4 * at + LANES)
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scatter(cuts, units, border, state, c, factor, x):
+    """x <- x + B_c factor, factor a lane vector at 0 of an array."""
+    ku, kn, row = len(cuts.unit), len(cuts.node), units.row
+    size = load(factor, 0)
+    for u in range(ku):
+        k = cuts.unit[u]
+        r = row[k]
+        at = (4 * (r // 2) + 2 + r % 2) * LANES
+        part = load(border.a, (c * ku + u) * LANES) * load(state.live, k * LANES) / load(state.bend, k * LANES)
+        store(x, at, load(x, at) + part * size)
+    for i in range(kn):
+        at = cuts.node[i] * LANES
+        e, f = load(state.e, at), load(state.f, at)
+        part = load(border.b, (c * kn + i) * LANES) * vsqrt(e * e + f * f)
+        store(x, 4 * at + LANES, load(x, 4 * at + LANES) + part * size)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _corner(cuts, border, state, c, d):
+    """Entry (c, d) of E without 1 / W."""
+    ku = len(cuts.unit)
+    total = splat(0.0)
+    for u in range(ku):
+        at = cuts.unit[u] * LANES
+        part = load(border.a, (c * ku + u) * LANES) * load(border.a, (d * ku + u) * LANES)
+        total = total + part * load(state.live, at) / load(state.bend, at)
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _factor_small(small, m, used):
+    """Gaussian elimination of the leading ``used`` rows in place, multipliers below the diagonal; it is definite where the
+    second-order conditions hold, and its diagonal is never nothing."""
+    for k in range(used):
+        inverse = 1.0 / load(small, (k * m + k) * LANES)
+        for i in range(k + 1, used):
+            share = load(small, (i * m + k) * LANES) * inverse
+            store(small, (i * m + k) * LANES, share)
+            for j in range(k + 1, used):
+                at = (i * m + j) * LANES
+                store(small, at, load(small, at) - share * load(small, (k * m + j) * LANES))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve_small(small, m, used, x):
+    for i in range(used):
+        value = load(x, i * LANES)
+        for j in range(i):
+            value = value - load(small, (i * m + j) * LANES) * load(x, j * LANES)
+        store(x, i * LANES, value)
+    for i in range(used - 1, -1, -1):
+        value = load(x, i * LANES)
+        for j in range(i + 1, used):
+            value = value - load(small, (i * m + j) * LANES) * load(x, j * LANES)
+        store(x, i * LANES, value / load(small, (i * m + i) * LANES))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _factor_border(pattern, cuts, units, border, state):
+    """K^-1 B, and the factor of the cuts' own system ``B' K^-1 B + E``."""
+    m, used, size = cuts.rest.shape[1], border.used[0], len(state.rhs)
+    one = np.ones(LANES)
+    for c in range(used):
+        column = border.column[c * size : (c + 1) * size]
+        column[:] = 0.0
+        _scatter(cuts, units, border, state, c, one, column)
+        solve(pattern, state, column)
+    for c in range(used):
+        for d in range(c, used):
+            value = _corner(cuts, border, state, c, d)
+            store(border.corner, (c * m + d) * LANES, value)
+            store(border.corner, (d * m + c) * LANES, value)
+            value = value + _product(cuts, units, border, state, c, border.column[d * size : (d + 1) * size])
+            if c == d:
+                value = value + 1.0 / load(state.w, (cuts.first + c) * LANES)
+            store(border.small, (c * m + d) * LANES, value)
+            store(border.small, (d * m + c) * LANES, value)
+    _factor_small(border.small, m, used)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _finish(cuts, units, border, state, x):
+    """From ``x = K^-1 r`` and ``right``, the cuts' right-hand side: d mu into ``right``, and x of the whole system."""
+    m, used, size = cuts.rest.shape[1], border.used[0], len(x)
+    for c in range(used):
+        at = c * LANES
+        store(border.right, at, _product(cuts, units, border, state, c, x) - load(border.right, at))
+    _solve_small(border.small, m, used, border.right)
+    for c in range(used):
+        move = load(border.right, c * LANES)
+        for k in range(0, size, LANES):
+            store(x, k, load(x, k) - load(border.column, c * size + k) * move)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lack(cuts, units, border, state, x):
+    """The cuts' right-hand side less their rows of the system at x and ``move``, into ``right``."""
+    m, used = cuts.rest.shape[1], border.used[0]
+    for c in range(used):
+        q = (cuts.first + c) * LANES
+        w = load(state.w, q)
+        value = (load(border.move, c * LANES) - load(state.c, q)) / w - _product(cuts, units, border, state, c, x)
+        ku = len(cuts.unit)
+        for u in range(ku):
+            at = cuts.unit[u] * LANES
+            part = load(border.a, (c * ku + u) * LANES) * load(state.live, at) / load(state.bend, at)
+            value = value + part * load(state.pull, at)
+        for d in range(used):
+            value = value + load(border.corner, (c * m + d) * LANES) * load(border.move, d * LANES)
+        store(border.right, c * LANES, value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def step_with_cuts(pattern, branches, units, cuts, border, state, spare, times):
+    """`kkt.step_of` for the bordered system; the units' N then holds what the cuts' steps add."""
+    used, ku = border.used[0], len(cuts.unit)
+    step, move, right = state.step, border.move, border.right
+    _factor_border(pattern, cuts, units, border, state)
+    move[:] = 0.0
+    step[:] = 0.0
+    for turn in range(times + 1):
+        if turn == 0:
+            spare[:] = state.rhs
+        else:
+            lacking(branches, state, step, spare)
+            for c in range(used):
+                back = border.room[:LANES]
+                store(back, 0, -load(move, c * LANES))
+                _scatter(cuts, units, border, state, c, back, spare)
+        solve(pattern, state, spare)
+        _lack(cuts, units, border, state, step)
+        _finish(cuts, units, border, state, spare)
+        for x in range(0, len(step), LANES):
+            store(step, x, load(step, x) + load(spare, x))
+        for c in range(used):
+            store(move, c * LANES, load(move, c * LANES) + load(right, c * LANES))
+    for u in range(ku):
+        at = cuts.unit[u] * LANES
+        push = load(state.pull, at)
+        for c in range(used):
+            push = push + load(border.a, (c * ku + u) * LANES) * load(move, c * LANES)
+        store(state.pull, at, push)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread_cuts(cuts, border, state):
+    """h' dx of every cut, from the steps of nodes and (in ``pull``) of units."""
+    m, ku, kn, used = cuts.rest.shape[1], len(cuts.unit), len(cuts.node), border.used[0]
+    for c in range(m):
+        total = splat(0.0)
+        if c < used:
+            for u in range(ku):
+                total = total + load(border.a, (c * ku + u) * LANES) * load(state.pull, cuts.unit[u] * LANES)
+            for i in range(kn):
+                at = cuts.node[i] * LANES
+                e, f = load(state.e, at), load(state.f, at)
+                part = load(border.b, (c * kn + i) * LANES) * vsqrt(e * e + f * f)
+                total = total + part * load(state.step, 4 * at + LANES)
+        store(state.hdx, (cuts.first + c) * LANES, total)
+
+
+class Asked(NamedTuple):
+    """Post-outage states and quantities of them whose slopes are wanted; nodes in elimination order.
+
+    Attributes:
+        e, f: (c, n) voltages of each state; keeps: (c, n) int8, 1 where a voltage is held; angle: (c, n) int8, 1 at references.
+        out_ptr, out_branch: branches (rows of `Branches`) out in each state; off_ptr, off_node: nodes without supply.
+        ptr: (c + 1,) int32 quantities of each state; at: (k, 2) int32 nodes and slope (k, 4) derivatives by theta and ln|V| of
+            the first, then of the second.
+    """
+
+    e: Array
+    f: Array
+    keeps: Array
+    angle: Array
+    out_ptr: Array
+    out_branch: Array
+    off_ptr: Array
+    off_node: Array
+    ptr: Array
+    at: Array
+    slope: Array
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lay_out(asked, state, case, lane):
+    """Put a state into a lane."""
+    n = asked.e.shape[1]
+    for i in range(n):
+        at = i * LANES + lane
+        state.e[at], state.f[at], state.alive[at] = asked.e[case, i], asked.f[case, i], 1.0
+    for k in range(len(state.on) // LANES):
+        state.on[k * LANES + lane] = 1.0
+    for x in range(asked.out_ptr[case], asked.out_ptr[case + 1]):
+        state.on[asked.out_branch[x] * LANES + lane] = 0.0
+    for x in range(asked.off_ptr[case], asked.off_ptr[case + 1]):
+        state.alive[asked.off_node[x] * LANES + lane] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hold(asked, nodes, state, case, lane):
+    """Hold angles and voltages that are given, and drop the balances that follow from them."""
+    n = asked.e.shape[1]
+    for i in range(n):
+        at = 16 * i * LANES + lane
+        if nodes.fixed[i] == 2 or state.alive[i * LANES + lane] == 0.0:
+            for y in (0, 5, 10, 15):
+                state.own[at + y * LANES] += ANCHOR
+            continue
+        if asked.angle[case, i] != 0:
+            state.own[at] += ANCHOR
+            state.own[at + 10 * LANES] -= ANCHOR
+        if asked.keeps[case, i] != 0:
+            state.own[at + 5 * LANES] += ANCHOR
+            state.own[at + 15 * LANES] -= ANCHOR
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def outage_slopes(pattern, nodes, branches, state, asked, first, last, by_p, by_q, by_u, loss):
+    """Slopes of the quantities of states ``first`` to ``last``: LANES states at a time.
+
+    Args:
+        by_p, by_q: (k, n) receive the slopes by active and reactive injections, by_u (k, n) those by ln|V| of held voltages,
+            with the references taking the balance; loss (c, 3 n) how much less the references then inject, by active injections,
+            ln|V| and reactive injections in turn.
+    """
+    n = asked.e.shape[1]
+    gamma = np.zeros(LANES)
+    state.lam[:] = 0.0
+    for start in range(first, last, LANES):
+        count = min(LANES, last - start)
+        most = 0
+        for lane in range(LANES):
+            case = start + min(lane, count - 1)
+            _lay_out(asked, state, case, lane)
+            most = max(most, asked.ptr[case + 1] - asked.ptr[case])
+        add_nodes(nodes, state, gamma)
+        add_branches(branches, state, gamma)
+        for lane in range(LANES):
+            _hold(asked, nodes, state, start + min(lane, count - 1), lane)
+        factorise(pattern, branches, state, 1e-9, 1e-9)
+        x = state.step
+        for turn in range(most + 1):
+            x[:] = 0.0
+            for lane in range(count):
+                case = start + lane
+                k = asked.ptr[case] + turn
+                if turn == most:
+                    for i in range(n):
+                        if asked.angle[case, i] != 0:
+                            x[(4 * i + 2) * LANES + lane] = -ANCHOR
+                elif k < asked.ptr[case + 1]:
+                    for side in range(2):
+                        i = asked.at[k, side]
+                        x[4 * i * LANES + lane] += asked.slope[k, 2 * side]
+                        x[(4 * i + 1) * LANES + lane] += asked.slope[k, 2 * side + 1]
+            solve(pattern, state, x)
+            for lane in range(count):
+                case = start + lane
+                k = asked.ptr[case] + turn
+                if turn == most:
+                    for i in range(n):
+                        loss[case, i] = x[(4 * i + 2) * LANES + lane]
+                        by_loss = x[(4 * i + 1) * LANES + lane] * ANCHOR
+                        loss[case, n + i] = by_loss if asked.keeps[case, i] != 0 else 0.0
+                        loss[case, 2 * n + i] = x[(4 * i + 3) * LANES + lane]
+                elif k < asked.ptr[case + 1]:
+                    for i in range(n):
+                        by_p[k, i] = x[(4 * i + 2) * LANES + lane]
+                        by_q[k, i] = x[(4 * i + 3) * LANES + lane]
+                        by_u[k, i] = x[(4 * i + 1) * LANES + lane] * ANCHOR if asked.keeps[case, i] != 0 else 0.0

@@ -1,0 +1,343 @@
+"""The rounds of a search for secure operating points: solve, check, cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aurigrid.kernels.ipm import OPTIMAL
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.opf.api import Raw, Run, Start, explored, solved_rows
+from aurigrid.opf.problem import ACTIVE, GEN, REACTIVE, STORAGE
+from aurigrid.opf.status import OpfStatus
+from aurigrid.powerflow.grid import compile_grid
+from aurigrid.powerflow.newton import Settings
+from aurigrid.powerflow.status import Status
+from aurigrid.secure.book import VERSIONS, Book, Keys
+from aurigrid.secure.check import Broken, Limits, base_states, find_broken, outage_states, pairs_at_once, severity
+from aurigrid.secure.result import SecureOperatingPoints, SecureStatus
+from aurigrid.secure.slopes import Levers, slopes
+from aurigrid.security import report as r
+from aurigrid.security.contingencies import Contingencies
+from aurigrid.security.report import Violations
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_NEAR = 0.9
+"""Loading after an outage from which on the outage is looked at in every round; the last look is at all of them."""
+_A_LIMIT, _A_ROUND = 2, 16
+"""Outages that cut one limit, and cuts of one scenario, in a round at most: the worst."""
+_BINDING = 1e-6
+_MARGIN = 1e-4
+"""Share of a rating (or pu of voltage) by which cuts keep off their limits, so that what is left of curvature breaks none."""
+_LEAST_MISS, _MOST_MISS = 1e-5, 2e-3
+_PAID = 1e-3
+"""How much farther than its price accounts for a limit may be broken while the price counts as settled."""
+_VOLTAGE_PRICE = 10.0
+_NEAR_GAMMA = 0.1
+"""Barrier and slack of a second try, from the last point."""
+_KIND = {0: r.OVERLOAD_SHORT, 2: r.V_LOW, 3: r.V_HIGH}
+
+
+class Search:
+    """State of one search; scenarios that stay in it are numbered from 0 as ``rows`` of the caller's."""
+
+    def __init__(
+        self, run: Run, outages: Contingencies, limits: Limits, how: Settings, price: float, max_rounds: int, soft_price: float
+    ) -> None:  # fmt: skip
+        self.run, self.outages, self.limits, self.how = run, outages, limits, how
+        self.price, self.max_rounds, self.soft_price = price, max_rounds, soft_price
+        net = run.net
+        self.keys = Keys(max(net.n_branch, net.n_bus, 1))
+        self.power_flows = 0
+
+    def solve(self) -> SecureOperatingPoints:
+        """All rounds, and the result."""
+        run = self.run
+        raw = run.solve(None)
+        rows = solved_rows(raw)
+        lost = np.setdiff1d(np.arange(run.sc.n), rows)
+        whole = explored(run, raw, lost, False, self.soft_price) if lost.size else raw
+        again = np.intersect1d(lost, solved_rows(whole))
+        if again.size:
+            part = whole.take(again)
+            hard = run.some(again).solve(None, Start(part.v, part.x, None, None))
+            raw = raw.put(again, hard, None)
+            raw.code[again] = hard.code
+            rows = np.union1d(rows, again[hard.code == OPTIMAL])
+        self.rows, self.part = rows, run.some(rows)
+        self.raw = raw.take(rows)
+        first_cost = whole.cost.copy()
+        n, m = len(rows), self.outages.n
+        self.problem = raw.problem
+        self.levers = Levers.of(raw.problem, compile_grid(run.net, single_reference=self.how.distributed))
+        self.book = Book.empty(self.levers)
+        self.worst, self.status = np.full((n, m), np.nan), np.full((n, m), Status.SKIPPED, np.int8)
+        self.lost_mw = np.zeros((n, m))
+        self.near, self.rounds = np.zeros((n, m), bool), np.zeros(n, np.int32)
+        self.left: list[tuple[Array, Broken, Array]] = []
+        self.label = np.full(n, SecureStatus.INSECURE, np.int8)
+        self._rounds()
+        if lost.size:
+            whole = whole.put(rows, self.raw.within(whole.problem), OPTIMAL)
+        else:
+            whole = self.raw
+        return self._result(whole, first_cost)
+
+    def _rounds(self) -> None:
+        todo = np.arange(len(self.rows))
+        for turn in range(self.max_rounds + 1):
+            last = turn == self.max_rounds
+            todo = self._look(todo, everything=turn == 0 or last, last=last)
+            if last or not todo.size:
+                return
+            self._improve(todo)
+
+    def _improve(self, todo: Array) -> None:
+        """Solve again with the cuts so far, from the last point; a scenario that fails keeps its point."""
+        cuts, mine, flat = self.book.cut_set(todo, self.levers)
+        part = self.part.some(todo)
+        raw = part.solve(None, cuts=cuts)
+        failed = np.flatnonzero(raw.code != OPTIMAL)
+        if failed.size:
+            before = self.raw.take(todo[failed])
+            near = Start(before.v, before.x, None, None, _NEAR_GAMMA, _NEAR_GAMMA)
+            raw = raw.put(failed, part.some(failed).solve(None, near, cuts=cuts.take(failed)), None)
+        good = np.flatnonzero(raw.code == OPTIMAL)
+        self.raw = self.raw.put(todo[good], raw.take(good).without_cuts(), None)
+        self.rounds[todo] += 1
+        solved = np.isin(self.book.scenario[mine], todo[good])
+        self.book.mu[mine[solved]] = raw.cut_mu.reshape(-1)[flat[solved]]
+        self.book.excess[mine[solved]] = raw.cut_excess.reshape(-1)[flat[solved]]
+
+    def _look(self, todo: Array, everything: bool, last: bool) -> Array:
+        """Check outages of some scenarios; label those that are done and cut the others, which are returned."""
+        points, base = self._points(todo)
+        mask = np.ones((len(todo), self.outages.n), bool) if everything else self.near[todo]
+        unpaid = self._check(todo, points, base, mask, last)
+        if not everything:
+            quiet = np.flatnonzero(~unpaid)
+            if quiet.size:
+                sub = todo[quiet]
+                points, base = self._points(sub)
+                unpaid[quiet] = self._check(sub, points, base, np.ones((len(sub), self.outages.n), bool), last)
+        return todo[unpaid]
+
+    def _points(self, todo: Array) -> tuple[Scenarios, Any]:
+        """The present points of some scenarios as scenarios, and their power flows."""
+        points = as_scenarios(self.part.some(todo), self.raw.take(todo))
+        base = base_states(points, self.raw.v[todo], self.how)
+        self.power_flows += len(todo)
+        return points, base
+
+    def _check(self, todo: Array, points: Scenarios, base: Any, mask: Array, last: bool) -> Array:
+        """Exact power flows of the outages in ``mask``; new cuts for limits that are broken and not paid for.
+
+        Returns:
+            (len(todo),) whether a scenario has such limits. The others are labelled where all outages were looked at.
+        """
+        unpaid = np.zeros(len(todo), bool)
+        size = max(1, pairs_at_once(points.net) // max(1, int(mask.sum(1).max(initial=1))))
+        for first in range(0, len(todo), size):
+            some = np.arange(first, min(first + size, len(todo)))
+            scenario, outage = np.nonzero(mask[some])
+            state = outage_states(points.take(some), base_part(base, some), self.outages, scenario, outage, self.how)
+            self.power_flows += state.n
+            unpaid[some] = self._judge(todo[some], state, scenario, outage, bool(mask[some].all()), last)
+        return unpaid
+
+    def _judge(self, todo: Array, state: Any, scenario: Array, outage: Array, whole: bool, last: bool) -> Array:
+        broken, worst = find_broken(state, self.limits, self.how.threads)
+        at = todo[scenario]
+        self.worst[at, outage], self.status[at, outage] = worst, state.status
+        self.lost_mw[at, outage] = state.lost_load_mw
+        over = severity(broken, self.limits)
+        failed = ~state.converged
+        self.near[at, outage] |= (worst >= _NEAR) | failed
+        self.near[at[broken.case], outage[broken.case]] = True
+        key = self.keys.of(outage[broken.case], broken.kind, broken.element)
+        allowed = self.book.known(at[broken.case], key)[1]
+        paid = (allowed > 1e-5) & (over <= allowed + _PAID)
+        unpaid = np.zeros(len(todo), bool)
+        unpaid[scenario[broken.case[~paid]]] = True
+        if whole or last:
+            done = np.ones(len(todo), bool) if last else ~unpaid
+            bad = np.zeros(len(todo), bool)
+            bad[scenario[broken.case]] = True
+            bad[scenario[failed]] = True
+            self.label[todo[done]] = np.where(bad[done], SecureStatus.INSECURE, SecureStatus.SECURE)
+            keep = np.flatnonzero(done[scenario[broken.case]])
+            lost = np.flatnonzero(failed & done[scenario])
+            self._note(at, outage, broken.take(keep), lost, state)
+        if not last and unpaid.any():
+            self._cut(todo, state, scenario, outage, broken, over, paid, unpaid)
+        return unpaid
+
+    def _note(self, at: Array, outage: Array, broken: Broken, failed: Array, state: Any) -> None:
+        """Keep what is left of scenarios that are done."""
+        case = np.concatenate([broken.case, failed])
+        kind = np.concatenate([broken.kind, np.full(len(failed), -1)])
+        element = np.concatenate([broken.element, np.full(len(failed), -1)])
+        value = np.concatenate([broken.value, state.status[failed].astype(float)])
+        self.left.append((at[case], Broken(outage[case], element, kind, value), severity(broken, self.limits)))
+
+    def _cut(
+        self, todo: Array, state: Any, scenario: Array, outage: Array, broken: Broken, over: Array, paid: Array, unpaid: Array
+    ) -> None:  # fmt: skip
+        """New cuts where limits break, and fresh ones in place of those that bind."""
+        at = todo[scenario]
+        chosen = _worst_few(scenario[broken.case], broken, over, np.flatnonzero(~paid))
+        case, kind, element = broken.case[chosen], broken.kind[chosen], broken.element[chosen]
+        # cuts that bind, in scenarios that go on, at outages of this look
+        place = np.full((int(todo.max()) + 1, self.outages.n), -1, np.int64)
+        place[at, outage] = np.arange(len(at))
+        going = np.zeros(len(place), bool)
+        going[todo[unpaid]] = True
+        mine = np.flatnonzero(self.book.mu > _BINDING)
+        mine = mine[self.book.scenario[mine] < len(place)]
+        mine = mine[going[self.book.scenario[mine]]]
+        o, k, e = self.keys.parts(self.book.key[mine])
+        where = place[self.book.scenario[mine], o]
+        good = where >= 0
+        case, kind, element = (np.concatenate([p, q]) for p, q in ((case, where[good]), (kind, k[good]), (element, e[good])))
+        use = state.converged[case]
+        case, kind, element = case[use], kind[use], element[use]
+        key = self.keys.of(outage[case], kind, element)
+        _, first = np.unique(at[case] * np.int64(key.max(initial=0) + 1) + key, return_index=True)
+        first = first[np.argsort(case[first], kind="stable")]
+        if first.size:
+            self._write(state, at, outage, case[first], kind[first], element[first])
+
+    def _write(self, state: Any, at: Array, outage: Array, case: Array, kind: Array, element: Array) -> None:
+        """Cuts that are exact at the present states."""
+        grid, raw, limits = state.grid, self.raw, self.limits
+        flow = kind == 0
+        bus = np.where(flow, 0, element)
+        place = np.where(flow, element, grid.node_of_bus[bus])
+        found = slopes(
+            self.problem, self.levers, state, limits.rate, case, np.where(flow, 0, 1), place, self.how.distributed,
+            self.how.threads,
+        )  # fmt: skip
+        sign = np.where(kind == 2, -1.0, 1.0)
+        limit = np.select([flow, kind == 2], [1.0, limits.v_min[bus]], limits.v_max[bus])
+        level = sign * (found.value - limit)
+        row = at[case]
+        free = self.problem_free[row][:, self.levers.unit]
+        a, b = sign[:, None] * found.a * free, sign[:, None] * found.b
+        rest = level - (a * raw.x[row][:, self.levers.unit]).sum(1) - (b * np.abs(raw.v[row][:, self.levers.node])).sum(1)
+        rate = limits.rate[np.where(flow, element, 0)]
+        price = self.price * np.where(flow, rate, _VOLTAGE_PRICE * grid.base_mva)
+        key = self.keys.of(outage[case], kind, element)
+        there, excess, margin = self.book.known(row, key)
+        # a limit whose cuts were not enough is kept off a little farther
+        missed = np.clip(level - excess, 0.0, _MOST_MISS)
+        margin = np.where(there, margin + np.where(missed > _LEAST_MISS, 0.5 * missed, 0.0), _MARGIN)
+        version = self.rounds[row] % VERSIONS
+        self.book = self.book.put(Book(row, key + version, rest, a, b, price, margin, np.zeros(len(row)), excess, level))
+
+    @property
+    def problem_free(self) -> Array:
+        """(n, k) injections that may move."""
+        return self.raw.free
+
+    def _result(self, whole: Raw, first_cost: Array) -> SecureOperatingPoints:
+        run, rows, m = self.run, self.rows, self.outages.n
+        n = run.sc.n
+        points = run.result(whole.without_cuts())
+        label = np.full(n, SecureStatus.INFEASIBLE, np.int8)
+        label[points.status == OpfStatus.FAILED] = SecureStatus.FAILED
+        label[rows] = self.label
+
+        def wide(values: Array, blank: Any) -> Array:
+            out = np.full((n, m), blank, values.dtype)
+            out[rows] = values
+            return out
+
+        found, rest_mva, rest_pu, rest_price = self._rest()
+        rounds, cuts = np.zeros(n, np.int32), np.zeros(n, np.int32)
+        rounds[rows] = self.rounds
+        cuts[rows] = np.bincount(self.book.scenario, minlength=len(rows))
+        first = np.full(n, np.nan)
+        first[rows] = first_cost[rows]
+        return SecureOperatingPoints(
+            label, points, self.outages, rounds, cuts, first, wide(self.status, Status.SKIPPED), wide(self.worst, np.nan),
+            wide(self.lost_mw, 0.0), wide(np.full((len(rows), m), -1, np.int32), -1), found, rest_mva, rest_pu, rest_price,
+            self.power_flows,
+        )  # fmt: skip
+
+    def _rest(self) -> tuple[Violations, Array, Array, Array]:
+        """What outages still break, and by scenario its MVA, pu and price."""
+        n, limits = self.run.sc.n, self.limits
+        parts = []
+        mva, pu = np.zeros(n), np.zeros(n)
+        for at, broken, over in self.left:
+            scenario = self.rows[at]
+            flow, real = broken.kind == 0, broken.kind >= 0
+            branch, bus = np.where(flow, broken.element, 0), np.where(real & ~flow, broken.element, 0)
+            limit = np.select(
+                [flow, broken.kind == 2, broken.kind == 3], [limits.rate[branch], limits.v_min[bus], limits.v_max[bus]], np.nan
+            )
+            k = len(over)
+            np.add.at(mva, scenario[:k], np.where(flow[:k], over * np.where(flow, limits.rate[branch], 0.0)[:k], 0.0))
+            np.add.at(pu, scenario[:k], np.where(flow[:k], 0.0, over))
+            kind = np.select([broken.kind == x for x in _KIND], list(_KIND.values()), r.NO_CONVERGENCE)
+            nothing = np.full(len(scenario), np.nan)
+            parts.append(Violations(scenario, broken.case, kind, broken.element, broken.value, nothing, limit))
+        price = self.price * (mva + _VOLTAGE_PRICE * self.run.net.base_mva * pu)
+        return Violations.join(parts), mva, pu, price
+
+
+def _worst_few(scenario: Array, broken: Broken, over: Array, rows: Array) -> Array:
+    """Of broken limits, the worst `_A_LIMIT` outages of each limit and the worst `_A_ROUND` of each scenario."""
+    order = rows[np.lexsort((-over[rows], broken.kind[rows], broken.element[rows], scenario[rows]))]
+    same = np.zeros(len(order), bool)
+    for values in (scenario, broken.element, broken.kind):
+        same[1:] |= values[order][1:] != values[order][:-1]
+    order = order[_rank(same) < _A_LIMIT]
+    order = order[np.lexsort((-over[order], scenario[order]))]
+    new = np.r_[True, scenario[order][1:] != scenario[order][:-1]] if len(order) else np.zeros(0, bool)
+    return order[_rank(new) < _A_ROUND]
+
+
+def _rank(new: Array) -> Array:
+    """Place of each entry since the last one that is ``new``."""
+    at = np.arange(len(new))
+    return at - np.maximum.accumulate(np.where(new, at, 0)) if len(new) else at
+
+
+def base_part(base: Any, rows: Array) -> Any:
+    """Some of the power flows of operating points."""
+    from dataclasses import replace
+
+    return replace(
+        base, cases=base.cases.take(rows), off=base.off.take(rows, base.n),
+        **{name: getattr(base, name)[rows] for name in (
+            "status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw", "rung"
+        )},
+    )  # fmt: skip
+
+
+def as_scenarios(run: Run, raw: Raw) -> Scenarios:
+    """Operating points as scenarios of the power flow: outputs, held voltages, and what else was free."""
+    problem, net = raw.problem, run.net
+    grid, injection, n = problem.grid, problem.injection, len(raw.code)
+    x = np.nan_to_num(raw.x) * grid.base_mva
+
+    def summed(owner: int, axis: int, size: int) -> Array:
+        rows = np.flatnonzero((injection.owner == owner) & (injection.axis == axis))
+        out = np.zeros((size, n))
+        np.add.at(out, injection.element[rows], x[:, rows].T)
+        return np.ascontiguousarray(out.T)
+
+    gen = net.gen
+    target = grid.node_of_bus[np.where((gen.controlled_bus >= 0) & ~gen.is_reference, gen.controlled_bus, gen.bus)]
+    size = np.abs(raw.v)[:, target]
+    changes: dict[str, Any] = {
+        "gen_p_mw": summed(GEN, ACTIVE, net.n_gen), "gen_q_mvar": summed(GEN, REACTIVE, net.n_gen),
+        "gen_v_pu": np.where(size > 0, size, gen.v_set_pu),
+    }  # fmt: skip
+    if len(net.storage):
+        changes["storage_p_mw"] = summed(STORAGE, ACTIVE, len(net.storage))
+        changes["storage_q_mvar"] = summed(STORAGE, REACTIVE, len(net.storage))
+    return run.sc.replace(**changes)
