@@ -240,10 +240,10 @@ def test_the_certificate_is_not_the_solver() -> None:
     """A point that is moved a little is not accepted any more."""
     net = ag.load("case30")
     good = ag.optimal_power_flow(net)
-    from aurigrid.opf.api import _Run
+    from aurigrid.opf.api import Run
     from aurigrid.opf.residuals import Point, residuals
 
-    run = _Run(net, ag.Scenarios.base(net), None, {"cost": 1.0}, 100, 1)
+    run = Run(net, ag.Scenarios.base(net), None, {"cost": 1.0}, 100, 1)
     raw = run.solve(None)
     assert isinstance(raw.judged, Residuals)
     assert isinstance(good, OptimalPowerFlow)

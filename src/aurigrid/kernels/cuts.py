@@ -33,14 +33,14 @@ class Cuts(NamedTuple):
 
     Attributes:
         unit: (ku,) int32 injections; node: (kn,) int32 nodes, elimination order; first: number of the first cut's inequality.
-        count: (s,) int32 cuts of each scenario; a: (s, m, ku), b: (s, m, kn), rest: (s, m); price: (s, m) of breaking each by
+        many: (s,) int32 cuts of each scenario; a: (s, m, ku), b: (s, m, kn), rest: (s, m); price: (s, m) of breaking each by
             1, in scaled cost, 0 where it must hold.
     """
 
     unit: Array
     node: Array
     first: int
-    count: Array
+    many: Array
     a: Array
     b: Array
     rest: Array
@@ -52,14 +52,18 @@ class Border(NamedTuple):
 
     Attributes:
         used: (1,) int64, cuts that any lane has; a: (m ku,), b: (m kn,), rest: (m,) by lane.
-        column: (m 4n,) K^-1 B; small: (m m,) the cuts' own system; corner: (m m,) sum a a' / D; right, move: (m,) right-hand side and d mu.
-        room: (4n,).
+        by_unit: (m ku,) a / D and by_node: (m kn,) b |V|, the entries of B.
+        column: (m 4n,) K^-1 B; small: (m m,) the cuts' own system; corner: (m m,) sum a a' / D; right, move: (m,) right-hand
+            side and d mu.
+        room: (1,).
     """
 
     used: Array
     a: Array
     b: Array
     rest: Array
+    by_unit: Array
+    by_node: Array
     column: Array
     small: Array
     corner: Array
@@ -82,8 +86,9 @@ def make_border(cuts: Cuts, n: int) -> Border:
         return np.zeros(size * LANES)
 
     return Border(
-        np.zeros(1, np.int64), lanes(m * ku), lanes(m * kn), lanes(m), lanes(m * 4 * n if m else 0), lanes(m * m), lanes(m * m), lanes(m),
-        lanes(m), lanes(4 * n if m else 0),
+        np.zeros(1, np.int64), lanes(m * ku), lanes(m * kn), lanes(m), lanes(m * ku), lanes(m * kn),
+        lanes(m * 4 * n if m else 0), lanes(m * m), lanes(m * m), lanes(m),
+        lanes(m), lanes(1),
     )  # fmt: skip
 
 
@@ -93,7 +98,7 @@ def fill_cuts(cuts, border, state, s, lane):
     m, ku, kn = cuts.rest.shape[1], len(cuts.unit), len(cuts.node)
     a, b, rest, rho, t = border.a, border.b, border.rest, state.rho, state.t
     for c in range(m):
-        there = c < cuts.count[s]
+        there = c < cuts.many[s]
         rest[c * LANES + lane] = cuts.rest[s, c] if there else -1.0
         for u in range(ku):
             a[(c * ku + u) * LANES + lane] = cuts.a[s, c, u] if there else 0.0
@@ -112,7 +117,7 @@ def count_used(cuts, border, scenario):
     if cuts.rest.shape[1] > 0:
         for s in scenario:
             if s >= 0:
-                used = max(used, cuts.count[s])
+                used = max(used, cuts.many[s])
     border.used[0] = used
 
 
@@ -170,49 +175,60 @@ def _add_slopes(cuts, units, border, state):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _product(cuts, units, border, state, c, x):
+def _border(cuts, border, state):
+    """The entries of B at the present point."""
+    ku, kn, used = len(cuts.unit), len(cuts.node), border.used[0]
+    for u in range(ku):
+        k = cuts.unit[u] * LANES
+        share = load(state.live, k) / load(state.bend, k)
+        for c in range(used):
+            at = (c * ku + u) * LANES
+            store(border.by_unit, at, load(border.a, at) * share)
+    for i in range(kn):
+        k = cuts.node[i] * LANES
+        e, f = load(state.e, k), load(state.f, k)
+        size = vsqrt(e * e + f * f)
+        for c in range(used):
+            at = (c * kn + i) * LANES
+            store(border.by_node, at, load(border.b, at) * size)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _product(cuts, units, border, c, x):
     """Row c of B' times x (4 n LANES,)."""
-    ku, kn, row = len(cuts.unit), len(cuts.node), units.row
+    ku, kn, unit, node, row = len(cuts.unit), len(cuts.node), cuts.unit, cuts.node, units.row
+    by_unit, by_node = border.by_unit, border.by_node
     total = splat(0.0)
     for u in range(ku):
-        k = cuts.unit[u]
-        r = row[k]
-        part = load(border.a, (c * ku + u) * LANES) * load(state.live, k * LANES) / load(state.bend, k * LANES)
-        total = total + part * load(x, (4 * (r // 2) + 2 + r % 2) * LANES)
+        r = row[unit[u]]
+        total = total + load(by_unit, (c * ku + u) * LANES) * load(x, (4 * (r // 2) + 2 + r % 2) * LANES)
     for i in range(kn):
-        at = cuts.node[i] * LANES
-        e, f = load(state.e, at), load(state.f, at)
-        total = total + load(border.b, (c * kn + i) * LANES) * vsqrt(e * e + f * f) * load(x, 4 * at + LANES)
+        total = total + load(by_node, (c * kn + i) * LANES) * load(x, (4 * node[i] + 1) * LANES)
     return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scatter(cuts, units, border, state, c, factor, x):
+def _scatter(cuts, units, border, c, factor, x):
     """x <- x + B_c factor, factor a lane vector at 0 of an array."""
-    ku, kn, row = len(cuts.unit), len(cuts.node), units.row
+    ku, kn, unit, node, row = len(cuts.unit), len(cuts.node), cuts.unit, cuts.node, units.row
+    by_unit, by_node = border.by_unit, border.by_node
     size = load(factor, 0)
     for u in range(ku):
-        k = cuts.unit[u]
-        r = row[k]
+        r = row[unit[u]]
         at = (4 * (r // 2) + 2 + r % 2) * LANES
-        part = load(border.a, (c * ku + u) * LANES) * load(state.live, k * LANES) / load(state.bend, k * LANES)
-        store(x, at, load(x, at) + part * size)
+        store(x, at, load(x, at) + load(by_unit, (c * ku + u) * LANES) * size)
     for i in range(kn):
-        at = cuts.node[i] * LANES
-        e, f = load(state.e, at), load(state.f, at)
-        part = load(border.b, (c * kn + i) * LANES) * vsqrt(e * e + f * f)
-        store(x, 4 * at + LANES, load(x, 4 * at + LANES) + part * size)
+        at = (4 * node[i] + 1) * LANES
+        store(x, at, load(x, at) + load(by_node, (c * kn + i) * LANES) * size)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _corner(cuts, border, state, c, d):
+def _corner(cuts, border, c, d):
     """Entry (c, d) of E without 1 / W."""
-    ku = len(cuts.unit)
+    ku, a, by_unit = len(cuts.unit), border.a, border.by_unit
     total = splat(0.0)
     for u in range(ku):
-        at = cuts.unit[u] * LANES
-        part = load(border.a, (c * ku + u) * LANES) * load(border.a, (d * ku + u) * LANES)
-        total = total + part * load(state.live, at) / load(state.bend, at)
+        total = total + load(by_unit, (c * ku + u) * LANES) * load(a, (d * ku + u) * LANES)
     return total
 
 
@@ -249,17 +265,18 @@ def _factor_border(pattern, cuts, units, border, state):
     """K^-1 B, and the factor of the cuts' own system ``B' K^-1 B + E``."""
     m, used, size = cuts.rest.shape[1], border.used[0], len(state.rhs)
     one = np.ones(LANES)
+    _border(cuts, border, state)
     for c in range(used):
         column = border.column[c * size : (c + 1) * size]
         column[:] = 0.0
-        _scatter(cuts, units, border, state, c, one, column)
+        _scatter(cuts, units, border, c, one, column)
         solve(pattern, state, column)
     for c in range(used):
         for d in range(c, used):
-            value = _corner(cuts, border, state, c, d)
+            value = _corner(cuts, border, c, d)
             store(border.corner, (c * m + d) * LANES, value)
             store(border.corner, (d * m + c) * LANES, value)
-            value = value + _product(cuts, units, border, state, c, border.column[d * size : (d + 1) * size])
+            value = value + _product(cuts, units, border, c, border.column[d * size : (d + 1) * size])
             if c == d:
                 value = value + 1.0 / load(state.w, (cuts.first + c) * LANES)
             store(border.small, (c * m + d) * LANES, value)
@@ -273,7 +290,7 @@ def _finish(cuts, units, border, state, x):
     m, used, size = cuts.rest.shape[1], border.used[0], len(x)
     for c in range(used):
         at = c * LANES
-        store(border.right, at, _product(cuts, units, border, state, c, x) - load(border.right, at))
+        store(border.right, at, _product(cuts, units, border, c, x) - load(border.right, at))
     _solve_small(border.small, m, used, border.right)
     for c in range(used):
         move = load(border.right, c * LANES)
@@ -284,16 +301,13 @@ def _finish(cuts, units, border, state, x):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _lack(cuts, units, border, state, x):
     """The cuts' right-hand side less their rows of the system at x and ``move``, into ``right``."""
-    m, used = cuts.rest.shape[1], border.used[0]
+    m, ku, used = cuts.rest.shape[1], len(cuts.unit), border.used[0]
     for c in range(used):
         q = (cuts.first + c) * LANES
         w = load(state.w, q)
-        value = (load(border.move, c * LANES) - load(state.c, q)) / w - _product(cuts, units, border, state, c, x)
-        ku = len(cuts.unit)
+        value = (load(border.move, c * LANES) - load(state.c, q)) / w - _product(cuts, units, border, c, x)
         for u in range(ku):
-            at = cuts.unit[u] * LANES
-            part = load(border.a, (c * ku + u) * LANES) * load(state.live, at) / load(state.bend, at)
-            value = value + part * load(state.pull, at)
+            value = value + load(border.by_unit, (c * ku + u) * LANES) * load(state.pull, cuts.unit[u] * LANES)
         for d in range(used):
             value = value + load(border.corner, (c * m + d) * LANES) * load(border.move, d * LANES)
         store(border.right, c * LANES, value)
@@ -304,6 +318,7 @@ def step_with_cuts(pattern, branches, units, cuts, border, state, spare, times):
     """`kkt.step_of` for the bordered system; the units' N then holds what the cuts' steps add."""
     used, ku = border.used[0], len(cuts.unit)
     step, move, right = state.step, border.move, border.right
+    back = border.room[:LANES]
     _factor_border(pattern, cuts, units, border, state)
     move[:] = 0.0
     step[:] = 0.0
@@ -313,9 +328,8 @@ def step_with_cuts(pattern, branches, units, cuts, border, state, spare, times):
         else:
             lacking(branches, state, step, spare)
             for c in range(used):
-                back = border.room[:LANES]
                 store(back, 0, -load(move, c * LANES))
-                _scatter(cuts, units, border, state, c, back, spare)
+                _scatter(cuts, units, border, c, back, spare)
         solve(pattern, state, spare)
         _lack(cuts, units, border, state, step)
         _finish(cuts, units, border, state, spare)

@@ -182,7 +182,8 @@ def assemble(nodes, branches, units, state, gamma, cuts=None, border=None):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def optimise_range(
-    pattern, nodes, branches, units, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp
+    pattern, nodes, branches, units, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least,
+    centre, damp,
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 

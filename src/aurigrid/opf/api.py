@@ -364,7 +364,17 @@ class Run:
             judged = residuals(problem, point)
         paid = np.where(injection.owner >= SHORT, 0.0, x)
         cost = aim.constant + (aim.linear * paid + aim.quadratic * paid**2).sum(1)
-        arrays = (v, x, lam, mu, excess, found.status, found.iterations, np.broadcast_to(cost, n).copy(), np.full(n, scale))
+        arrays = (
+            v,
+            x,
+            lam,
+            mu,
+            excess,
+            found.status,
+            found.iterations,
+            np.broadcast_to(cost, n).copy(),
+            np.full(n, scale),
+        )
         return Raw(problem, *arrays, found.mu[:, m:], found.excess[:, m:], free, judged)
 
     def _conditions(self, problem: Problem, cases: Cases, off: Pairs) -> tuple[Array, Array, Array, Array, Array]:
@@ -453,8 +463,8 @@ class Run:
         def work(todo: Array) -> None:
             state = make_state(size, len(problem.branch), k, q, grid.pattern.n_upper, len(problem.branches.upper))
             optimise_range(
-                grid.pattern, problem.nodes, problem.branches, problem.units, cuts, make_border(cuts, size), job, state, found, todo,
-                _TOL_PU, _TOL_GRADIENT, gap, self.max_iterations, gamma, least, _CENTRE, _DAMP,
+                grid.pattern, problem.nodes, problem.branches, problem.units, cuts, make_border(cuts, size), job, state, found,
+                todo, _TOL_PU, _TOL_GRADIENT, gap, self.max_iterations, gamma, least, _CENTRE, _DAMP,
             )  # fmt: skip
 
         in_turn(self.threads, work, tasks)

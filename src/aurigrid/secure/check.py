@@ -113,7 +113,9 @@ def find_broken(state: Solution, limits: Limits, threads: int | None) -> tuple[B
     worst[~state.converged] = np.nan
     found = np.concatenate(records) if records else np.zeros((0, 5))
     found = found[state.converged[found[:, 0].astype(np.int64)]]
-    return Broken(found[:, 0].astype(np.int64), found[:, 1].astype(np.int64), found[:, 2].astype(np.int64), found[:, 3]), worst
+    return Broken(
+        found[:, 0].astype(np.int64), found[:, 1].astype(np.int64), found[:, 2].astype(np.int64), found[:, 3]
+    ), worst
 
 
 def severity(broken: Broken, limits: Limits) -> Array:

@@ -115,5 +115,7 @@ class SecureOperatingPoints:
         return np.asarray(self.outage_status == Status.ISLANDED)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{np.sum(self.status == s)} {s.name.lower()}" for s in SecureStatus if (self.status == s).any())
+        counts = ", ".join(
+            f"{np.sum(self.status == s)} {s.name.lower()}" for s in SecureStatus if (self.status == s).any()
+        )
         return f"SecureOperatingPoints({self.n} x {len(self.contingencies)}: {counts})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from aurigrid.opf.problem import ACTIVE, GEN, REACTIVE, STORAGE
 from aurigrid.opf.status import OpfStatus
 from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
+from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.secure.book import VERSIONS, Book, Keys
 from aurigrid.secure.check import Broken, Limits, base_states, find_broken, outage_states, pairs_at_once, severity
@@ -79,17 +81,14 @@ class Search:
         self.left: list[tuple[Array, Broken, Array]] = []
         self.label = np.full(n, SecureStatus.INSECURE, np.int8)
         self._rounds()
-        if lost.size:
-            whole = whole.put(rows, self.raw.within(whole.problem), OPTIMAL)
-        else:
-            whole = self.raw
+        whole = whole.put(rows, self.raw.within(whole.problem), OPTIMAL) if lost.size else self.raw
         return self._result(whole, first_cost)
 
     def _rounds(self) -> None:
         todo = np.arange(len(self.rows))
         for turn in range(self.max_rounds + 1):
             last = turn == self.max_rounds
-            todo = self._look(todo, everything=turn == 0 or last, last=last)
+            todo = self._look(todo, everything=turn <= 1 or last, last=last)
             if last or not todo.size:
                 return
             self._improve(todo)
@@ -124,14 +123,14 @@ class Search:
                 unpaid[quiet] = self._check(sub, points, base, np.ones((len(sub), self.outages.n), bool), last)
         return todo[unpaid]
 
-    def _points(self, todo: Array) -> tuple[Scenarios, Any]:
+    def _points(self, todo: Array) -> tuple[Scenarios, Solution]:
         """The present points of some scenarios as scenarios, and their power flows."""
         points = as_scenarios(self.part.some(todo), self.raw.take(todo))
         base = base_states(points, self.raw.v[todo], self.how)
         self.power_flows += len(todo)
         return points, base
 
-    def _check(self, todo: Array, points: Scenarios, base: Any, mask: Array, last: bool) -> Array:
+    def _check(self, todo: Array, points: Scenarios, base: Solution, mask: Array, last: bool) -> Array:
         """Exact power flows of the outages in ``mask``; new cuts for limits that are broken and not paid for.
 
         Returns:
@@ -147,7 +146,7 @@ class Search:
             unpaid[some] = self._judge(todo[some], state, scenario, outage, bool(mask[some].all()), last)
         return unpaid
 
-    def _judge(self, todo: Array, state: Any, scenario: Array, outage: Array, whole: bool, last: bool) -> Array:
+    def _judge(self, todo: Array, state: Solution, scenario: Array, outage: Array, whole: bool, last: bool) -> Array:
         broken, worst = find_broken(state, self.limits, self.how.threads)
         at = todo[scenario]
         self.worst[at, outage], self.status[at, outage] = worst, state.status
@@ -174,7 +173,7 @@ class Search:
             self._cut(todo, state, scenario, outage, broken, over, paid, unpaid)
         return unpaid
 
-    def _note(self, at: Array, outage: Array, broken: Broken, failed: Array, state: Any) -> None:
+    def _note(self, at: Array, outage: Array, broken: Broken, failed: Array, state: Solution) -> None:
         """Keep what is left of scenarios that are done."""
         case = np.concatenate([broken.case, failed])
         kind = np.concatenate([broken.kind, np.full(len(failed), -1)])
@@ -183,7 +182,8 @@ class Search:
         self.left.append((at[case], Broken(outage[case], element, kind, value), severity(broken, self.limits)))
 
     def _cut(
-        self, todo: Array, state: Any, scenario: Array, outage: Array, broken: Broken, over: Array, paid: Array, unpaid: Array
+        self, todo: Array, state: Solution, scenario: Array, outage: Array, broken: Broken, over: Array, paid: Array,
+        unpaid: Array,
     ) -> None:  # fmt: skip
         """New cuts where limits break, and fresh ones in place of those that bind."""
         at = todo[scenario]
@@ -200,7 +200,9 @@ class Search:
         o, k, e = self.keys.parts(self.book.key[mine])
         where = place[self.book.scenario[mine], o]
         good = where >= 0
-        case, kind, element = (np.concatenate([p, q]) for p, q in ((case, where[good]), (kind, k[good]), (element, e[good])))
+        case, kind, element = (
+            np.concatenate([p, q]) for p, q in ((case, where[good]), (kind, k[good]), (element, e[good]))
+        )
         use = state.converged[case]
         case, kind, element = case[use], kind[use], element[use]
         key = self.keys.of(outage[case], kind, element)
@@ -209,7 +211,7 @@ class Search:
         if first.size:
             self._write(state, at, outage, case[first], kind[first], element[first])
 
-    def _write(self, state: Any, at: Array, outage: Array, case: Array, kind: Array, element: Array) -> None:
+    def _write(self, state: Solution, at: Array, outage: Array, case: Array, kind: Array, element: Array) -> None:
         """Cuts that are exact at the present states."""
         grid, raw, limits = state.grid, self.raw, self.limits
         flow = kind == 0
@@ -223,9 +225,11 @@ class Search:
         limit = np.select([flow, kind == 2], [1.0, limits.v_min[bus]], limits.v_max[bus])
         level = sign * (found.value - limit)
         row = at[case]
-        free = self.problem_free[row][:, self.levers.unit]
+        free = raw.free[row][:, self.levers.unit]
         a, b = sign[:, None] * found.a * free, sign[:, None] * found.b
-        rest = level - (a * raw.x[row][:, self.levers.unit]).sum(1) - (b * np.abs(raw.v[row][:, self.levers.node])).sum(1)
+        rest = (
+            level - (a * raw.x[row][:, self.levers.unit]).sum(1) - (b * np.abs(raw.v[row][:, self.levers.node])).sum(1)
+        )
         rate = limits.rate[np.where(flow, element, 0)]
         price = self.price * np.where(flow, rate, _VOLTAGE_PRICE * grid.base_mva)
         key = self.keys.of(outage[case], kind, element)
@@ -234,12 +238,9 @@ class Search:
         missed = np.clip(level - excess, 0.0, _MOST_MISS)
         margin = np.where(there, margin + np.where(missed > _LEAST_MISS, 0.5 * missed, 0.0), _MARGIN)
         version = self.rounds[row] % VERSIONS
-        self.book = self.book.put(Book(row, key + version, rest, a, b, price, margin, np.zeros(len(row)), excess, level))
-
-    @property
-    def problem_free(self) -> Array:
-        """(n, k) injections that may move."""
-        return self.raw.free
+        self.book = self.book.put(
+            Book(row, key + version, rest, a, b, price, margin, np.zeros(len(row)), excess, level)
+        )
 
     def _result(self, whole: Raw, first_cost: Array) -> SecureOperatingPoints:
         run, rows, m = self.run, self.rows, self.outages.n
@@ -276,7 +277,9 @@ class Search:
             flow, real = broken.kind == 0, broken.kind >= 0
             branch, bus = np.where(flow, broken.element, 0), np.where(real & ~flow, broken.element, 0)
             limit = np.select(
-                [flow, broken.kind == 2, broken.kind == 3], [limits.rate[branch], limits.v_min[bus], limits.v_max[bus]], np.nan
+                [flow, broken.kind == 2, broken.kind == 3],
+                [limits.rate[branch], limits.v_min[bus], limits.v_max[bus]],
+                np.nan,
             )
             k = len(over)
             np.add.at(mva, scenario[:k], np.where(flow[:k], over * np.where(flow, limits.rate[branch], 0.0)[:k], 0.0))
@@ -306,16 +309,11 @@ def _rank(new: Array) -> Array:
     return at - np.maximum.accumulate(np.where(new, at, 0)) if len(new) else at
 
 
-def base_part(base: Any, rows: Array) -> Any:
+def base_part(base: Solution, rows: Array) -> Solution:
     """Some of the power flows of operating points."""
-    from dataclasses import replace
-
-    return replace(
-        base, cases=base.cases.take(rows), off=base.off.take(rows, base.n),
-        **{name: getattr(base, name)[rows] for name in (
-            "status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw", "rung"
-        )},
-    )  # fmt: skip
+    by_case = ("status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw", "rung")
+    arrays: dict[str, Any] = {name: getattr(base, name)[rows] for name in by_case}
+    return replace(base, cases=base.cases.take(rows), off=base.off.take(rows, base.n), **arrays)
 
 
 def as_scenarios(run: Run, raw: Raw) -> Scenarios:

@@ -132,7 +132,9 @@ def _quantities(grid: Grid, v: Array, rate: Array, kind: Array, element: Array) 
     turn, grow, other = (np.real(unit * z) for z in (1j * cross, cross + 2 * own, cross))
     size = np.abs(v[k, a])
     slope = np.where(
-        flow[:, None], np.column_stack([turn, grow, -turn, other]), np.column_stack([0 * size, size, 0 * size, 0 * size])
+        flow[:, None],
+        np.column_stack([turn, grow, -turn, other]),
+        np.column_stack([0 * size, size, 0 * size, 0 * size]),
     )
     ends = np.where(flow[:, None], np.column_stack([first, second]), np.column_stack([a, a]))
     return ends, slope, np.where(flow, np.abs(s) * grid.base_mva / rate[branch], size)
