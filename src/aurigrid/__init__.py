@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "InputError": "aurigrid.errors",
+    "InvalidNetworkError": "aurigrid.errors",
     "Issue": "aurigrid.errors",
     "Grouped": "aurigrid.model.grouped",
     "Network": "aurigrid.model.network",
@@ -20,6 +21,8 @@ _HOME = {
     "Rung": "aurigrid.powerflow",
     "Solution": "aurigrid.powerflow",
     "Status": "aurigrid.powerflow",
+    "Diagnosis": "aurigrid.diagnosis",
+    "diagnose": "aurigrid.diagnosis",
     "load": "aurigrid.io.load",
     "load_with_report": "aurigrid.io.load",
     "OpfStatus": "aurigrid.opf",
@@ -37,7 +40,8 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
-    from aurigrid.errors import InputError, Issue
+    from aurigrid.diagnosis import Diagnosis, diagnose
+    from aurigrid.errors import InputError, InvalidNetworkError, Issue
     from aurigrid.io.folder import save
     from aurigrid.io.load import load, load_with_report
     from aurigrid.model.grouped import Grouped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 _SHOWN_IDS = 10
 
@@ -46,6 +47,14 @@ class InputError(AurigridError, ValueError):
     def __init__(self, issues: Issue | Iterable[Issue]) -> None:
         self.issues: tuple[Issue, ...] = (issues,) if isinstance(issues, Issue) else tuple(issues)
         super().__init__("\n".join(str(issue) for issue in self.issues))
+
+
+class InvalidNetworkError(InputError):
+    """A network that could be read but not used; it is kept in ``network``, to be looked into."""
+
+    def __init__(self, issues: Iterable[Issue], network: Any) -> None:
+        super().__init__(issues)
+        self.network = network
 
 
 class MissingExtraError(AurigridError, ImportError):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, dispatch, grid, opf, outages, runs, serve, similar
+from aurigrid.cli import bench, diagnose, dispatch, grid, opf, outages, runs, serve, similar
 
 app = typer.Typer(
     name="aurigrid",
@@ -42,6 +42,7 @@ for _command in (
     grid.info,
     grid.pf,
     opf.opf,
+    diagnose.diagnose,
     outages.n1,
     dispatch.dispatch,
     runs.day,

@@ -10,10 +10,12 @@ import numpy as np
 
 from aurigrid.model.network import Network
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 NAMES = {"branch": "branch", "gen": "unit", "load": "load", "shunt": "shunt", "bus": "bus", "switch": "switch"}
 UNITS = {
     "p_mw": "MW", "q_mvar": "Mvar", "q_min_mvar": "Mvar", "q_max_mvar": "Mvar", "b_mvar": "Mvar", "x_pu": "pu", "r_pu": "pu",
-    "v_set_pu": "pu", "shift_deg": "degrees", "b_from_pu": "pu", "b_to_pu": "pu",
+    "v_set_pu": "pu", "shift_deg": "degrees", "v_ang_deg": "degrees", "rate_mva": "MVA", "b_from_pu": "pu", "b_to_pu": "pu",
 }  # fmt: skip
 NEW_SHUNT = -1
 """Element of a change that adds a shunt; its id is then the bus."""
@@ -70,6 +72,34 @@ class Change:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def around(net: Network, bus: int) -> Array:
+    """(n_bus,) branches between each bus and a first one, -1 where no way leads there."""
+    on = net.branch.in_service
+    a, b = net.branch.from_bus[on], net.branch.to_bus[on]
+    steps = np.full(net.n_bus, -1)
+    steps[bus] = 0
+    for k in range(net.n_bus):
+        near = steps == k
+        new = np.concatenate([b[near[a]], a[near[b]]])
+        new = new[steps[new] < 0]
+        if not new.size:
+            break
+        steps[new] = k + 1
+    return steps
+
+
+def position_of(net: Network, table: str, id: Any) -> int:
+    """Position of the element with an id; the first of a table whose elements have none.
+
+    Raises:
+        KeyError: no element has it.
+    """
+    at = np.flatnonzero(np.array([name == id for name in getattr(net, table).id.tolist()]))
+    if not at.size:
+        raise KeyError(f"no {table} is called {id!r}")
+    return int(at[0])
 
 
 def changed(net: Network, changes: Sequence[Change]) -> Network:

@@ -20,6 +20,7 @@ SEVERE_V_PU, SEVERE_LOADING, SEVERE_ANGLE_DEG, SEVERE_SHARE = 0.05, 1.25, 60.0, 
 """A state is severe beyond these: voltage outside the band, loading, angle over a branch, and load without supply or power
 asked of reference units beyond what they have, each as a share of the load."""
 _UNSOLVED = 100.0
+_CLEAN = 0.02
 _MOST = 10.0
 
 
@@ -74,12 +75,45 @@ class Symptoms:
         return not self.solved or any(value > 1 for value in self.terms.values())
 
     @property
+    def clean(self) -> bool:
+        """Whether every limit is kept, to a small tolerance."""
+        return (
+            self.solved
+            and all(value < _CLEAN for name, value in self.terms.items() if name != "angle")
+            and not self.severe
+        )
+
+    @property
     def badness(self) -> float:
-        """One figure to compare repairs by: how far beyond severe, symptom by symptom; at least 100 without a solution."""
+        """One figure to compare repairs by: how far beyond severe, symptom by symptom; at least 100 without a solution, 300
+        where the network is not even valid."""
         total = sum(min(max(value - 1, 0.0), _MOST) for value in self.terms.values())
         if self.solved:
             return total
+        if self.invalid:
+            return 3 * _UNSOLVED
         return _UNSOLVED * (2.0 - (self.reached if np.isfinite(self.reached) else 0.0)) + total
+
+    def to_dict(self) -> dict[str, Any]:
+        """The symptoms as data."""
+        return {
+            "invalid": self.invalid, "status": self.status.name.lower(), "rung": self.rung.name.lower(), "reached": self.reached,
+            "solved_without_reactive_limits": self.unlimited, "severe": self.severe, "terms": self.terms,
+            "unsupplied_mw": self.unsupplied_mw, "slack_excess_mw": self.slack_excess_mw,
+        }  # fmt: skip
+
+    def mild_words(self, net: Network) -> list[str]:
+        """Limits that a state which can be run breaks all the same."""
+        found = []
+        if self.solved and (count := int((self.v_excess_pu > 1e-4).sum())):
+            i = int(np.argmax(np.nan_to_num(self.v_excess_pu)))
+            found.append(
+                f"{count} voltages are outside their bands, most at bus {net.bus.id[i]} ({self.v_excess_pu[i]:.3f} pu)."
+            )
+        if self.solved and (count := int((self.loading > 1.0001).sum())):
+            k = int(np.argmax(self.loading))
+            found.append(f"{count} branches are overloaded, most {net.branch.id[k]} ({100 * self.loading[k]:.0f} %).")
+        return found
 
     def words(self, net: Network) -> list[str]:
         """The symptoms as sentences."""
@@ -125,7 +159,7 @@ def symptoms(net: Network, *, thorough: bool = False) -> Symptoms:
         solution = power_flow(net, q_limits=True, rescue=thorough, threads=1)
     except InputError as error:
         return Symptoms(
-            error.issues[0].message if error.issues else str(error), Status.SKIPPED, Rung.NONE, np.nan, None, nothing, nothing,
+            "; ".join(str(issue) for issue in error.issues), Status.SKIPPED, Rung.NONE, np.nan, None, nothing, nothing,
             nothing, 0.0, 0.0, load_mw,
         )  # fmt: skip
     status = Status(int(solution.status[0]))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aurigrid.errors import InputError, Issue, IssueList
+from aurigrid.errors import InvalidNetworkError, Issue, IssueList
 from aurigrid.model.islands import islands
 from aurigrid.model.network import Network
 from aurigrid.model.rules import POSITIONS, RULES
@@ -106,11 +106,11 @@ def require_valid(net: Network) -> Network:
     """The network itself, if it is sound.
 
     Raises:
-        InputError: with everything that `check` finds.
+        InvalidNetworkError: an InputError with everything that `check` finds, and with the network.
     """
     issues = check(net)
     if issues:
-        raise InputError(issues)
+        raise InvalidNetworkError(issues, net)
     return net
 
 
