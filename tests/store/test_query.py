@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aurigrid.errors import InputError
 from aurigrid.store import open_run
+from aurigrid.store.run import write_table
+from aurigrid.store.schema import to_arrow
 
 from .conftest import begin
 
@@ -96,8 +101,11 @@ def test_show_tables_lists_results_and_grid(run_path: Path) -> None:
 )
 def test_anything_but_one_reading_statement_is_refused(run_path: Path, tmp_path: Path, query: str) -> None:
     out = tmp_path / "out"
-    with pytest.raises(InputError):
-        open_run(run_path).sql(query.format(out=out))
+    run = open_run(run_path)
+    for _ in range(2):  # as the first question to a run, and to a database that is open
+        with pytest.raises(InputError):
+            run.sql(query.format(out=out))
+        assert run.sql("SELECT count(*) AS n FROM steps").to_pylist() == [{"n": 3}]
     assert not out.exists()
 
 
@@ -129,9 +137,12 @@ def test_anything_but_one_reading_statement_is_refused(run_path: Path, tmp_path:
 def test_a_query_reaches_no_file_not_even_of_the_run(run_path: Path, tmp_path: Path, query: str) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError) as caught:
-        open_run(run_path).sql(query.format(secret=secret, folder=tmp_path, run=run_path))
-    assert "is not allowed" in str(caught.value) or "is not a table" in str(caught.value)
+    run = open_run(run_path)
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            run.sql(query.format(secret=secret, folder=tmp_path, run=run_path))
+        assert "is not allowed" in str(caught.value) or "is not a table" in str(caught.value)
+        assert run.sql("SELECT count(*) AS n FROM steps").to_pylist() == [{"n": 3}]
 
 
 def test_python_variables_are_out_of_reach(run_path: Path) -> None:
@@ -148,6 +159,42 @@ def test_the_database_itself_is_locked(run_path: Path) -> None:
         "SELECT current_setting('enable_external_access') AS a, current_setting('lock_configuration') AS l"
     )
     assert settings.to_pylist() == [{"a": False, "l": True}]
+
+
+def test_several_threads_ask_one_run(run_path: Path) -> None:
+    run = open_run(run_path)
+    queries = [
+        f"SELECT count(*) + {i} AS n FROM {name}" for i in range(10) for name in ("violations", "steps", "bus_state")
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda q: run.sql(q).to_pylist()[0]["n"], queries))
+    assert found == [n + i for i in range(10) for n in (3, 3, 6)]
+
+
+def test_files_that_change_are_read_again(run_path: Path) -> None:
+    """Derived tables come and go while a run is open."""
+    run, file = open_run(run_path), run_path / "features.parquet"
+    count = "SELECT count(*) AS n FROM features"
+    assert run.sql(count).to_pylist() == [{"n": 0}]
+    columns = {"time": np.datetime64("2016-01-18"), "value": [[1.0]] * 3, "branches_out": [["L1"]] * 3}
+    table = to_arrow("features", {"step": [0, 1, 2], **columns})
+    for n in (1, 3, 2):
+        write_table(file, table.slice(0, n))
+        assert run.sql(count).to_pylist() == [{"n": n}]
+        assert run.sql("SELECT max(step) AS s, max(value[1]) AS v FROM features").to_pylist() == [
+            {"s": n - 1, "v": 1.0}
+        ]
+    file.unlink()
+    assert run.sql(count).to_pylist() == [{"n": 0}]
+
+
+def test_a_run_answers_after_a_copy_and_after_release(run_path: Path) -> None:
+    run = open_run(run_path)
+    count = "SELECT count(*) AS n FROM steps"
+    assert run.sql(count).to_pylist() == pickle.loads(pickle.dumps(run)).sql(count).to_pylist()
+    run.release()
+    run.release()
+    assert run.sql(count).to_pylist() == [{"n": 3}]
 
 
 def test_errors_name_the_tables(run_path: Path) -> None:

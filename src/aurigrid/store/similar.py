@@ -29,6 +29,8 @@ from aurigrid.store.query import Run, open_run
 
 NEXT_HOUR = np.timedelta64(1, "h")
 _TRAITS = 3
+_MOST_OPEN = 16
+"""Of more runs, the databases are closed after each condition."""
 
 Source = Run | str | os.PathLike[str]
 
@@ -169,7 +171,11 @@ class Situations:
 
     def where(self, condition: str) -> Array:
         """(n,) bool, states that satisfy an SQL condition, see `Run.steps_where`."""
-        chosen = [np.isin(self.step[self.run == i], run.steps_where(condition)) for i, run in enumerate(self.runs)]
+        chosen = []
+        for i, run in enumerate(self.runs):
+            chosen.append(np.isin(self.step[self.run == i], run.steps_where(condition)))
+            if len(self.runs) > _MOST_OPEN:
+                run.release()
         return np.concatenate(chosen)
 
     def nearest(self, asked: Array, k: int, among: Array) -> tuple[Array, Array]:
