@@ -96,6 +96,11 @@ class Network:
                 )
         return h.hexdigest()
 
+    def _repr_html_(self) -> str:
+        from aurigrid.model.markup import network_html
+
+        return network_html(self)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(table)} {name}" for name, table in self.tables() if len(table))
         return f"Network({self.name!r}: {counts})"

@@ -98,6 +98,11 @@ class Profiles:
     def __len__(self) -> int:
         return len(self.time)
 
+    def _repr_html_(self) -> str:
+        from aurigrid.model.markup import profiles_html
+
+        return profiles_html(self)
+
     def __repr__(self) -> str:
         span = f"{self.time[0]} .. {self.time[-1]}" if len(self) else "empty"
         columns = ", ".join(f"{table}.{column} ({len(s.position)})" for (table, column), s in self.series.items())

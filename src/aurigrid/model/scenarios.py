@@ -140,6 +140,11 @@ class Scenarios:
     def __len__(self) -> int:
         return self.n
 
+    def _repr_html_(self) -> str:
+        from aurigrid.model.markup import scenarios_html
+
+        return scenarios_html(self)
+
     def __repr__(self) -> str:
         given = [name for name in SOURCES if getattr(self, name) is not None]
         given += [name for name in OUTAGES if len(getattr(self, name).idx)]

@@ -151,6 +151,11 @@ class OptimalPowerFlow:
             )  # fmt: skip
         return found
 
+    def _repr_html_(self) -> str:
+        from aurigrid.opf.markup import opf_html
+
+        return opf_html(self)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{np.sum(self.status == s)} {s.meaning}" for s in OpfStatus if (self.status == s).any())
         return f"OptimalPowerFlow({self.n} of {self.problem.grid.net.name!r}: {counts})"

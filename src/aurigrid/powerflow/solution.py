@@ -367,6 +367,11 @@ class Solution:
         """(n,) infeed at buses that an outage leaves without supply, MW."""
         return self._lost[1]
 
+    def _repr_html_(self) -> str:
+        from aurigrid.powerflow.markup import solution_html
+
+        return solution_html(self)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{np.sum(self.status == s)} {s.meaning}" for s in Status if (self.status == s).any())
         return f"Solution({self.n} of {self.net.name!r} by {self.engine}: {counts})"

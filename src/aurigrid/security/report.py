@@ -154,6 +154,11 @@ class SecurityReport:
         broken[self.found.scenario] = True
         return ~broken
 
+    def _repr_html_(self) -> str:
+        from aurigrid.security.markup import report_html
+
+        return report_html(self)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{np.sum(self.status == s)} {s.meaning}" for s in Status if (self.status == s).any())
         return f"SecurityReport({len(self.status)} x {len(self.contingencies)}: {counts}; {len(self.found)} violations)"
