@@ -10,7 +10,6 @@ import pytest
 
 from aurigrid.markup import Grid, card, counted, span, text
 from aurigrid.model.network import Network
-from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.tables import BusTable
 from cli.conftest import small_network, small_profiles
@@ -73,7 +72,6 @@ def test_scenarios_and_profiles() -> None:
     assert "5 of 360 min" in words
     assert "2020-03-02 00:00, 2020-03-03 00:00" in words
     assert "gen.p_mw 1" in words
-    assert "0 of" in read(Profiles(np.zeros(0, "datetime64[m]"), {}, step_min=15))
 
 
 def test_power_flows_security_and_optimum() -> None:

@@ -78,10 +78,10 @@ def _range(values: Array) -> str:
 
 def profiles_html(profiles: Profiles) -> str:
     """The time axis and the series; no value is read."""
-    n = profiles.n_steps
-    facts = [("steps", f"{n:,} of {profiles.step_min:g} min")]
-    if n:
-        first, last = (str(np.datetime64(t, "m")).replace("T", " ") for t in profiles.local[[0, -1]])
-        facts.append(("from, to", f"{first}, {last}{f' {profiles.zone}' if profiles.zone else ''}"))
+    first, last = (str(np.datetime64(t, "m")).replace("T", " ") for t in profiles.local[[0, -1]])
+    facts = [
+        ("steps", f"{profiles.n_steps:,} of {profiles.step_min:g} min"),
+        ("from, to", f"{first}, {last} {profiles.zone}".strip()),
+    ]
     rows = [(f"{table}.{column}", len(s.position)) for (table, column), s in profiles.series.items()]
     return card("Profiles", facts, Grid(("series", "elements"), rows))
