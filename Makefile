@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); the first time downloads for a few minutes..."
 	@# Rebuilt from nothing where an earlier set-up did not come to its end; brought up to date otherwise.
 	@test -e $@ || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[grids,console,dispatch,dev,bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[grids,console,dispatch,plot,dev,bench]'
 	@touch $@
 
 run: $(STAMP) ## simulate one day of the German transmission grid, every outage, in full AC
