@@ -25,6 +25,9 @@ _HOME = {
     "diagnose": "aurigrid.diagnosis",
     "load": "aurigrid.io.load",
     "load_with_report": "aurigrid.io.load",
+    "Plan": "aurigrid.dispatch",
+    "ReserveProduct": "aurigrid.dispatch",
+    "dispatch": "aurigrid.dispatch",
     "OpfStatus": "aurigrid.opf",
     "optimal_power_flow": "aurigrid.opf",
     "power_flow": "aurigrid.powerflow",
@@ -41,6 +44,7 @@ __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from aurigrid.diagnosis import Diagnosis, diagnose
+    from aurigrid.dispatch import Plan, ReserveProduct, dispatch
     from aurigrid.errors import InputError, InvalidNetworkError, Issue
     from aurigrid.io.folder import save
     from aurigrid.io.load import load, load_with_report

@@ -120,7 +120,7 @@ def _arcs(
         gain = base[i] - cost_after(units.take(np.array([i])), units.steps_before[i] + t)[0]
         good = gain > 1e-9
         parts.append((np.full(good.sum(), i), np.full(good.sum(), -1), t[good], gain[good]))
-    if not parts:
+    if not sum(len(part[0]) for part in parts):
         empty = np.zeros(0, np.int32)
         return empty, empty, empty, empty
     unit, s, t, gain = (np.concatenate(part) for part in zip(*parts, strict=True))

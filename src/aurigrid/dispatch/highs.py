@@ -126,6 +126,57 @@ def solve_relaxed(problem: Problem, **options: Any) -> Answer:
     return outcome(h, problem, relaxed=True)
 
 
+class LinearRun:
+    """A linear problem that grows and changes while its solver keeps the basis."""
+
+    def __init__(self, problem: Problem, *, relaxed: bool = True) -> None:
+        self.problem = problem
+        self.h = solver(problem, relaxed=relaxed, threads=1)
+
+    def grow(self, problem: Problem) -> None:
+        """Take the columns and rows that `problem` has beyond the present one."""
+        old = self.problem
+        more, n = problem.n - old.n, old.n
+        none = np.zeros(0, np.int32)
+        if more:
+            self.h.addCols(more, problem.cost[n:], problem.lower[n:], problem.upper[n:], 0, np.zeros(more, np.int32), none,
+                           np.zeros(0))  # fmt: skip
+        rows, first = problem.m - old.m, int(problem.start[old.m])
+        if rows:
+            start = (problem.start[old.m : -1] - first).astype(np.int32)
+            self.h.addRows(rows, problem.row_lower[old.m :], problem.row_upper[old.m :], len(problem.value) - first, start,
+                           problem.index[first:], problem.value[first:])  # fmt: skip
+        self.problem = problem
+
+    def change(self, problem: Problem) -> None:
+        """Take bounds and costs that differ; the matrix must be the same."""
+        old = self.problem
+        at = np.flatnonzero((problem.lower != old.lower) | (problem.upper != old.upper)).astype(np.int32)
+        if len(at):
+            self.h.changeColsBounds(len(at), at, problem.lower[at], problem.upper[at])
+        at = np.flatnonzero(problem.cost != old.cost).astype(np.int32)
+        if len(at):
+            self.h.changeColsCost(len(at), at, problem.cost[at])
+        at = np.flatnonzero((problem.row_lower != old.row_lower) | (problem.row_upper != old.row_upper)).astype(
+            np.int32
+        )
+        if len(at):
+            self.h.changeRowsBounds(len(at), at, problem.row_lower[at], problem.row_upper[at])
+        self.problem = problem
+
+    def solve(self) -> Answer:
+        """Run from the basis at hand."""
+        self.h.run()
+        return outcome(self.h, self.problem, relaxed=True)
+
+    def transposed(self, cost: Array) -> Array:
+        """(m,) change of ``cost x`` with each row's right side at the present basis: y of ``B' y = cost of basic columns``."""
+        _, basic = self.h.getBasicVariables()
+        basic = np.asarray(basic)
+        right = np.where(basic >= 0, cost[np.maximum(basic, 0)], 0.0)
+        return np.asarray(self.h.getBasisTransposeSolve(right)[1], float)
+
+
 def version() -> str:
     """Name and version of the solver."""
     return f"HiGHS {_made()[1].version()}"

@@ -105,7 +105,7 @@ def _injection_key(system: System) -> Array:
     tied |= np.isfinite(inj.energy_min_mwh) | np.isfinite(inj.energy_max_mwh)
     alone = np.where(tied, np.arange(len(inj)), -1)
     members = _members(system.reserves, "injection", len(inj))
-    return np.column_stack([inj.node, inj.cost, inj.co2_t_per_mwh, alone, members])
+    return np.column_stack([inj.node, inj.cost, inj.co2_t_per_mwh, inj.group, alone, members])
 
 
 def split_states(units: Units, on: Array, start: Array, stop: Array) -> Array:

@@ -29,6 +29,7 @@ class Injections:
         p_before_mw: (n,) injection before the first step; NaN where not known, the first change is then free.
         energy_min_mwh, energy_max_mwh: (n,) energy over the horizon (hydro budgets, load that may be shifted).
         co2_t_per_mwh: (n,) emissions.
+        group: (n,) whole numbers; injections of different groups are never merged.
     """
 
     id: Array
@@ -42,6 +43,7 @@ class Injections:
     energy_min_mwh: Array
     energy_max_mwh: Array
     co2_t_per_mwh: Array
+    group: Array
 
     @classmethod
     def of(cls, id: Array, low_mw: Array, high_mw: Array, **given: Array) -> Injections:
@@ -56,6 +58,7 @@ class Injections:
             "energy_min_mwh": np.full(n, -np.inf),
             "energy_max_mwh": np.full(n, np.inf),
             "co2_t_per_mwh": np.zeros(n),
+            "group": np.zeros(n, np.int64),
         }
         return cls(id, low_mw=low_mw, high_mw=high_mw, **(defaults | given))
 
@@ -172,7 +175,7 @@ class System:
         unit_co2_t_per_mwh: (n_unit,) emissions.
         unserved_price, spill_price: of load that is not met and of power that cannot be used, currency/MWh.
         limit_price: of flow above a limit, currency/MWh.
-        network: limits on flows, or None (copper plate).
+        co2_excess_price: of emissions above the cap, currency/t.
     """
 
     step_h: float

@@ -1,0 +1,163 @@
+"""Limits on branch flows: linear (DC) flows of the intact grid and after each outage, as rows that are added when broken.
+
+    f = H (x - d) + f0                          H: power transfer distribution factors, (n_branch, n_node)
+    f after the outage of k = f_m + L_mk f_k    L_mk = H_m(k) / (1 - H_k(k)),  H_m(k) = H_m,from(k) - H_m,to(k)
+
+f0 holds phase shifters. A limit is a row on everything that injects, ``-rate <= f <= rate``, with what exceeds it at a price.
+A horizon has n_branch (1 + n_outage) T such limits; only those that a plan breaks become rows, worst first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aurigrid.dispatch.linear import Array, Problem
+from aurigrid.dispatch.model import Model
+from aurigrid.powerflow.dc import Linear
+from aurigrid.powerflow.grid import Grid
+
+BASE = -1
+"""Outage of a limit of the intact grid."""
+
+_SPLITS = 1e-6
+_TOL_MW = 1e-3
+_WORST_OF_A_STEP = 20
+
+
+class Flows:
+    """The linear flows of a grid and their limits.
+
+    Attributes:
+        factor: (n_branch, n_node) MW on a branch for a MW injected at a node (and taken out at the references).
+        shift_mw: (n_branch,) flow without injections.
+        rate_mw: (n_branch,) limits of the intact grid; `rate_after_mw` after an outage (the short-term rating where given).
+        outage: positions of branches whose outage is studied: those that do not split the grid.
+        splitting: positions of branches left out because their outage does.
+    """
+
+    def __init__(self, grid: Grid, outages: Array, margin: float = 1.0) -> None:
+        linear, branch = Linear(grid), grid.net.branch
+        live = (grid.from_node >= 0) & (grid.from_node != grid.to_node)
+        self.grid, self.base = grid, grid.base_mva
+        self.from_node, self.to_node = linear.from_node, linear.to_node
+        self.factor = linear.b[:, None] * linear.columns(np.arange(len(branch)))
+        self.shift_mw = linear.flow(linear.solve(np.zeros((1, grid.n_node)) + grid.shunt_y.real))[0] * self.base
+        self.rate_mw = np.where(live, branch.rate_mva, np.inf) * margin
+        short = np.where(np.isfinite(branch.rate_short_mva), branch.rate_short_mva, branch.rate_mva)
+        self.rate_after_mw = np.where(live, short, np.inf) * margin
+        own = self.between(np.arange(len(branch)))[np.arange(len(branch)), np.arange(len(branch))]
+        outages = outages[live[outages]]
+        stays = 1.0 - own[outages] > _SPLITS
+        self.outage, self.splitting = outages[stays], outages[~stays]
+        self.transfer = self.between(self.outage) / (1.0 - own[self.outage])
+
+    def between(self, branch: Array) -> Array:
+        """(n_branch, k) MW on each branch for a MW sent from the from to the to node of the given ones."""
+        out: Array = self.factor[:, self.from_node[branch]] - self.factor[:, self.to_node[branch]]
+        return out
+
+    def of(self, injection_mw: Array) -> Array:
+        """(n_branch, T) flows at the from ends for net injections (n_node, T), MW."""
+        out: Array = self.factor @ injection_mw + self.shift_mw[:, None]
+        return out
+
+    def row(self, branch: int, outage: int) -> tuple[Array, float]:
+        """Factors (n_node,) and constant of one limit, MW."""
+        if outage == BASE:
+            return self.factor[branch], float(self.shift_mw[branch])
+        share = self.transfer[branch, np.flatnonzero(self.outage == outage)[0]]
+        return self.factor[branch] + share * self.factor[outage], float(
+            self.shift_mw[branch] + share * self.shift_mw[outage]
+        )
+
+    def broken(self, flow: Array, known: set[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+        """Limits that flows (n_branch, T) break, without those `known`: (branch, outage, step, sign), a step's worst first."""
+        out = []
+        for t in range(flow.shape[1]):
+            f = flow[:, t]
+            found = []
+            for k, value, rate in ((BASE, f, self.rate_mw), *self._after(f)):
+                over = np.abs(value) - rate
+                for m in np.flatnonzero(over > _TOL_MW):
+                    key = (int(m), int(k), t, 1 if value[m] > 0 else -1)
+                    if key not in known:
+                        found.append((over[m] / rate[m], key))
+            found.sort(reverse=True)
+            out += [key for _, key in found[:_WORST_OF_A_STEP]]
+        return out
+
+    def _after(self, f: Array) -> list[tuple[int, Array, Array]]:
+        """Flows after the outages that break a limit."""
+        after = f[:, None] + self.transfer * f[self.outage]
+        after[self.outage, np.arange(len(self.outage))] = 0.0
+        bad = np.flatnonzero((np.abs(after) > self.rate_after_mw[:, None] + _TOL_MW).any(0))
+        return [(int(self.outage[c]), after[:, c], self.rate_after_mw) for c in bad]
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Rows of flow limits in a problem, in the order in which they came.
+
+    Attributes:
+        key: (branch, outage or -1, step, sign) of each.
+        row, excess: positions of the row and of the column of what exceeds the limit.
+        factor: (n, n_node) factors of each row, sign included.
+    """
+
+    key: tuple[tuple[int, int, int, int], ...] = ()
+    row: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    excess: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    factor: Array = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+def net_injection(model: Model, x: Array) -> Array:
+    """(n_node, T) injections less demand of a point, MW."""
+    out = -model.system.demand_mw.astype(float)
+    for columns, node, mw in model.injection_terms():
+        np.add.at(out, node, mw[:, None] * x[columns])
+    return out
+
+
+def add_limits(
+    model: Model, limits: Limits, flows: Flows, keys: list[tuple[int, int, int, int]]
+) -> tuple[Model, Limits]:
+    """The model with one more row and one more column for each of the given limits."""
+    problem, system = model.problem, model.system
+    terms = model.injection_terms()
+    columns = np.concatenate([c for c, _, _ in terms])
+    node = np.concatenate([n for _, n, _ in terms])
+    mw = np.concatenate([m for _, _, m in terms])
+    index, value, upper, factors = [], [], [], []
+    for i, (m, k, t, sign) in enumerate(keys):
+        h, constant = flows.row(m, k)
+        rate = (flows.rate_mw if k == BASE else flows.rate_after_mw)[m]
+        v = sign * h[node] * mw
+        used = np.abs(v) > 1e-9
+        index.append(np.r_[columns[used, t], problem.n + i])
+        value.append(np.r_[v[used], -1.0])
+        upper.append(rate - sign * constant + sign * float(h @ system.demand_mw[:, t]))
+        factors.append(sign * h)
+    n, sizes = len(keys), [len(part) for part in index]
+    start = np.r_[problem.start, problem.start[-1] + np.cumsum(sizes)].astype(np.int32)
+    bigger = Problem(
+        np.r_[problem.cost, np.full(n, system.step_h * system.limit_price)],
+        np.r_[problem.lower, np.zeros(n)],
+        np.r_[problem.upper, np.full(n, np.inf)],
+        np.r_[problem.integer, np.zeros(n, bool)],
+        np.r_[problem.row_lower, np.full(n, -np.inf)],
+        np.r_[problem.row_upper, np.array(upper)],
+        start,
+        np.concatenate([problem.index, *index]).astype(np.int32),
+        np.concatenate([problem.value, *value]),
+        problem.offset,
+    )
+    more = Limits(
+        (*limits.key, *keys),
+        np.r_[limits.row, problem.m + np.arange(n)],
+        np.r_[limits.excess, problem.n + np.arange(n)],
+        np.vstack([limits.factor.reshape(-1, len(system.area)), np.array(factors)]),
+    )
+    return dataclasses.replace(model, problem=bigger), more

@@ -1,0 +1,120 @@
+"""`Plan`: what `dispatch` answers, in the order of the network's own tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aurigrid.dispatch.curtailment import CAUSES
+from aurigrid.dispatch.linear import Array
+from aurigrid.dispatch.schedule import Schedule
+from aurigrid.dispatch.secure import Secured
+from aurigrid.model.defaults import DefaultUse
+from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A schedule of T steps with its prices and reasons. Arrays are step first; what does not exist in a step is 0.
+
+    Attributes:
+        net: the network, with the defaults that were filled in.
+        time: (T,) start of each step; `step_h` their length, h.
+        cost: what the plan costs, currency, all penalties included; `bound`: what no plan can undercut; -inf where the
+            search was stopped before one was known.
+        gen_on: (T, n_gen) whether a unit is on.
+        gen_p_mw: (T, n_gen) output.
+        storage_p_mw, storage_energy_mwh: (T, n_storage).
+        hvdc_p_mw: (T, n_hvdc).
+        load_p_mw: (T, n_load) demand, shifted load where it went to, without what is not served.
+        unserved_mw, surplus_mw: (T, n_bus) load not met, and power that cannot be used.
+        loss_mw: (T,) losses that the balances include.
+        flow_mw: (T, n_branch) linear flows at the from ends; 0 for a network without limits asked for.
+        price_per_mwh: (T, n_bus) price of one MWh more; its parts are `price_energy`, `price_base` (limits of the intact
+            grid) and `price_outage` (limits after outages).
+        co2_average_t_per_mwh, co2_marginal_t_per_mwh: (T, n_bus) carbon of the power at a bus, and of one MWh more.
+        cost_items: currency by item; they sum to `cost`.
+        co2_t: emissions over the horizon; `co2_by_unit_t` (n_gen,).
+        curtailed_mw: (T, n_gen) what weather-driven units could have given more.
+        curtailment: rows of (gen, step, mwh, cause, branch, outage, unit, product); positions, -1 for none.
+        congestion_rent: currency over the horizon.
+        limits: rows of (branch, outage or -1, step, excess_mw, price_per_mw) of flow limits that bind or are exceeded.
+        schedule, secured: the numbers behind it, element by element, and the problem that was solved.
+        defaults: what the data were silent about, each figure with its source.
+        notes: what else was assumed.
+    """
+
+    net: Network
+    time: Array
+    step_h: float
+    cost: float
+    bound: float
+    gen_on: Array
+    gen_p_mw: Array
+    storage_p_mw: Array
+    storage_energy_mwh: Array
+    hvdc_p_mw: Array
+    load_p_mw: Array
+    load_q_mvar: Array
+    unserved_mw: Array
+    surplus_mw: Array
+    loss_mw: Array
+    flow_mw: Array
+    price_per_mwh: Array
+    price_energy: Array
+    price_base: Array
+    price_outage: Array
+    co2_average_t_per_mwh: Array
+    co2_marginal_t_per_mwh: Array
+    cost_items: dict[str, float]
+    co2_t: float
+    co2_by_unit_t: Array
+    curtailed_mw: Array
+    curtailment: Array
+    congestion_rent: float
+    limits: Array
+    renewable_share: float
+    schedule: Schedule
+    secured: Secured
+    defaults: tuple[DefaultUse, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def gap(self) -> float:
+        """Distance of cost and bound, relative to the cost."""
+        return max(self.cost - self.bound, 0.0) / max(abs(self.cost), 1e-9)
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        return len(self.time)
+
+    def curtailed_mwh(self) -> dict[str, float]:
+        """Curtailed energy by cause, MWh; sums to that of `curtailed_mw`."""
+        found = self.curtailment
+        return {name: float(found["mwh"][found["cause"] == k].sum()) for k, name in enumerate(CAUSES)}
+
+    def scenarios(self) -> Scenarios:
+        """One scenario a step: the plan as conditions of the network, for power flow, optimal power flow or outages.
+
+        Units that are off are out of service, but for those that hold an angle reference: they stay, at 0 MW.
+        """
+        given: dict[str, Any] = {
+            "gen_p_mw": self.gen_p_mw,
+            "load_p_mw": self.load_p_mw,
+            "load_q_mvar": self.load_q_mvar,
+        }
+        if len(self.net.storage):
+            given["storage_p_mw"] = self.storage_p_mw
+        if len(self.net.hvdc):
+            given["hvdc_p_mw"] = self.hvdc_p_mw
+        off = [np.flatnonzero(~on & self._switched()) for on in self.gen_on]
+        label = [str(when).replace("T", " ") for when in self.time]
+        return Scenarios(self.net, n=self.n_steps, gen_out=off, label=label, **given)
+
+    def _switched(self) -> Array:
+        """(n_gen,) units in service that are off in some step and are no reference."""
+        return np.asarray((self.gen_on == 0).any(0) & self.net.gen.in_service & ~self.net.gen.is_reference)

@@ -1,0 +1,185 @@
+"""Solve a system with flow limits: relaxation, commitment, and the linear problem at its states, rows added as they break.
+
+Each stage keeps the rows of the one before. Losses follow the linear flows, half at each end of a branch, ``r f^2`` in per
+unit; they are renewed between the stages until they settle.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, net_injection
+from aurigrid.dispatch.highs import Answer, DispatchError, LinearRun
+from aurigrid.dispatch.linear import Array, Problem
+from aurigrid.dispatch.merge import Merged, merge
+from aurigrid.dispatch.model import Model, build_model
+from aurigrid.dispatch.search import Found, search
+from aurigrid.dispatch.system import System
+
+_ROUNDS = 30
+_SETTLED_MW = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Secured:
+    """The final linear problem, its answer, and how it came about.
+
+    Attributes:
+        merged, model, limits: what was solved, with the rows that were added.
+        answer: point and prices of the linear problem at the chosen states.
+        run: the solver that holds it, ready for more questions.
+        found: the search over states; None where there is nothing to switch.
+        loss_mw: (n_node, T) losses that the demand includes.
+        unsettled: limits still broken after the last round, (branch, outage or -1, step, sign).
+        seconds: wall time of the parts.
+    """
+
+    merged: Merged
+    model: Model
+    limits: Limits
+    answer: Answer
+    run: LinearRun
+    found: Found | None
+    loss_mw: Array
+    unsettled: tuple[tuple[int, int, int, int], ...]
+    seconds: dict[str, float]
+
+
+def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
+    """Schedule a system inside the limits of its grid."""
+    clock = _Clock()
+    merged = merge(system)
+    demand = system.demand_mw
+    loss = np.zeros_like(demand)
+    model, limits = build_model(merged.system), Limits()
+    run = LinearRun(model.problem, relaxed=True)
+    model, limits, answer, _ = _lazily(model, limits, flows, run)
+    if losses and flows is not None:
+        loss = _losses(flows, model, answer)
+        model, limits = _with_demand(merged, demand + loss, flows, limits)
+        run = LinearRun(model.problem, relaxed=True)
+        model, limits, answer, _ = _lazily(model, limits, flows, run)
+    clock.mark("relaxation")
+    found = None
+    fixed: Array = np.zeros(0)
+    if model.state.on.size:
+        found, model, limits = _committed(model, limits, flows, gap, time_limit)
+        fixed = np.round(found.x[: model.problem.n])
+    clock.mark("commitment")
+    model, limits, answer, run, left, loss = _final(merged, demand, loss, model, limits, flows, fixed, losses)
+    clock.mark("dispatch")
+    if answer.x is None or answer.row_dual is None:
+        raise DispatchError(f"the linear problem at the chosen states ended as {answer.status!r}")
+    return Secured(merged, model, limits, answer, run, found, loss, left, clock.parts)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def mark(self, name: str) -> None:
+        now = time.perf_counter()
+        self.parts[name] = self.parts.get(name, 0.0) + now - self._last
+        self._last = now
+
+
+def _with_demand(merged: Merged, demand: Array, flows: Flows, limits: Limits) -> tuple[Model, Limits]:
+    """The same problem at another demand, with the same limits."""
+    model = build_model(merged.system.replace(demand_mw=demand))
+    return add_limits(model, Limits(), flows, list(limits.key)) if limits.key else (model, Limits())
+
+
+def _lazily(
+    model: Model, limits: Limits, flows: Flows | None, run: LinearRun
+) -> tuple[Model, Limits, Answer, tuple[tuple[int, int, int, int], ...]]:
+    """Solve, add what is broken, solve again from the basis at hand."""
+    answer = run.solve()
+    if flows is None:
+        return model, limits, answer, ()
+    broken: list[tuple[int, int, int, int]] = []
+    for _ in range(_ROUNDS):
+        if answer.x is None:
+            raise DispatchError(f"the linear problem ended as {answer.status!r}")
+        broken = flows.broken(flows.of(net_injection(model, answer.x)), set(limits.key))
+        if not broken:
+            break
+        model, limits = add_limits(model, limits, flows, broken)
+        run.grow(model.problem)
+        answer = run.solve()
+    return model, limits, answer, tuple(broken)
+
+
+def _committed(
+    model: Model, limits: Limits, flows: Flows | None, gap: float, time_limit: float
+) -> tuple[Found, Model, Limits]:
+    """Search over states; limits that the plan breaks come in, and the search goes on from the plan."""
+    until = time.perf_counter() + time_limit
+    start: Array | None = None
+    while True:
+        left = max(until - time.perf_counter(), 1.0)
+        found = search(model.problem, model.state.on, gap=gap, time_limit=left, start=start)
+        if flows is None:
+            return found, model, limits
+        flow = flows.of(net_injection(model, found.x))
+        broken = flows.broken(flow, set(limits.key))
+        if not broken or time.perf_counter() > until:
+            return found, model, limits
+        model, limits = add_limits(model, limits, flows, broken)
+        x = np.r_[found.x, np.zeros(len(broken))]
+        over = model.problem.activity(x) - model.problem.row_upper
+        x[limits.excess[-len(broken) :]] = np.maximum(over[limits.row[-len(broken) :]], 0.0)
+        start = x
+
+
+def _final(
+    merged: Merged,
+    demand: Array,
+    loss: Array,
+    model: Model,
+    limits: Limits,
+    flows: Flows | None,
+    fixed: Array,
+    losses: bool,
+) -> tuple[Model, Limits, Answer, LinearRun, tuple[tuple[int, int, int, int], ...], Array]:
+    """The linear problem at fixed states, with losses that settle."""
+    for _ in range(4):
+        model = dataclasses.replace(model, problem=_at_states(model, fixed))
+        run = LinearRun(model.problem, relaxed=True)
+        model, limits, answer, left = _lazily(model, limits, flows, run)
+        if not losses or flows is None:
+            break
+        new = _losses(flows, model, answer)
+        if float(np.abs(new - loss).sum(0).max(initial=0.0)) < _SETTLED_MW:
+            break
+        loss = new
+        model, limits = _with_demand(merged, demand + loss, flows, limits)
+    return model, limits, answer, run, left, loss
+
+
+def _at_states(model: Model, x: Array) -> Problem:
+    """The problem with states, starts and stops fixed."""
+    problem, state = model.problem, model.state
+    if not len(x):
+        return problem
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    for columns in (state.on, state.start, state.stop):
+        at = columns.ravel()
+        lower[at] = upper[at] = x[at]
+    return dataclasses.replace(problem, lower=lower, upper=upper)
+
+
+def _losses(flows: Flows, model: Model, answer: Answer) -> Array:
+    """(n_node, T) losses of the linear flows, half at each end."""
+    assert answer.x is not None
+    f = flows.of(net_injection(model, answer.x)) / flows.base
+    lost = 0.5 * flows.grid.net.branch.r_pu[:, None] * f**2 * flows.base
+    live = flows.grid.from_node >= 0
+    out = np.zeros((flows.grid.n_node, f.shape[1]))
+    for node in (flows.from_node, flows.to_node):
+        np.add.at(out, node[live], lost[live])
+    return out
