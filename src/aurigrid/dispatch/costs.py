@@ -41,5 +41,5 @@ def cost_items(model: Model, limits: Limits, x: Array) -> dict[str, float]:
         "unserved": of(model.unserved),
         "surplus": of(model.surplus),
         "limit excess": of(limits.excess),
-        "budgets": of(supply.short_energy, supply.over_energy, supply.short_end),
+        "budgets": of(supply.short_energy, supply.over_energy, supply.short_end, model.over_budget),
     }

@@ -95,7 +95,7 @@ def bind(
     weather = np.isin(fuel, WEATHER)
     low, high = _limits(net, float(load.sum(1).max(initial=0.0)), notes)
     must = (low > 0) | (gen.start_cost > 0) | (gen.min_up_h > 0) | (gen.min_down_h > 0) | (gen.cost_c0_per_h > 0)
-    switched = must & ~weather & (high > 0) & np.isnan(budget_mwh)
+    switched = must & ~weather & (high > 0)
     unit = np.flatnonzero(live & switched)
     rest = np.flatnonzero(live & ~switched & ((high > low) | (high != 0)))
     injections, rows = _injections(net, grid, rest, low, high, p, given & weather, budget_mwh, h)
@@ -105,9 +105,17 @@ def bind(
     units = _units(net, grid, unit, low, high, start_costs, h)
     system = System(
         h, units, injections, demand, grid.island.astype(np.int64), stores, links,
-        unit_co2_t_per_mwh=np.nan_to_num(gen.co2_t_per_mwh[unit]), **prices,
+        unit_co2_t_per_mwh=np.nan_to_num(gen.co2_t_per_mwh[unit]),
+        unit_energy_max_mwh=_budgets(budget_mwh, unit),
+        **prices,
     )  # fmt: skip
     return Bound(system, unit, rows, store, link, profiles.time, tuple(notes))
+
+
+def _budgets(budget: Array, unit: Array) -> Array:
+    """(n_unit,) budgets of switched units, inf for none; empty where none has one."""
+    mine = np.where(np.isnan(budget), np.inf, budget)[unit]
+    return mine if np.isfinite(mine).any() else np.zeros(0)
 
 
 def _limits(net: Network, peak: float, notes: list[str]) -> tuple[Array, Array]:

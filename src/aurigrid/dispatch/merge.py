@@ -53,6 +53,7 @@ def merge(system: System) -> Merged:
         injections=Injections(**taken),
         reserves=reserves,
         unit_co2_t_per_mwh=system.unit_co2_t_per_mwh[first_unit],
+        unit_energy_max_mwh=system.unit_energy_max_mwh[first_unit] if len(system.unit_energy_max_mwh) else np.zeros(0),
     )
     return Merged(smaller, unit, injection)
 
@@ -92,6 +93,8 @@ def _unit_key(system: System) -> Array:
     for reserve in system.reserves:
         # what a unit can offer within minutes must not depend on which of the group is on
         free &= np.isinf(reserve.minutes) | ~np.isin(np.arange(len(units)), reserve.unit)
+    if len(system.unit_energy_max_mwh):
+        free &= np.isinf(system.unit_energy_max_mwh)
     names = [f.name for f in dataclasses.fields(Units) if f.name not in ("id", "count")]
     table = [np.asarray(getattr(units, n), float).reshape(len(units), -1) for n in names]
     table += [_members(system.reserves, "unit", len(units)), system.unit_co2_t_per_mwh[:, None]]

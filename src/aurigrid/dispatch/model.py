@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aurigrid.dispatch.commitment import Commitment, add_commitment
-from aurigrid.dispatch.linear import Array, Builder, Problem
+from aurigrid.dispatch.linear import NONE, Array, Builder, Problem
 from aurigrid.dispatch.production import Production, add_production
 from aurigrid.dispatch.reserves import Offers, add_offers, limit_offers
 from aurigrid.dispatch.supply import Supply, add_supply
@@ -61,12 +61,14 @@ class Model(Parts):
         problem: the arrays.
         balance_row: (n_area, T) rows "supply = demand".
         co2_row: position of the CO2 cap, -1 without one, and `co2_excess`, its column.
+        over_budget: (n_unit,) columns of energy beyond a unit's budget, -1 without one.
     """
 
     problem: Problem
     balance_row: Array
     co2_row: int
     co2_excess: int
+    over_budget: Array
 
 
 def build_model(system: System) -> Model:
@@ -85,7 +87,10 @@ def build_model(system: System) -> Model:
     parts = Parts(system, state, production, offers, supply, unserved, surplus)
     balance = _balances(lp, parts)
     co2_row, excess = _co2(lp, parts)
-    return Model(system, state, production, offers, supply, unserved, surplus, lp.build(), balance, co2_row, excess)
+    over = _budgets(lp, parts)
+    return Model(
+        system, state, production, offers, supply, unserved, surplus, lp.build(), balance, co2_row, excess, over
+    )
 
 
 def _priced(system: System) -> Units:
@@ -127,3 +132,17 @@ def _co2(lp: Builder, parts: Parts) -> tuple[int, int]:
         (excess, -1.0),
     ]
     return int(lp.rows((1,), terms, upper=system.co2_cap_t)[0]), int(excess[0])
+
+
+def _budgets(lp: Builder, parts: Parts) -> Array:
+    """Energy of units with a budget; what goes beyond costs as much as load that is not met."""
+    system, units = parts.system, parts.system.units
+    over = np.full(len(units), NONE, np.int64)
+    rows = np.flatnonzero(np.isfinite(system.unit_energy_max_mwh))
+    if len(rows):
+        h = system.step_h
+        over[rows] = lp.columns((len(rows),), cost=system.unserved_price)
+        least = (parts.state.on[rows].T, h * units.p_min_mw[rows])
+        terms = [least, (parts.production.above[rows].T, h), (over[rows], -1.0)]
+        lp.rows((len(rows),), terms, upper=system.unit_energy_max_mwh[rows])
+    return over

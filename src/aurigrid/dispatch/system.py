@@ -173,6 +173,7 @@ class System:
         reserves: the reserve products.
         co2_price: currency/t, and `co2_cap_t`, t over the horizon.
         unit_co2_t_per_mwh: (n_unit,) emissions.
+        unit_energy_max_mwh: (n_unit,) most energy over the horizon, inf for no budget; empty where no unit has one.
         unserved_price, spill_price: of load that is not met and of power that cannot be used, currency/MWh.
         limit_price: of flow above a limit, currency/MWh.
         co2_excess_price: of emissions above the cap, currency/t.
@@ -189,6 +190,7 @@ class System:
     co2_price: float = 0.0
     co2_cap_t: float = np.inf
     unit_co2_t_per_mwh: Array = field(default_factory=lambda: np.zeros(0))
+    unit_energy_max_mwh: Array = field(default_factory=lambda: np.zeros(0))
     unserved_price: float = 10_000.0
     spill_price: float = 1_000.0
     limit_price: float = 2_000.0
