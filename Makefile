@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts bench docs-check constraints clean-caches clean
+.PHONY: help setup run test lint format types contracts web web-check bench docs-check constraints clean-caches clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,22 @@ types: $(STAMP) ## mypy
 
 contracts: $(STAMP) ## import-linter: who may import whom
 	$(BIN)/lint-imports
+
+web: web/node_modules/.installed ## build the console's pages from web/ (needs Node.js 20.19 or newer)
+	cd web && npm run --silent build -- --logLevel warn
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null 2>&1 || { \
+	  echo "The console's pages are built with Node.js 20.19 or newer, and npm was not found."; \
+	  echo "The built pages are in src/aurigrid/console/static; only changing them needs it."; exit 1; }
+	cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+web-check: ## rebuild the pages and compare them with those that ship
+	@rm -rf build/pages && mkdir -p build && cp -r src/aurigrid/console/static build/pages
+	@$(MAKE) --no-print-directory web
+	@diff -r build/pages src/aurigrid/console/static >/dev/null || { \
+	  echo "The pages in src/aurigrid/console/static are not what web/ builds: run 'make web' and commit them."; exit 1; }
 
 bench: $(STAMP) ## the benchmark tables, peers beside us
 	$(BIN)/aurigrid bench

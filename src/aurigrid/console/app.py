@@ -48,7 +48,7 @@ def create_app(library: Library, access: Access, jobs: Jobs) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.library, app.state.jobs = library, jobs
+    app.state.library, app.state.jobs, app.state.ending = library, jobs, False
     for router in (run_routes, table_routes, study_routes):
         app.include_router(router, prefix="/api")
     _answer_errors(app)

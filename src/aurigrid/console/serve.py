@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from aurigrid.errors import InputError, Issue, MissingExtraError
@@ -106,8 +108,15 @@ def serve(
         ssl_keyfile=key,
     )
     ready(links(access))
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.ending = True  # streams of news end by themselves
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # answers that are cut off now are no news
+            super().handle_exit(sig, frame)
+
     with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])
 
 
 def links(access: Access) -> dict[str, str]:

@@ -72,7 +72,7 @@ async def events(request: Request) -> StreamingResponse:
 
     async def stream() -> AsyncIterator[str]:
         last, silent = "", 0.0
-        while not await request.is_disconnected():
+        while not request.app.state.ending and not await request.is_disconnected():
             now = await run_in_threadpool(look)
             if now != last:
                 yield f"data: {now}\n\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
@@ -14,6 +15,7 @@ from aurigrid.console.models import Answer, Schema, TableInfo
 from aurigrid.console.models import Query as Question
 from aurigrid.console.routes import REFUSALS, At
 from aurigrid.errors import InputError, Issue
+from aurigrid.model.network import Network
 from aurigrid.store import Run
 from aurigrid.store.schema import TABLES
 
@@ -38,10 +40,17 @@ def schema(entry: At) -> Schema:
 
 def _described(entry: Entry, name: str) -> TableInfo:
     def make() -> TableInfo:
-        docs = {c.name: c.doc for c in TABLES.get(name, ())}
-        rows = entry.run().sql(f'DESCRIBE "{name}"').to_pylist()
-        named = [(str(r["column_name"]), str(r["column_type"])) for r in rows]
-        return TableInfo(name=name, columns=[{"name": n, "type": t, "doc": docs.get(n, "")} for n, t in named])
+        if name in TABLES:
+            columns = [(c.name, c.type, c.doc) for c in TABLES[name]]
+        else:
+            rows = entry.run().sql(f'DESCRIBE "{name}"').to_pylist()
+            meant = {f.name: str(f.metadata["doc"]) for f in fields(kinds[name])} if name in kinds else {}
+            meant["position"] = "position, which results refer to"
+            named = [(str(r["column_name"]), str(r["column_type"]).lower()) for r in rows]
+            columns = [(column, kind, meant.get(column, "")) for column, kind in named]
+        return TableInfo(name=name, columns=[{"name": n, "type": t, "doc": doc} for n, t, doc in columns])
+
+    kinds = Network.table_types()
 
     return entry.kept.get(("columns", name), make)
 

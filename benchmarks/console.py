@@ -1,0 +1,240 @@
+"""The console's floors, measured on its real page in headless Chromium: start, change of step, frames, size, queries.
+
+    python benchmarks/console.py [RUN]
+
+RUN is a stored day (default: runs/1-EHV-mixed--0-no_sw_2016-12-06, which `aurigrid day` writes). Frames are measured on a
+grid of 10 000 buses and 13 000 branches that is made here. Script time is what the page's script takes for a frame that
+moves the view and recolours every element; drawing by the graphics unit is not in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from aurigrid.io.folder import save
+from aurigrid.model.network import Network
+from aurigrid.model.tables import BranchTable, BusTable, GenTable, LoadTable
+from aurigrid.store import start_run
+from console.browser import chromium
+
+BUSES, BRANCHES = 10_000, 13_000
+
+
+def large_run(folder: Path, steps: int = 4, outages: int = 3000) -> Path:
+    """A run of a made-up grid of 100 x 100 buses: random flows, 3000 outages a step."""
+    rng = np.random.default_rng(1)
+    side = 100
+    at = np.arange(BUSES)
+    right = at[at % side < side - 1]
+    up = at[: BUSES - side]
+    pairs = np.concatenate([np.stack([right, right + 1], 1), np.stack([up, up + side], 1)])
+    pairs = pairs[np.sort(rng.permutation(len(pairs))[:BRANCHES])]
+    lon, lat = 5 + (at % side) * 0.1, 45 + (at // side) * 0.07
+    net = Network(
+        bus=BusTable.make(
+            id=[f"B{i}" for i in at],
+            v_nom_kv=np.where(at % 7 == 0, 380.0, 220.0),
+            lon=lon + rng.normal(0, 0.02, BUSES),
+            lat=lat + rng.normal(0, 0.02, BUSES),
+        ),
+        branch=BranchTable.make(
+            id=[f"L{i}" for i in range(BRANCHES)], from_bus=pairs[:, 0], to_bus=pairs[:, 1], x_pu=0.1, rate_mva=500
+        ),
+        gen=GenTable.make(id=["G"], bus=[0], is_reference=True, regulates=True),
+        load=LoadTable.make(id=["D"], bus=[1], p_mw=1.0),
+        name="ten thousand",
+    )
+    label = [f"L{i}" for i in range(outages)]
+    writer = start_run(
+        folder,
+        grid={"name": net.name, "digest": net.digest},
+        options={"step_min": 15},
+        n_steps=steps,
+        contingency_list={
+            "contingency": np.arange(outages),
+            "label": label,
+            "kind": ["line"] * outages,
+            "elements": [[f"branch:{x}"] for x in label],
+            "representative": np.arange(outages),
+        },
+        save_grid=lambda path: save(net, path),
+    )
+    for step in range(steps):
+        writer.write_step(step, random_step(rng, step, outages, label))
+    writer.close("finished")
+    return folder
+
+
+def random_step(rng: np.random.Generator, step: int, outages: int, label: list[str]) -> dict[str, Any]:
+    """Tables of one step, filled at random; every outage breaks one limit."""
+    loading = rng.gamma(2.0, 0.2, BRANCHES)
+    element = rng.integers(0, BRANCHES, outages)
+    share = rng.gamma(1.0, 0.2, outages)
+    many = {"contingency": np.arange(outages), "contingency_label": label}
+    zeros = np.zeros(outages)
+    return {
+        "bus_state": {"bus": np.arange(BUSES), "v_mag": rng.normal(1, 0.02, BUSES), "v_ang": np.zeros(BUSES)},
+        "branch_state": {
+            "branch": np.arange(BRANCHES),
+            **{name: rng.normal(0, 100, BRANCHES) for name in ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar")},
+            "loading": loading,
+        },
+        "gen_state": {"gen": [0], "p_mw": [1.0], "q_mvar": [0.0]},
+        "violations": {
+            **many,
+            "element_table": ["branch"] * outages,
+            "element": element,
+            "element_id": [f"L{i}" for i in element],
+            "kind": ["overload"] * outages,
+            "value": 500 * (1 + share),
+            "base_value": np.full(outages, 400.0),
+            "limit": np.full(outages, 500.0),
+            "excess": 500 * share,
+            "new": [True] * outages,
+            "severity": share,
+        },
+        "contingencies": {
+            **many,
+            "status": ["converged"] * outages,
+            "iterations": np.full(outages, 3),
+            "mismatch_pu": np.full(outages, 1e-9),
+            "lost_load_mw": zeros,
+            "lost_gen_mw": zeros,
+            "max_loading": 1 + share,
+            "v_min_pu": zeros + 0.95,
+            "v_max_pu": zeros + 1.05,
+            "violations": np.ones(outages, int),
+        },
+        "steps": {
+            "time": np.datetime64("2016-01-18T00:00") + np.timedelta64(15 * step, "m"),
+            "status": "converged",
+            "iterations": 3,
+            "mismatch_pu": 1e-12,
+            "load_mw": 1e4 + 100 * step,
+            "gen_mw": 1e4,
+            "losses_mw": 100.0,
+            "gen_by_fuel_mw": {"wind": 5000.0, "solar": 100.0, "coal": 4900.0},
+            "max_loading": float(loading.max()),
+            "max_loading_branch": "L1",
+            "v_min_pu": 0.95,
+            "v_max_pu": 1.05,
+            "outages": outages,
+            "outages_converged": outages,
+            "outages_islanded": 0,
+            "outages_failed": 0,
+            "outages_violating": outages,
+            "base_violations": 0,
+            "violations": outages,
+            "worst_contingency": "L1",
+            "worst_element": "L2",
+            "worst_kind": "overload",
+            "worst_severity": float(share.max()),
+            "seconds": 1.0,
+        },
+    }
+
+
+def serve(*runs: Path) -> tuple[subprocess.Popen[str], str, float]:
+    """Start `aurigrid serve`; its process, the operator's link, and when it was started."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "aurigrid.cli", "serve", "--port", "0", "--json", *map(str, runs)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    return process, json.loads(process.stdout.readline())["links"]["operator"], began
+
+
+def opened(browser: Any, link: str) -> Any:
+    """A page that shows the map."""
+    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    page.goto(link)
+    page.wait_for_selector("html[data-ready=map], html[data-ready=all]", state="attached")
+    return page
+
+
+SEEK = """async () => {
+  const times = [];
+  for (let i = 0; i < 20; i++) {
+    const before = document.querySelector('[data-testid=now]').textContent;
+    const began = performance.now();
+    dispatchEvent(new KeyboardEvent('keydown', { key: '.' }));
+    while (!window.aurigrid.view.scene.state || window.aurigrid.view.scene.state.step !== STEP() ||
+           document.querySelector('[data-testid=now]').textContent === before) await new Promise((r) => setTimeout(r, 1));
+    times.push(performance.now() - began);
+    await new Promise((r) => setTimeout(r, 150));
+  }
+  return times;
+  function STEP() { return Number(/step=(\\d+)/.exec(location.hash)[1]); }
+}"""
+
+
+def ask(page: Any, path: str, n: int = 15) -> float:
+    """Median milliseconds of a request, from the page."""
+    script = """async ([path, n]) => { const t = []; for (let i = 0; i < n; i++) { const b = performance.now();
+      await (await fetch(path.replace('STEP', i))).arrayBuffer(); t.push(performance.now() - b); } return t; }"""
+    return statistics.median(page.evaluate(script, [path, n]))
+
+
+def main() -> None:
+    """Print the table."""
+    run = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/1-EHV-mixed--0-no_sw_2016-12-06")
+    static = Path(__file__).parent.parent / "src" / "aurigrid" / "console" / "static"
+    size = sum(len(gzip.compress(f.read_bytes(), 9)) for f in static.iterdir())
+    rows: list[tuple[str, str, str]] = [("pages, gzipped", f"{size / 1000:.0f} kB", "< 450 kB")]
+    key = run.resolve().name
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        first = []
+        for _ in range(3):
+            process, link, began = serve(run)
+            opened(browser, link)
+            first.append(time.perf_counter() - began)
+            process.terminate()
+            process.wait()
+        rows.append(("`aurigrid serve` to first map, best of 3", f"{min(first):.2f} s", "< 2 s"))
+        process, link, _ = serve(run)
+        page = opened(browser, link)
+        page.wait_for_timeout(3000)
+        times = page.evaluate(SEEK)
+        rows.append(("change of step at the page, median", f"{statistics.median(times):.0f} ms", "< 100 ms"))
+        rows.append(("change of step at the page, slowest of 20", f"{max(times):.0f} ms", "< 100 ms"))
+        rows.append(("one step, request, median", f"{ask(page, f'/api/runs/{key}/steps/STEP'):.0f} ms", "< 50 ms"))
+        whole = f"/api/runs/{key}/outages?whole=true&limit=300&text="
+        ask(page, whole, 1)
+        rows.append(("worst outages of the whole day, median", f"{ask(page, whole):.0f} ms", "< 100 ms"))
+        process.terminate()
+        process.wait()
+        process, link, _ = serve(large_run(Path(folder) / "large"))
+        page = opened(browser, link)
+        page.wait_for_timeout(2000)
+        page.evaluate("window.aurigrid.measure(10)")
+        frames = page.evaluate("window.aurigrid.measure(120)")
+        rows.append(
+            (
+                f"script a frame, {BUSES} buses, {BRANCHES} branches, median",
+                f"{statistics.median(frames):.2f} ms",
+                "< 4 ms",
+            )
+        )
+        rows.append(("the same, 95th percentile", f"{sorted(frames)[int(0.95 * len(frames))]:.2f} ms", "< 4 ms"))
+        process.terminate()
+        process.wait()
+    print("| what | measured | floor |\n|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()

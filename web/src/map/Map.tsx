@@ -1,0 +1,206 @@
+import { useEffect, useRef } from "preact/hooks";
+import { computed, signal } from "@preact/signals";
+import { num, percent } from "../format";
+import { t } from "../i18n";
+import {
+  after, afterBusy, base, element, grid, mode, outage, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
+} from "../state";
+import { loadOutage, type Outage } from "../api";
+import { effect } from "@preact/signals";
+import { CHANGE, HALO, LEVELS, LOADING, VOLTAGE } from "./palette";
+import { drawing } from "./geometry";
+import { MapView, type Pick } from "./view";
+
+export const byLevel = signal(true);
+export const mapView = signal<MapView | null>(null);
+
+/** Limits broken in the base state and, with an outage chosen, after it. */
+export const brokenBefore = signal<Outage | null>(null);
+export const chosenOutage = signal<Outage | null>(null);
+
+export function followOutages(): void {
+  effect(() => {
+    const [name, at, table] = [run.value, step.value, steps.value];
+    if (!name || !table || !stepNumbers.value.includes(at)) { brokenBefore.value = null; return; }
+    const stop = new AbortController();
+    loadOutage(name, -1, at, stop.signal).then((found) => { brokenBefore.value = found; }, tell);
+    return () => stop.abort();
+  });
+  effect(() => {
+    const [name, at, lost, table] = [run.value, step.value, outage.value, steps.value];
+    if (lost < 0 || !table || !stepNumbers.value.includes(at)) { chosenOutage.value = null; return; }
+    const stop = new AbortController();
+    loadOutage(name, lost, at, stop.signal).then((found) => { chosenOutage.value = found; }, tell);
+    return () => stop.abort();
+  });
+}
+
+const broken = computed(() => {
+  const branch = new Set<number>(), bus = new Set<number>();
+  const g = grid.value, state = shown.value;
+  const lists = [brokenBefore.value, mode.value !== "n" && outage.value >= 0 ? chosenOutage.value : null];
+  if (g && state && mode.value !== "n") {
+    // After an outage a limit broken before counts only where it still is: the loading tells.
+    const loading = state.branch.f("loading");
+    for (let k = 0; k < loading.length; k++) if (loading[k]! > 1.0005) branch.add(k);
+    lists[0] = null;
+  }
+  for (const list of lists) {
+    if (!list) continue;
+    const table = list.violations.t("element_table"), at = list.violations.i("element"), kind = list.violations.t("kind");
+    for (let i = 0; i < at.length; i++) {
+      if (kind[i] === "reactive_limit") continue;
+      if (table[i] === "branch") branch.add(at[i]!);
+      else if (table[i] === "bus") bus.add(at[i]!);
+    }
+  }
+  return { branch, bus };
+});
+
+const wentOut = computed(() => {
+  const state = mode.value !== "n" ? after.value : null, out = new Set<number>();
+  if (state?.branch.has("out")) state.branch.i("out").forEach((v, k) => { if (v) out.add(k); });
+  return out;
+});
+
+const broke = signal("");
+const hover = signal<{ pick: Pick; x: number; y: number } | null>(null);
+const bar = signal<[number, number]>([0, 0]);
+
+export function MapPane() {
+  const host = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    let view: MapView;
+    try {
+      view = new MapView(host.current!);
+    } catch (error) {
+      console.error(error);
+      broke.value = String(error);
+      return;
+    }
+    mapView.value = view;
+    (window as any).aurigrid = { measure: (n: number) => view.measure(n), view };
+    view.onpick = (pick) => (pick ? selectElement(pick.table, pick.index) : selectElement("", -1));
+    view.onhover = (pick, x, y) => { hover.value = pick ? { pick, x, y } : null; };
+    const later = view.later.bind(view);
+    view.later = () => { later(); bar.value = view.bar(); };
+    const stop = effect(() => {
+      if (!grid.value) return;
+      view.show({
+        grid: grid.value, state: shown.value ?? base.value, before: base.value,
+        change: mode.value === "change" && outage.value >= 0 && !!after.value,
+        theme: theme.value, byLevel: byLevel.value, brokenBranch: broken.value.branch, brokenBus: broken.value.bus,
+        selected: element.value, wentOut: wentOut.value,
+      });
+      bar.value = view.bar();
+    });
+    return () => { stop(); view.close(); mapView.value = null; };
+  }, []);
+  const keys = (e: KeyboardEvent) => {
+    const view = mapView.value;
+    if (!view) return;
+    const moves: Record<string, () => void> = {
+      ArrowLeft: () => view.pan(60, 0), ArrowRight: () => view.pan(-60, 0), ArrowUp: () => view.pan(0, 60),
+      ArrowDown: () => view.pan(0, -60), "+": () => view.zoom(1.4), "=": () => view.zoom(1.4), "-": () => view.zoom(1 / 1.4),
+      "0": () => view.fit(),
+    };
+    const action = moves[e.key];
+    if (action) { e.preventDefault(); e.stopPropagation(); action(); }
+  };
+  return (
+    <div class="map" aria-busy={afterBusy.value}>
+      <div ref={host} class="map-host" tabIndex={0} role="application" aria-label={t("map")} onKeyDown={keys} data-testid="map" />
+      <Modes />
+      <div class="map-tools" role="toolbar" aria-label={t("map")}>
+        <button onClick={() => mapView.value?.zoom(1.5)} aria-label="+">+</button>
+        <button onClick={() => mapView.value?.zoom(1 / 1.5)} aria-label="−">−</button>
+        <button onClick={() => mapView.value?.fit()} title="0">{t("fit")}</button>
+      </div>
+      {broke.value && <div class="cover"><p class="error">{broke.value}</p></div>}
+      <Legend />
+      <Tip />
+    </div>
+  );
+}
+
+function Modes() {
+  if (outage.value < 0) return null;
+  return (
+    <div class="map-modes" role="group" aria-label={t("outage")}>
+      {(["n", "n1", "change"] as const).map((m) => (
+        <button key={m} class={mode.value === m ? "on" : ""} aria-pressed={mode.value === m} onClick={() => (mode.value = m)}>
+          {t(`mode_${m}`)}
+        </button>
+      ))}
+      <span class="map-what">{afterBusy.value ? t("solving") : chosenOutage.value?.label}</span>
+    </div>
+  );
+}
+
+function Legend() {
+  const g = grid.value;
+  if (!g) return null;
+  const now = theme.value, change = mode.value === "change" && outage.value >= 0;
+  const colours = (change ? CHANGE : LOADING)[now];
+  const marks = change ? ["−30", "−10", "", "", "+10", "+30 %"] : ["0", "30", "60", "80", "100", "130 %"];
+  const kv = drawing_kv(g);
+  return (
+    <div class="legend" data-testid="legend">
+      <div class="legend-title">{change ? t("change") : t("loading")}</div>
+      <div class="ramp" style={{ background: `linear-gradient(90deg, ${colours.join(",")})` }} />
+      <div class="marks">{marks.map((m, i) => <span key={i}>{m}</span>)}</div>
+      <div class="legend-row">
+        <span class="legend-title">{t("colour_by")}</span>
+        <span class="seg small">
+          <button class={byLevel.value ? "on" : ""} aria-pressed={byLevel.value} onClick={() => (byLevel.value = true)}>{t("by_kv")}</button>
+          <button class={byLevel.value ? "" : "on"} aria-pressed={!byLevel.value} onClick={() => (byLevel.value = false)}>{t("by_pu")}</button>
+        </span>
+      </div>
+      <div class="legend-row keys">
+        {byLevel.value
+          ? kv.slice(0, 6).map((v, i) => <span key={v}><i class="dot" style={{ background: LEVELS[now][i] }} />{num(v)} kV</span>)
+          : [["<", 0], ["1 pu", 1], [">", 2]].map(([label, i]) => (
+              <span key={String(i)}><i class="dot" style={{ background: VOLTAGE[now][i as number] }} />{label}</span>
+            ))}
+      </div>
+      <div class="legend-row keys">
+        <span><i class="halo" style={{ background: HALO[now] }} />{t("halo")}</span>
+        <span><i class="dash" />{t("out")}</span>
+      </div>
+      <div class="legend-row foot">
+        {g.geographic
+          ? <><span class="bar" style={{ width: `${bar.value[1]}px` }} /><span>{num(bar.value[0], bar.value[0] < 1 ? 1 : 0)} km</span><span class="north" aria-label="N">N<b>↑</b></span></>
+          : <span>{t("layout")}</span>}
+      </div>
+    </div>
+  );
+}
+
+const levels = new WeakMap<object, number[]>();
+function drawing_kv(g: NonNullable<typeof grid.value>): number[] {
+  let found = levels.get(g);
+  if (!found) levels.set(g, (found = drawing(g).kv));
+  return found;
+}
+
+function Tip() {
+  const at = hover.value, g = grid.value, state = shown.value ?? base.value;
+  if (!at || !g) return null;
+  const { table, index } = at.pick;
+  const left = Math.max(4, at.x + 14), top = Math.max(4, at.y + 14);
+  return (
+    <div class="tip" style={{ transform: `translate(${left}px, ${top}px)` }}>
+      {table === "branch" ? (
+        <>
+          <b>{g.branch.t("name")[index] || g.branch.t("id")[index]}</b> <span class="muted">{g.branch.t("id")[index]}</span>
+          <div>{t("loading")} {percent(state?.branch.f("loading")[index])} · {num(Math.abs(state?.branch.f("p_from_mw")[index] ?? NaN))} MW</div>
+        </>
+      ) : (
+        <>
+          <b>{g.bus.t("name")[index] || g.bus.t("id")[index]}</b> <span class="muted">{num(g.bus.f("v_nom_kv")[index])} kV</span>
+          <div>{t("voltage")} {num(state?.bus.f("v_mag")[index], 3)} pu</div>
+        </>
+      )}
+    </div>
+  );
+}

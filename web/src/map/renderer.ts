@@ -1,0 +1,225 @@
+// The grid in WebGL2: one instanced draw a layer, for lines, arrows and buses. What changes with a step is one float a
+// branch and one a bus; what changes with the view is three uniforms. So a frame costs the script next to nothing, at
+// ten thousand buses as at ten.
+
+export interface Camera { x: number; y: number; scale: number } // map units at the centre; pixels a map unit
+export type Rgb = [number, number, number];
+
+/** Flags of a branch or bus. */
+export const HALO = 1, SELECTED = 2, OUT = 4, DEAD = 8;
+
+export interface Palette { ramp: Rgb[]; stops: number[]; halo: Rgb; selected: Rgb; out: Rgb; ring: Rgb; bus: Rgb[] }
+
+const COMMON = `#version 300 es
+precision highp float; precision highp int;
+uniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;
+vec2 place(vec2 p) { return (p - uCentre) * uScale; }
+vec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }
+`;
+const RAMP = `
+uniform vec3 uRamp[6]; uniform float uStops[6];
+vec3 ramp(float v) {
+  vec3 c = uRamp[0];
+  for (int i = 1; i < 6; i++) c = mix(c, uRamp[i], clamp((v - uStops[i-1]) / (uStops[i] - uStops[i-1]), 0.0, 1.0));
+  return c;
+}
+`;
+const LINE_VS = `${COMMON}
+layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag;
+uniform int uPass; out float vAlong, vValue; flat out int vFlag; flat out float vLength;
+void main() {
+  vec2 a = place(aEnds.xy), b = place(aEnds.zw), d = b - a; float l = length(d);
+  vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
+  int flag = int(aFlag), k = gl_VertexID;
+  float w = aShape.y * uSize * (aValue > 0.8 ? 1.0 + 0.5 * min(aValue - 0.8, 0.8) : 1.0);
+  if (uPass == 0) w = (flag & 3) == 0 ? 0.0 : w + ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
+  float side = (k == 0 || k == 1 || k == 4) ? -1.0 : 1.0, end = (k == 0 || k == 2 || k == 3) ? 0.0 : 1.0;
+  float fan = aShape.x * min(3.2 * uRatio, l * 0.06);
+  vec2 p = mix(a, b, end) + n * (fan + side * w * 0.5) + u * (end * 2.0 - 1.0) * (uPass == 0 ? w * 0.3 : 0.0);
+  vAlong = end * l; vLength = l; vValue = aValue; vFlag = flag;
+  gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(p);
+}`;
+const LINE_FS = `#version 300 es
+precision highp float; precision highp int;
+uniform int uPass; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut; in float vAlong, vValue; flat in int vFlag; flat in float vLength; out vec4 o;
+${RAMP}
+void main() {
+  if (uPass == 0) { o = (vFlag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); o.rgb *= o.a; return; }
+  bool gone = (vFlag & 12) != 0 || !(vValue == vValue);
+  if (gone && mod(vAlong / uRatio, 8.0) > 4.0) discard;
+  o = gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96); o.rgb *= o.a;
+}`;
+const ARROW_VS = `${COMMON}
+layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aFlow;
+out float vValue;
+void main() {
+  vec2 a = place(aEnds.xy), b = place(aEnds.zw), d = b - a; float l = length(d);
+  vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
+  float s = (2.2 + aShape.y * 0.9 * uSize) * uRatio; bool show = l > 30.0 * uRatio && abs(aFlow) > 0.5 && (int(aFlag) & 12) == 0 && aValue == aValue;
+  float fan = aShape.x * min(3.2 * uRatio, l * 0.06);
+  vec2 m = (a + b) * 0.5 + n * fan; if (aFlow < 0.0) u = -u;
+  vec2 p = gl_VertexID == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (gl_VertexID == 1 ? 0.85 : -0.85);
+  vValue = aValue; gl_Position = show ? clip(p) : vec4(2.0, 2.0, 0.0, 1.0);
+}`;
+const ARROW_FS = `#version 300 es
+precision highp float; precision highp int;
+in float vValue; out vec4 o;
+${RAMP}
+void main() { o = vec4(ramp(vValue), 1.0); }`;
+const BUS_VS = `${COMMON}
+layout(location=0) in vec2 aPlace; layout(location=1) in float aSize; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aLevel;
+uniform int uPass; out float vValue, vSize; flat out int vFlag, vLevel;
+void main() {
+  int flag = int(aFlag); float s = aSize * uSize * uRatio;
+  if (uPass == 0) s = (flag & 3) == 0 ? 0.0 : max(s, 5.0 * uRatio) + 9.0 * uRatio;
+  else if ((flag & 2) != 0) s = max(s, 9.0 * uRatio);
+  vValue = aValue; vFlag = flag; vSize = s; vLevel = int(aLevel); gl_PointSize = s;
+  gl_Position = s < 1.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(place(aPlace));
+}`;
+const BUS_FS = `#version 300 es
+precision highp float; precision highp int;
+uniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;
+void main() {
+  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;
+  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;
+  if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }
+  bool gone = !(vValue == vValue);
+  vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));
+  vec3 ring = gone ? uOut : uRing;
+  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));
+  o = vec4(c, inside); o.rgb *= o.a;
+}`;
+
+interface Program { use: WebGLProgram; at: Map<string, WebGLUniformLocation> }
+
+export class Renderer {
+  private gl: WebGL2RenderingContext;
+  private line: Program; private arrow: Program; private bus: Program;
+  private lines!: WebGLVertexArrayObject; private buses!: WebGLVertexArrayObject;
+  private buffers: Record<string, WebGLBuffer> = {};
+  private nLine = 0; private nBus = 0;
+  byLevel = false;
+  palette!: Palette;
+
+  constructor(private canvas: HTMLCanvasElement) {
+    const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true });
+    if (!gl) throw new Error("WebGL2 is not available in this browser");
+    this.gl = gl;
+    this.line = this.program(LINE_VS, LINE_FS);
+    this.arrow = this.program(ARROW_VS, ARROW_FS);
+    this.bus = this.program(BUS_VS, BUS_FS);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  }
+
+  private program(vertex: string, fragment: string): Program {
+    const gl = this.gl, use = gl.createProgram()!;
+    for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]] as const) {
+      const shader = gl.createShader(kind)!;
+      gl.shaderSource(shader, text);
+      gl.compileShader(shader);
+      gl.attachShader(use, shader);
+    }
+    gl.linkProgram(use);
+    if (!gl.getProgramParameter(use, gl.LINK_STATUS)) {
+      const logs = gl.getAttachedShaders(use)!.map((s) => gl.getShaderInfoLog(s)).join("\n");
+      throw new Error(gl.getProgramInfoLog(use) + logs);
+    }
+    const at = new Map<string, WebGLUniformLocation>();
+    for (let i = 0; i < gl.getProgramParameter(use, gl.ACTIVE_UNIFORMS); i++) {
+      const name = gl.getActiveUniform(use, i)!.name.replace("[0]", "");
+      at.set(name, gl.getUniformLocation(use, name)!);
+    }
+    return { use, at };
+  }
+
+  private attribute(name: string, index: number, size: number, data: Float32Array, each: number): void {
+    const gl = this.gl;
+    if (this.buffers[name]) gl.deleteBuffer(this.buffers[name]!);
+    this.buffers[name] = gl.createBuffer()!;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]!);
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
+    gl.enableVertexAttribArray(index);
+    gl.vertexAttribPointer(index, size, gl.FLOAT, false, 0, 0);
+    gl.vertexAttribDivisor(index, each);
+  }
+
+  /** The grid: branches as x1 y1 x2 y2; of each its place in a fan of parallel circuits, and its width, px. */
+  setGrid(ends: Float32Array, shape: Float32Array, places: Float32Array, sizes: Float32Array, levels: Float32Array): void {
+    const gl = this.gl;
+    this.nLine = ends.length / 4;
+    this.nBus = sizes.length;
+    gl.bindVertexArray((this.lines = gl.createVertexArray()!));
+    this.attribute("ends", 0, 4, ends, 1);
+    this.attribute("shape", 1, 2, shape, 1);
+    this.attribute("loading", 2, 1, new Float32Array(this.nLine), 1);
+    this.attribute("lineFlag", 3, 1, new Float32Array(this.nLine), 1);
+    this.attribute("flow", 4, 1, new Float32Array(this.nLine), 1);
+    gl.bindVertexArray((this.buses = gl.createVertexArray()!));
+    this.attribute("place", 0, 2, places, 0);
+    this.attribute("size", 1, 1, sizes, 0);
+    this.attribute("voltage", 2, 1, new Float32Array(this.nBus), 0);
+    this.attribute("busFlag", 3, 1, new Float32Array(this.nBus), 0);
+    this.attribute("level", 4, 1, levels, 0);
+    gl.bindVertexArray(null);
+  }
+
+  /** New values of one of: loading, lineFlag, flow, voltage, busFlag. */
+  set(name: "loading" | "lineFlag" | "flow" | "voltage" | "busFlag", data: Float32Array): void {
+    const gl = this.gl;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]!);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, data);
+  }
+
+  private uniforms(program: Program, camera: Camera, size: number): void {
+    const gl = this.gl, at = program.at, p = this.palette;
+    const ratio = this.ratio;
+    gl.useProgram(program.use);
+    gl.uniform2f(at.get("uView")!, this.canvas.width, this.canvas.height);
+    gl.uniform2f(at.get("uCentre")!, camera.x, camera.y);
+    gl.uniform1f(at.get("uScale")!, camera.scale * ratio);
+    gl.uniform1f(at.get("uSize")!, size);
+    if (at.has("uRatio")) gl.uniform1f(at.get("uRatio")!, ratio);
+    const colours: [string, Rgb][] = [
+      ["uHalo", p.halo], ["uSelected", p.selected], ["uOut", p.out], ["uRing", p.ring],
+      ["uLow", p.bus[0]!], ["uMid", p.bus[1]!], ["uHigh", p.bus[2]!],
+    ];
+    for (const [name, c] of colours) if (at.has(name)) gl.uniform3f(at.get(name)!, c[0], c[1], c[2]);
+    if (at.has("uRamp")) {
+      gl.uniform3fv(at.get("uRamp")!, p.ramp.flat());
+      gl.uniform1fv(at.get("uStops")!, p.stops);
+    }
+    if (at.has("uLevels")) gl.uniform3fv(at.get("uLevels")!, p.bus.slice(3, 9).flat());
+  }
+
+  get ratio(): number { return Math.min(devicePixelRatio || 1, 2); }
+
+  resize(width: number, height: number): void {
+    this.canvas.width = Math.max(1, Math.round(width * this.ratio));
+    this.canvas.height = Math.max(1, Math.round(height * this.ratio));
+  }
+
+  draw(camera: Camera, detail: number): void {
+    const gl = this.gl;
+    gl.viewport(0, 0, this.canvas.width, this.canvas.height);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    if (!this.nBus) return;
+    gl.bindVertexArray(this.lines);
+    this.uniforms(this.line, camera, detail * this.ratio);
+    for (const pass of [0, 1]) {
+      gl.uniform1i(this.line.at.get("uPass")!, pass);
+      gl.drawArraysInstanced(gl.TRIANGLES, 0, 6, this.nLine);
+    }
+    this.uniforms(this.arrow, camera, detail);
+    gl.drawArraysInstanced(gl.TRIANGLES, 0, 3, this.nLine);
+    gl.bindVertexArray(this.buses);
+    this.uniforms(this.bus, camera, detail);
+    gl.uniform1i(this.bus.at.get("uByLevel")!, this.byLevel ? 1 : 0);
+    for (const pass of [0, 1]) {
+      gl.uniform1i(this.bus.at.get("uPass")!, pass);
+      gl.drawArrays(gl.POINTS, 0, this.nBus);
+    }
+    gl.bindVertexArray(null);
+  }
+}

@@ -1,0 +1,126 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { loadFound, loadSeries, query, type Found, type Table } from "../api";
+import { clock, num, percent, valueOf } from "../format";
+import { t } from "../i18n";
+import { base, element, grid, row, run, seek, selectElement, selectOutage, shown, step, stepNumbers, steps, tell, theme } from "../state";
+import { Plot } from "../charts/plot";
+import { useSize } from "../size";
+import { mapView } from "../map/Map";
+import { Bar } from "./Outages";
+import { Empty, Skeleton } from "./Side";
+import { SingleLine } from "./SingleLine";
+
+export function ElementPanel() {
+  const [table = "", text = ""] = element.value.split(":"), index = Number(text);
+  const g = grid.value;
+  if (!g) return <Skeleton />;
+  if (!element.value || !(table === "bus" || table === "branch" || table === "gen")) return <Empty text={t("choose")} />;
+  const rows = g[table];
+  if (!(index >= 0 && index < rows.rows)) return <Empty text={t("choose")} />;
+  return <Element key={element.value} table={table} index={index} />;
+}
+
+function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: number }) {
+  const g = grid.value!, rows = g[table];
+  const [series, setSeries] = useState<Table | null>(null);
+  const [threats, setThreats] = useState<Found | null>(null);
+  const [host, width] = useSize<HTMLDivElement>();
+  useEffect(() => { loadSeries(run.value, table, index, step.value).then(setSeries, tell); }, [run.value, table, index, steps.value]);
+  useEffect(() => {
+    const stop = new AbortController();
+    loadFound(run.value, `threats/${table}/${index}${query({ step: step.value, whole: true, limit: 60 })}`, stop.signal).then(setThreats, tell);
+    return () => stop.abort();
+  }, [run.value, table, index, steps.value]);
+  const bus = table === "bus" ? index : table === "gen" ? rows.i("bus")[index]! : rows.i("from_bus")[index]!;
+  const shownColumn = table === "branch" ? "loading" : table === "bus" ? "v_mag" : "p_mw";
+  const lines = useMemo(() => {
+    if (!series) return [];
+    const raw = series.f(shownColumn), colour = theme.value === "dark" ? "#62c0d6" : "#1b7f99";
+    return [{ label: t(table === "branch" ? "loading" : table === "bus" ? "voltage" : "output"), values: table === "branch" ? raw.map((v) => 100 * v) : raw, colour }];
+  }, [series, theme.value]);
+  const ticks = useMemo(() => {
+    const times = steps.value?.table.t("time") ?? [];
+    return series ? Array.from(series.i("step"), (s) => clock(times[stepNumbers.value.indexOf(s)])) : [];
+  }, [series]);
+  const unit = table === "branch" ? "%" : table === "bus" ? "pu" : "MW";
+  return (
+    <div class="element" ref={host} data-testid="element">
+      <div class="detail-head">
+        <div><small class="muted">{t(table)} {rows.t("id")[index]}</small><h2>{rows.t("name")[index] || rows.t("id")[index]}</h2></div>
+        <button class="quiet" onClick={() => mapView.value?.goto(table === "gen" ? "bus" : table, table === "gen" ? bus : index)} aria-label={t("map")}>◎</button>
+        <button class="quiet" onClick={() => selectElement("", -1)} aria-label={t("clear")}>✕</button>
+      </div>
+      {table === "branch" ? <BranchFacts k={index} /> : table === "bus" ? <BusFacts i={index} /> : <GenFacts k={index} />}
+      <h3>{t("over_day")}</h3>
+      <div style={{ minHeight: "168px" }}>
+        {series && width > 0 && <Plot title={lines[0]!.label} unit={unit} lines={lines} width={width} height={128} ticks={ticks} cursor={row.value} onSeek={seek} digits={table === "bus" ? 3 : table === "branch" ? 0 : 0} name={`${run.value}_${table}_${rows.t("id")[index]}`} />}
+      </div>
+      <h3>{t("substation")}</h3>
+      <SingleLine bus={bus} />
+      <h3>{t("threats")}</h3>
+      {!threats ? <Skeleton rows={3} /> : threats.total === 0 ? <p class="muted">{t("threats_none")}</p> : <Threats found={threats} />}
+    </div>
+  );
+}
+
+function BranchFacts({ k }: { k: number }) {
+  const g = grid.value!, state = shown.value ?? base.value, b = g.branch;
+  const [from, to] = [b.i("from_bus")[k]!, b.i("to_bus")[k]!];
+  const link = (i: number) => <button class="link" onClick={() => selectElement("bus", i)}>{g.bus.t("name")[i] || g.bus.t("id")[i]}</button>;
+  return (
+    <dl class="facts">
+      <div><dt>{t("loading")}</dt><dd>{percent(state?.branch.f("loading")[k])}</dd></div>
+      <div><dt>{t("flow")}</dt><dd>{num(state?.branch.f("p_from_mw")[k])} MW, {num(state?.branch.f("q_from_mvar")[k])} Mvar</dd></div>
+      <div><dt>{t("rating")}</dt><dd>{num(b.f("rate_mva")[k])} MVA</dd></div>
+      <div><dt>{t("from")}</dt><dd>{link(from)}</dd></div>
+      <div><dt>{t("to")}</dt><dd>{link(to)}</dd></div>
+      <div><dt>{t("length")}</dt><dd>{num(b.f("length_km")[k], 1)} km</dd></div>
+    </dl>
+  );
+}
+
+function BusFacts({ i }: { i: number }) {
+  const g = grid.value!, state = shown.value ?? base.value, v = state?.bus.f("v_mag")[i];
+  return (
+    <dl class="facts">
+      <div><dt>{t("voltage")}</dt><dd>{num(v, 3)} pu</dd></div>
+      <div><dt>kV</dt><dd>{num((v ?? NaN) * g.bus.f("v_nom_kv")[i]!, 1)} / {num(g.bus.f("v_nom_kv")[i])}</dd></div>
+      <div><dt>{t("limit")}</dt><dd>{num(g.bus.f("v_min_pu")[i], 2)}–{num(g.bus.f("v_max_pu")[i], 2)}</dd></div>
+      {g.bus.t("area")[i] && <div><dt>{t("area")}</dt><dd>{g.bus.t("area")[i]}</dd></div>}
+    </dl>
+  );
+}
+
+function GenFacts({ k }: { k: number }) {
+  const g = grid.value!, state = base.value;
+  return (
+    <dl class="facts">
+      <div><dt>{t("output")}</dt><dd>{num(state?.gen.f("p_mw")[k], 1)} MW</dd></div>
+      <div><dt>Mvar</dt><dd>{num(state?.gen.f("q_mvar")[k], 1)}</dd></div>
+      <div><dt>{t("rating")}</dt><dd>{num(g.gen.f("p_max_mw")[k])} MW</dd></div>
+      <div><dt>{t("fuel")}</dt><dd>{t(g.gen.t("fuel")[k] || "unknown")}</dd></div>
+    </dl>
+  );
+}
+
+function Threats({ found }: { found: Found }) {
+  const v = found.table, c = v.i("contingency"), label = v.t("label"), kind = v.t("kind"), at = v.i("step"), n = v.i("steps"), severity = v.f("severity"), value = v.f("value");
+  const times = steps.value?.table.t("time") ?? [];
+  return (
+    <div class="scroll">
+      <table class="list" data-testid="threats">
+        <thead><tr><th>{t("outage")}</th><th class="r">{t("after")}</th><th class="r">{t("past")}</th><th class="r">{t("steps")}</th></tr></thead>
+        <tbody>
+          {Array.from(c, (number, i) => (
+            <tr key={number} tabIndex={0} onClick={() => selectOutage(number, at[i])} onKeyDown={(e) => { if (e.key === "Enter") selectOutage(number, at[i]); }}>
+              <td><b>{label[i]}</b><small>{t(kind[i]!)} · {clock(times[stepNumbers.value.indexOf(at[i]!)])}</small></td>
+              <td class="r">{valueOf(kind[i]!, value[i]!)}</td>
+              <td class="r"><Bar share={severity[i]!} /></td>
+              <td class="r">{n[i]}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,235 @@
+// What the page shows, as signals; the address holds all of it, so a link reproduces any view.
+import { batch, computed, effect, signal } from "@preact/signals";
+import {
+  ApiError, ask, loadAfter, loadGrid, loadState, loadSteps, runPath,
+  type Grid, type Job, type RunDetails, type RunSummary, type State, type Steps,
+} from "./api";
+
+export type View = "map" | "schedule" | "data" | "studies";
+export type Mode = "n" | "n1" | "change";
+export type Theme = "dark" | "light";
+const VIEWS: View[] = ["map", "schedule", "data", "studies"];
+
+export const view = signal<View>("map");
+export const run = signal("");
+export const step = signal(0);
+export const outage = signal(-1);
+export const mode = signal<Mode>("n");
+export const element = signal("");
+export const side = signal<"outages" | "element" | "similar">("outages");
+export const playing = signal(false);
+
+export const session = signal<{ role: string; version: string } | null>(null);
+export const refused = signal("");
+export const connected = signal(true);
+export const runs = signal<RunSummary[] | null>(null);
+export const jobs = signal<Job[]>([]);
+export const details = signal<RunDetails | null>(null);
+export const grid = signal<Grid | null>(null);
+export const steps = signal<Steps | null>(null);
+export const base = signal<State | null>(null);
+export const after = signal<State | null>(null);
+export const afterBusy = signal(false);
+export const fault = signal("");
+
+const stored = (name: string) => {
+  try { return localStorage.getItem(`aurigrid.${name}`); } catch { return null; }
+};
+const keep = (name: string, value: string) => {
+  try { localStorage.setItem(`aurigrid.${name}`, value); } catch { /* a private window keeps nothing */ }
+};
+const wanted = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+export const theme = signal<Theme>((stored("theme") as Theme) || wanted);
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+  keep("theme", theme.value);
+});
+export const lang = signal<"en" | "zh">((stored("lang") as "en" | "zh") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+effect(() => {
+  document.documentElement.lang = lang.value === "zh" ? "zh-CN" : "en";
+  keep("lang", lang.value);
+});
+
+/** Numbers of the finished steps, ascending. */
+export const stepNumbers = computed(() => (steps.value ? Array.from(steps.value.table.i("step")) : []));
+/** Row of the present step. */
+export const row = computed(() => Math.max(0, stepNumbers.value.indexOf(step.value)));
+
+/** The state on the map: before or after the outage. */
+export const shown = computed(() => {
+  const found = after.value;
+  return outage.value >= 0 && mode.value !== "n" && found && solved(found.status) ? found : base.value;
+});
+
+export const solved = (status: string) => status === "converged" || status === "islanded";
+
+export function readAddress(): void {
+  const [place = "", rest = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name = "", seen = ""] = place.split("/").map(decodeURIComponent);
+  const given = new URLSearchParams(rest);
+  batch(() => {
+    if (name) run.value = name;
+    view.value = VIEWS.includes(seen as View) ? (seen as View) : "map";
+    step.value = Number(given.get("step") ?? 0) || 0;
+    outage.value = given.has("outage") ? Number(given.get("outage")) : -1;
+    mode.value = (given.get("mode") as Mode) || (outage.value >= 0 ? "n1" : "n");
+    element.value = given.get("element") ?? "";
+    side.value = (given.get("side") as "outages") || (element.value ? "element" : "outages");
+  });
+}
+
+function address(): string {
+  const given = new URLSearchParams();
+  given.set("step", String(step.value));
+  if (outage.value >= 0) {
+    given.set("outage", String(outage.value));
+    given.set("mode", mode.value);
+  }
+  if (element.value) given.set("element", element.value);
+  if (side.value !== "outages") given.set("side", side.value);
+  return `#/${encodeURIComponent(run.value)}/${view.value}?${given}`;
+}
+
+export function seek(to: number): void {
+  const numbers = stepNumbers.value;
+  if (!numbers.length) return;
+  step.value = numbers[Math.min(numbers.length - 1, Math.max(0, to))]!;
+}
+
+export function selectOutage(contingency: number, at?: number): void {
+  batch(() => {
+    if (at !== undefined && at >= 0) step.value = at;
+    if (contingency < 0) {
+      outage.value = -1;
+      mode.value = "n";
+    } else {
+      outage.value = contingency;
+      if (mode.value === "n") mode.value = "n1";
+    }
+    side.value = "outages";
+  });
+}
+
+export function selectElement(table: string, index: number): void {
+  batch(() => {
+    element.value = index < 0 ? "" : `${table}:${index}`;
+    if (index >= 0) side.value = "element";
+  });
+}
+
+export function tell(error: unknown): void {
+  if ((error as Error).name === "AbortError") return;
+  if (error instanceof ApiError && error.status === 401) refused.value = "session";
+  else fault.value = error instanceof Error ? error.message : String(error);
+}
+
+// --- loading ---------------------------------------------------------------------------------------------------------
+
+const states = new Map<string, Promise<State>>();
+
+function remembered(key: string, make: () => Promise<State>): Promise<State> {
+  let found = states.get(key);
+  if (!found) {
+    found = make();
+    found.catch(() => states.delete(key));
+    states.set(key, found);
+    if (states.size > 240) states.delete(states.keys().next().value!);
+  }
+  return found;
+}
+
+async function openRun(name: string): Promise<void> {
+  batch(() => {
+    grid.value = steps.value = base.value = after.value = details.value = null;
+    fault.value = "";
+  });
+  try {
+    const first = remembered(`${name}/${step.peek()}`, () => loadState(name, step.peek()));
+    first.catch(() => undefined); // a step that is not there is put right below
+    const [found, table] = await Promise.all([loadGrid(name), loadSteps(name)]);
+    if (run.peek() !== name) return;
+    batch(() => {
+      grid.value = found;
+      steps.value = table;
+      if (table.table.rows && !stepNumbers.value.includes(step.peek())) step.value = stepNumbers.value[0]!;
+    });
+    details.value = await ask<RunDetails>(runPath(name));
+  } catch (error) {
+    tell(error);
+  }
+}
+
+export async function refresh(): Promise<void> {
+  const name = run.peek();
+  try {
+    const table = await loadSteps(name);
+    if (run.peek() === name) steps.value = table;
+  } catch (error) {
+    tell(error);
+  }
+}
+
+export async function begin(): Promise<void> {
+  readAddress();
+  addEventListener("hashchange", () => {
+    if (location.hash !== address()) readAddress();
+  });
+  try {
+    session.value = await ask("session");
+  } catch (error) {
+    refused.value = "session";
+    return;
+  }
+  follow();
+  effect(() => {
+    const now = address();
+    if (run.value && location.hash !== now) history.replaceState(null, "", now);
+  });
+  effect(() => {
+    const found = runs.value;
+    if (found && !run.peek() && found.length) run.value = (found.find((r) => r.steps > 0) ?? found[0]!).key;
+  });
+  effect(() => {
+    if (run.value) void openRun(run.value);
+  });
+  effect(() => {
+    const [name, at, table] = [run.value, step.value, steps.value];
+    if (!name || !table || !stepNumbers.value.includes(at)) return;
+    remembered(`${name}/${at}`, () => loadState(name, at)).then((found) => {
+      if (run.peek() === name && step.peek() === at) base.value = found;
+      const next = stepNumbers.value[row.peek() + 1];
+      if (next !== undefined) void remembered(`${name}/${next}`, () => loadState(name, next)).catch(() => undefined);
+    }, tell);
+  });
+  effect(() => {
+    const [name, at, lost, table] = [run.value, step.value, outage.value, steps.value];
+    if (lost < 0 || !table || !stepNumbers.value.includes(at)) {
+      after.value = null;
+      return;
+    }
+    afterBusy.value = true;
+    remembered(`${name}/${at}/${lost}`, () => loadAfter(name, lost, at)).then(
+      (found) => {
+        if (step.peek() === at && outage.peek() === lost) batch(() => { after.value = found; afterBusy.value = false; });
+      },
+      (error) => { afterBusy.value = false; tell(error); },
+    );
+  });
+}
+
+function follow(): void {
+  const news = new EventSource("/api/events");
+  news.onmessage = (event) => {
+    const found = JSON.parse(event.data) as { runs: RunSummary[]; jobs: Job[] };
+    const before = runs.peek()?.find((r) => r.key === run.peek())?.steps;
+    batch(() => {
+      connected.value = true;
+      runs.value = found.runs;
+      jobs.value = found.jobs;
+    });
+    const now = found.runs.find((r) => r.key === run.peek())?.steps;
+    if (before !== undefined && now !== undefined && now > before) void refresh();
+  };
+  news.onerror = () => { connected.value = false; };
+  news.onopen = () => { connected.value = true; };
+}

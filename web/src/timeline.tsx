@@ -1,0 +1,128 @@
+import { useEffect, useMemo } from "preact/hooks";
+import { clock, day, num, percent } from "./format";
+import { t } from "./i18n";
+import { playing, row, seek, stepNumbers, steps, theme } from "./state";
+import { STATE } from "./charts/colours";
+import { useSize } from "./size";
+
+export type Security = "secure" | "insecure" | "broken" | "unsolved";
+
+/** Security of each step: a base state with broken limits is worse than outages that break some. */
+export function security(): Security[] {
+  const table = steps.value?.table;
+  if (!table) return [];
+  const base = table.f("base_violations"), insecure = table.f("outages_violating"), status = table.t("status");
+  const failed = table.f("outages_failed");
+  return status.map((s, i) =>
+    s !== "converged" && s !== "islanded" ? "unsolved" : base[i]! > 0 ? "broken" : failed[i]! > 0 ? "unsolved" : insecure[i]! > 0 ? "insecure" : "secure",
+  );
+}
+
+interface Strip { key: string; label: string; values: Float32Array; text: (v: number) => string; colour: string }
+
+function strips(): Strip[] {
+  const s = steps.value;
+  if (!s) return [];
+  const found: Strip[] = [], dark = theme.value === "dark";
+  const mw = (v: number) => `${num(v)} MW`;
+  found.push({ key: "load", label: t("load"), values: s.table.f("load_mw"), text: mw, colour: dark ? "#b9c6cd" : "#42525a" });
+  const fuels = s.shares.gen_by_fuel_mw;
+  for (const [key, colour] of [["wind", dark ? "#62c0d6" : "#1b87a1"], ["solar", dark ? "#e8c64a" : "#9a7700"]] as const)
+    found.push({ key, label: t(key), values: fuels?.has(key) ? fuels.f(key) : new Float32Array(s.table.rows).fill(NaN), text: mw, colour });
+  const loading = s.table.f("max_loading");
+  found.push({ key: "margin", label: t("margin"), values: loading.map((v) => 1 - v), text: (v) => percent(v), colour: dark ? "#9bc48a" : "#3d7224" });
+  return found;
+}
+
+export function Timeline() {
+  const [host, width] = useSize<HTMLDivElement>();
+  const s = steps.value, n = s?.table.rows ?? 0, at = row.value;
+  const states = useMemo(security, [s]);
+  const lines = useMemo(strips, [s, theme.value, t("load")]);
+  const times = s?.table.t("time") ?? [];
+  useEffect(() => {
+    if (!playing.value) return;
+    const timer = setInterval(() => {
+      if (row.peek() >= stepNumbers.peek().length - 1) playing.value = false;
+      else seek(row.peek() + 1);
+    }, 350);
+    return () => clearInterval(timer);
+  }, [playing.value]);
+  const w = Math.max(10, width), h = 21;
+  const x = (i: number) => (n > 1 ? (i / n) * w : 0);
+  const paths = useMemo(() => lines.map((l) => spark(l.values, w, h)), [lines, w]);
+  const cells = useMemo(() => runsOf(states), [states]);
+  const scrub = (e: PointerEvent) => {
+    if (e.type === "pointermove" && !(e.buttons & 1)) return;
+    const box = (e.currentTarget as Element).getBoundingClientRect();
+    seek(Math.floor(((e.clientX - box.left) / box.width) * n));
+  };
+  const colours = STATE[theme.value];
+  const state = states[at];
+  return (
+    <section class="timeline" aria-label={t("step")} data-testid="timeline">
+      <div class="time-head">
+        <div class="time-keys">
+          <button onClick={() => seek(at - 1)} aria-label={t("previous")} title=",">‹</button>
+          <button class="play" onClick={() => (playing.value = !playing.value)} aria-label={playing.value ? t("pause") : t("play")} title="␣">{playing.value ? "❚❚" : "▶"}</button>
+          <button onClick={() => seek(at + 1)} aria-label={t("next")} title=".">›</button>
+        </div>
+        <div class="time-now" data-testid="now"><b>{clock(times[at])}</b><span class="muted">{day(times[at])}</span></div>
+        <div class="time-step muted">{t("step")} {stepNumbers.value[at] ?? "–"} / {n ? stepNumbers.value[n - 1] : "–"}</div>
+        {state && <div class="chip" style={{ "--chip": colours[state] }}><i />{t(state)}</div>}
+      </div>
+      <div class="strips">
+        <div class="strip-labels">
+          <div><span>{t("state")}</span></div>
+          {lines.map((l) => <div key={l.key}><span>{l.label}</span><b>{n ? l.text(l.values[at]!) : "–"}</b></div>)}
+        </div>
+        <div class="strip-plots" ref={host} onPointerDown={scrub} onPointerMove={scrub}>
+          <svg width={w} height={5 * h} aria-hidden="true">
+            {cells.map(([from, to, kind]) => <rect key={from} x={x(from)} y={4} width={Math.max(0.6, x(to) - x(from) - (w / n > 4 ? 0.8 : 0))} height={h - 8} fill={colours[kind]} />)}
+            {paths.map((d, i) => <path key={i} d={d} transform={`translate(0 ${(i + 1) * h})`} fill="none" stroke={lines[i]!.colour} stroke-width="1.4" />)}
+            {n > 0 && <rect x={x(at)} y={0} width={Math.max(2, w / n)} height={5 * h} class="now" />}
+          </svg>
+          <div class="hours" aria-hidden="true">{hours(times, n).map(([i, text]) => <span key={i} style={{ left: `${x(i)}px` }}>{text}</span>)}</div>
+          <input type="range" min={0} max={Math.max(0, n - 1)} value={at} aria-label={t("step")} aria-valuetext={`${times[at] ?? ""} ${state ? t(state) : ""}`}
+            onInput={(e) => seek(Number((e.target as HTMLInputElement).value))} data-testid="scrub" />
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function spark(values: Float32Array, w: number, h: number): string {
+  let low = Infinity, high = -Infinity;
+  for (const v of values) if (v === v) { low = Math.min(low, v); high = Math.max(high, v); }
+  if (low > 0 && low < 0.5 * high) low = 0;
+  const n = values.length, span = high - low || 1;
+  let d = "", on = false;
+  for (let i = 0; i < n; i++) {
+    const v = values[i]!;
+    if (v !== v) { on = false; continue; }
+    d += `${on ? "L" : "M"}${((i + 0.5) / n * w).toFixed(1)} ${(h - 3 - ((v - low) / span) * (h - 6)).toFixed(1)}`;
+    on = true;
+  }
+  return d;
+}
+
+/** Stretches of equal state; one rectangle a step while there are few, so that steps can be told apart. */
+function runsOf(states: Security[]): [number, number, Security][] {
+  if (states.length <= 400) return states.map((s, i) => [i, i + 1, s]);
+  const out: [number, number, Security][] = [];
+  states.forEach((s, i) => {
+    const last = out[out.length - 1];
+    if (last && last[2] === s) last[1] = i + 1;
+    else out.push([i, i + 1, s]);
+  });
+  return out;
+}
+
+function hours(times: string[], n: number): [number, string][] {
+  const every = n <= 120 ? 3 : 24, out: [number, string][] = [];
+  for (let i = 0; i < n; i++) {
+    const text = times[i] ?? "";
+    if (text.slice(14, 16) === "00" && Number(text.slice(11, 13)) % every === 0) out.push([i, every === 24 ? text.slice(5, 10) : clock(text)]);
+  }
+  return out.length > 30 ? out.filter((_, i) => i % Math.ceil(out.length / 30) === 0) : out;
+}
