@@ -23,6 +23,7 @@ _HOME = {
     "Status": "aurigrid.powerflow",
     "Diagnosis": "aurigrid.diagnosis",
     "diagnose": "aurigrid.diagnosis",
+    "rescued_power_flow": "aurigrid.diagnosis",
     "load": "aurigrid.io.load",
     "load_with_report": "aurigrid.io.load",
     "Plan": "aurigrid.dispatch",
@@ -43,7 +44,7 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
-    from aurigrid.diagnosis import Diagnosis, diagnose
+    from aurigrid.diagnosis import Diagnosis, diagnose, rescued_power_flow
     from aurigrid.dispatch import Plan, ReserveProduct, dispatch
     from aurigrid.errors import InputError, InvalidNetworkError, Issue
     from aurigrid.io.folder import save

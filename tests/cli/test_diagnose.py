@@ -34,7 +34,7 @@ def test_words_say_what_where_and_what_next(call: Call, wrong_unit: Path) -> Non
     answer = call("diagnose", wrong_unit)
     assert answer.code == 0, answer.err
     assert "cannot be run" in answer.out
-    assert "load load:2: p_mw from 47,800 to 47.8 MW" in answer.out
+    assert "load:2: p_mw from 47,800 to 47.8 MW" in answer.out
     assert "--out repaired" in answer.out
 
 

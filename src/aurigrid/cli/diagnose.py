@@ -68,14 +68,18 @@ def _load(grid: str) -> Network:
 
 
 def _print(grid: str, net: Network, found: Diagnosis, seconds: float, top: int, out: Path | None) -> None:
+    from aurigrid.diagnosis.change import named
+
     print(f"{net.name}: {net.n_bus:,} buses, {net.n_branch:,} branches, {net.n_gen:,} units, {net.n_load:,} loads")
+    n = len(found.trials) if found.explained else 0
+    counted = f"{n} repair{'' if n == 1 else 's'} found"
     state = "can be run" if found.healthy else "cannot be run"
-    print(f"{state}; {len(found.trials)} repairs found, {show.duration(seconds)}")
+    print(f"{state}; {counted}, {show.duration(seconds)}")
     short = [(str(s["bus"]), f"{s['mw']:+,.2f}", f"{s['mvar']:+,.2f}") for s in found.short_buses()[:top]]
     if short:
         show.table("Buses that lack power (+) or cannot use it (-)", [("bus", "l"), ("MW", "r"), ("Mvar", "r")], short)
     if found.suspects:
-        rows = [(f"{r.changes[0].table} {r.changes[0].id}", r.reason, f"{r.weight:.1f}") for r in found.suspects[:top]]
+        rows = [(named(r.changes[0].table, r.changes[0].id), r.reason, f"{r.weight:.1f}") for r in found.suspects[:top]]
         show.table("Implausible data", [("element", "l"), ("why", "l"), ("score", "r")], rows)
     if found.trials and not found.healthy:
         changes = found.trials[0].repair.all_changes

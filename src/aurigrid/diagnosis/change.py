@@ -21,6 +21,11 @@ NEW_SHUNT = -1
 """Element of a change that adds a shunt; its id is then the bus."""
 
 
+def named(table: str, id: Any) -> str:
+    """``branch L4``, ``unit 7``; an id that says what it is is not told twice (``load:7``)."""
+    return str(id) if str(id).startswith(f"{table}:") else f"{NAMES.get(table, table)} {id}"
+
+
 @dataclass(frozen=True)
 class Change:
     """One field of one element.
@@ -56,7 +61,7 @@ class Change:
         """``load 7: p_mw from 12,500 to 12.5 MW``."""
         if self.element == NEW_SHUNT:
             return f"bus {self.id}: {self.after:+,.4g} Mvar of shunt compensation"
-        what = f"{NAMES.get(self.table, self.table)} {self.id}"
+        what = named(self.table, self.id)
         if self.field == "in_service":
             return f"{what}: {'put into' if self.after else 'take out of'} service"
         if self.field == "from_bus":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.diagnosis.change import NAMES, changed
+from aurigrid.diagnosis.change import changed, named
 from aurigrid.diagnosis.conditions import as_scenario
 from aurigrid.diagnosis.operate import Missing
 from aurigrid.diagnosis.repair import KINDS, Repair
@@ -94,12 +94,13 @@ class Diagnosis:
         """Buses that lack power (positive) or cannot use it (negative), the worst first: id, MW, Mvar."""
         if self.missing is None:
             return []
-        size = np.abs(self.missing.short_mw) + np.abs(self.missing.short_mvar)
+        mw, mvar = (np.where(np.abs(x) > _LEAST, x, 0.0) for x in (self.missing.short_mw, self.missing.short_mvar))
+        size = np.abs(mw) + np.abs(mvar)
         return [
-            {"bus": _plain(self.net.bus.id[i]), "mw": float(self.missing.short_mw[i]), "mvar": float(self.missing.short_mvar[i])}
+            {"bus": _plain(self.net.bus.id[i]), "mw": float(mw[i]), "mvar": float(mvar[i])}
             for i in np.argsort(-size)
-            if size[i] > _LEAST
-        ]  # fmt: skip
+            if size[i] > 0
+        ]
 
     def words(self) -> list[str]:
         """The diagnosis as sentences."""
@@ -138,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 
 def _elements(repair: Repair) -> list[str]:
-    return list(dict.fromkeys(f"{NAMES.get(c.table, c.table)} {c.id}" for c in repair.changes))
+    return list(dict.fromkeys(named(c.table, c.id) for c in repair.changes))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -121,7 +121,7 @@ class Symptoms:
             return [f"The network cannot be solved as it is: {self.invalid}."]
         found = []
         if not self.status.solved:
-            found.append(f"The power flow with reactive limits is {self.status.meaning}.")
+            found.append(f"The power flow with reactive limits has no solution that was found: {self.status.meaning}.")
             if self.unlimited:
                 found.append("It has a solution once reactive limits are ignored: reactive power is what is missing.")
             if np.isfinite(self.reached):

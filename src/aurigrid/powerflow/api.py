@@ -18,6 +18,7 @@ from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.rescue import other_starts, rescue_failed
+from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.start import base_start, guesses, newton_cases, turned_references
 
@@ -143,6 +144,7 @@ def solve_cases(
                 getattr(done, name)[which] = getattr(part, name)
         return replace(done, off=off)
     if start.solved:
-        return newton_cases(grid, cases, start, start_row, how, (off, others))
+        # how the base case itself was found is not what led to these
+        return newton_cases(grid, cases, replace(start, rung=Rung.BASE), start_row, how, (off, others))
     done = newton_cases(grid, cases, start, start_row, how.from_guess(), (off, others))
     return other_starts(done, how, guesses(grid)[1:])
