@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from aurigrid.errors import InputError
 from aurigrid.io.folder import save
 from aurigrid.store import Situations, ensure_features, open_run, similar
+from aurigrid.store.run import write_table
+from aurigrid.store.schema import TABLES, Column, to_arrow
 
 from .conftest import begin
 from .states import START, state, two_areas, write_run
@@ -128,6 +131,38 @@ def test_what_the_next_hour_brought(runs: list[Path]) -> None:
         assert near.after["load_change_mw"] == later[-1]["load_mw"] - steps[near.step]["load_mw"]
         assert near.after["secure"] is False  # each step has an outage without a solution
         assert near.done == ()
+
+
+def test_what_was_done_is_told_where_it_is_stored(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copytree(runs[1], tmp_path / "run")
+    columns = (
+        Column("step", "int32", ""),
+        Column("curtailed_mw", "float64", ""),
+        Column("redispatch_mw", "float64", ""),
+    )
+    monkeypatch.setitem(TABLES, "points", columns)
+    table = to_arrow(
+        "points", {"step": range(12), "curtailed_mw": np.arange(12.0), "redispatch_mw": 10 * np.arange(12.0)}
+    )
+    write_table(path / "points.parquet", table)
+    for near in similar(path, 11).neighbours:
+        (row,) = near.done
+        assert row == {"table": "points", "curtailed_mw": near.step, "redispatch_mw": 10 * near.step}
+
+
+def test_a_run_without_states_is_refused(runs: list[Path], tmp_path: Path) -> None:
+    path = shutil.copytree(runs[1], tmp_path / "run")
+    run = open_run(path)
+    shutil.rmtree(path / "steps")
+    (path / "features.parquet").unlink(missing_ok=True)
+    (path / "steps").mkdir()
+    empty = to_arrow("steps", {c.name: [] for c in TABLES["steps"]})
+    for step in run.steps:
+        write_table(path / "steps" / f"step={step:04d}.parquet", empty)
+    with pytest.raises(InputError, match="holds no states of its steps"):
+        similar(open_run(path), 3)
 
 
 def test_long_intervals_are_followed_by_the_next_one(tmp_path: Path) -> None:

@@ -115,6 +115,18 @@ def _what_came(near: Neighbour) -> str:
     )
 
 
+def _what_was_done(near: Neighbour) -> str:
+    """Curtailment and redispatch in words, and how many reasons are told."""
+    figures = [
+        f"{row[key]:,.0f} MW {word}"
+        for row in near.done
+        for key, word in (("redispatch_mw", "redispatched"), ("curtailed_mw", "curtailed"), ("short_mw", "missing"))
+        if row.get(key) is not None
+    ]
+    reasons = sum(row["table"] == "reasons" for row in near.done)
+    return ", ".join([*figures, *([f"{reasons} reasons told"] if reasons else [])]) or f"{len(near.done)} rows stored"
+
+
 def _next(found: Similar) -> list[str]:
     if not found.neighbours:
         return []

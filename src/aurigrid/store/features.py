@@ -114,12 +114,15 @@ def _states(run: Run, net: Network, steps: tuple[int, ...]) -> States:
             )
         return values.reshape(n, size)
 
+    table = run.table("steps", steps)
+    if len(table) != n:
+        hint = "similar situations need runs of 'aurigrid day'"
+        raise InputError(Issue(str(run.path), "", "holds no states of its steps", hint=hint))
     branch, gen = run.table("branch_state", steps), run.table("gen_state", steps)
     p_from, q_from, p_to, q_to, loading = (
         np.nan_to_num(matrix(branch, c, net.n_branch))
         for c in ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "loading")
     )
-    table = run.table("steps", steps)
     figures = [c.name for c in TABLES["steps"] if c.type not in ("text", "shares")]
     return States(
         v_mag=matrix(run.table("bus_state", steps), "v_mag", net.n_bus),

@@ -75,7 +75,8 @@ class Neighbour:
         different: features that contribute most to the distance; alike: of the others those that make it near, the largest
             gain first.
         after: what the following hour brought, see `_after`; None where the run holds none of it.
-        done: rows of the run's tables of actions at that step, each with the ``table`` it is from; empty where it has none.
+        done: curtailment, redispatch and their reasons at that step, each with the ``table`` it is from; empty where the run
+            stores none.
         branches_out: ids of branches that carried nothing.
     """
 
@@ -357,16 +358,24 @@ def _fuel(step: dict[str, Any], fuel: str) -> float:
     return float(dict(step["gen_by_fuel_mw"] or ()).get(fuel, 0.0))
 
 
-ACTION_TABLES = ("actions", "redispatch", "curtailment")
-"""Tables of what was done, where a run has them: any columns beside ``step``."""
+_DONE = {
+    "points": ("curtailed_mw", "redispatch_mw", "started_units", "short_mw", "short_mvar"),
+    "reasons": ("kind", "element_table", "element_id", "amount", "unit"),
+}
+"""Where runs tell what was done, and in which columns; a run may have none of these tables, or fewer columns."""
 
 
 def _actions(run: Run, steps: list[int]) -> dict[int, tuple[dict[str, Any], ...]]:
+    """By step, the rows of tables that tell what was done, each with the name of its table."""
     found: dict[int, list[dict[str, Any]]] = {}
-    for name in ACTION_TABLES:
-        if name in run.table_names:
-            for row in run.table(name, tuple(steps)).to_pylist():
-                found.setdefault(row["step"], []).append({"table": name, **row})
+    for name, columns in _DONE.items():
+        if name not in run.table_names:
+            continue
+        table = run.table(name, tuple(steps))
+        rows = table.select([c for c in ("step", *columns) if c in table.column_names]).to_pylist()
+        for row in rows:
+            if row["step"] in steps:
+                found.setdefault(row.pop("step"), []).append({"table": name, **row})
     return {step: tuple(rows) for step, rows in found.items()}
 
 
