@@ -6,7 +6,7 @@ square of the differences in a group, each over the scale of its feature::
     d(x, y)^2 = 1/G sum_g 1/n_g sum_{i in g} ((x_i - y_i) / scale_i)^2  =  sum_i c_i
 
 so 1 means that the groups differ by one scale on average, and ``c_i`` is what a feature contributes. A feature makes a state
-near as far as it differs less than usual: its gain is the mean of ``c_i`` over the states searched, less that of the state.
+near as far as it differs less than usual: its gain is the mean of ``c_i`` over all solved states, less that of the state.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Trait:
         name, group, unit: of the feature.
         value, asked: the neighbour's value and that of the state asked about, in the unit.
         share: contribution to the squared distance, 0..1.
-        gain: how much less it contributes than on average over the states searched; see the module.
+        gain: how much less it contributes than on average over all solved states; see the module.
     """
 
     name: str
@@ -147,6 +147,7 @@ class Situations:
         self.run = np.repeat(np.arange(len(found)), [len(f.step) for f in found])
         self.step = np.concatenate([f.step for f in found])
         self.time = np.concatenate([f.time for f in found])
+        self._read: dict[int, dict[int, dict[str, Any]]] = {}
         self.branches_out = [out for f in found for out in f.branches_out]
         self.solved = np.isfinite(self.value).all(axis=1)
         size = Counter(f.group for f in self.features)
@@ -156,6 +157,12 @@ class Situations:
     def _index(self) -> tuple[Array, NearestIndex]:
         rows = np.flatnonzero(self.solved)
         return rows, NearestIndex(self.value[rows] * self.factor)
+
+    @cached_property
+    def _moments(self) -> tuple[Array, Array]:
+        """Mean and variance of each feature over the solved states."""
+        solved = self.value[self.solved]
+        return solved.mean(axis=0), solved.var(axis=0)
 
     def row(self, step: int) -> int:
         """The row of a step of the first run.
@@ -217,7 +224,7 @@ class Situations:
             unsolved=unsolved,
             features=len(self.features),
             left_out=self.left_out,
-            neighbours=self._neighbours(asked, rows, distance, among),
+            neighbours=self._neighbours(asked, rows, distance),
         )
 
     def _asked(self, row: int | None, vector: Sequence[float] | Array | None) -> Array:
@@ -235,12 +242,10 @@ class Situations:
             raise InputError(Issue("similar", "vector", what, hint="feature_list names them and their units"))
         return asked
 
-    def _neighbours(self, asked: Array, rows: Array, distance: Array, among: Array) -> tuple[Neighbour, ...]:
+    def _neighbours(self, asked: Array, rows: Array, distance: Array) -> tuple[Neighbour, ...]:
         near = ((self.value[rows] - asked) * self.factor) ** 2
-        usual = np.zeros(len(self.features))
-        if len(rows):  # mean of (x - a)^2 over the states searched, from their mean and variance: one pass, no copy
-            points = self.value[among]
-            usual = (points.var(axis=0) + (points.mean(axis=0) - asked) ** 2) * self.factor**2
+        mean, variance = self._moments
+        usual = (variance + (mean - asked) ** 2) * self.factor**2  # the mean of (x - asked)^2
         after, done = self._afterwards(rows)
         found = []
         for i, row in enumerate(rows.tolist()):
@@ -274,6 +279,14 @@ class Situations:
         value, then = float(self.value[row, j]), float(asked[j])
         return Trait(f.name, f.group, f.unit, value, then, round(float(share[j]), 6), float(gain[j]))
 
+    def _step_rows(self, run: int, wanted: set[int]) -> dict[int, dict[str, Any]]:
+        """Rows of ``steps`` of one run by step; each is read once, because small files take longer than the search."""
+        known = self._read.setdefault(run, {})
+        missing = tuple(sorted(wanted - known.keys()))
+        if missing:
+            known.update({r["step"]: r for r in self.runs[run].table("steps", missing).to_pylist()})
+        return known
+
     def _afterwards(
         self, rows: Array
     ) -> tuple[dict[int, dict[str, Any] | None], dict[int, tuple[dict[str, Any], ...]]]:
@@ -284,7 +297,7 @@ class Situations:
             mine = np.flatnonzero(self.run == i)
             later = {row: _following(self.time[mine], self.time[row]) for row in rows[self.run[rows] == i].tolist()}
             wanted = {int(s) for row, at in later.items() for s in self.step[[row, *mine[at].tolist()]]}
-            table = {r["step"]: r for r in self.runs[i].table("steps", tuple(sorted(wanted))).to_pylist()}
+            table = self._step_rows(i, wanted)
             acted = _actions(self.runs[i], [int(self.step[row]) for row in later])
             for row, at in later.items():
                 step = int(self.step[row])
