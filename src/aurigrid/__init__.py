@@ -35,6 +35,7 @@ _HOME = {
     "save": "aurigrid.io.folder",
     "SecureOperatingPoints": "aurigrid.secure",
     "SecureStatus": "aurigrid.secure",
+    "remedial_actions": "aurigrid.secure",
     "secure_operating_points": "aurigrid.secure",
     "security_analysis": "aurigrid.security",
     "contingencies": "aurigrid.security.contingencies",
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from aurigrid.model.scenarios import Scenarios
     from aurigrid.opf import OpfStatus, optimal_power_flow
     from aurigrid.powerflow import Rung, Solution, Status, power_flow
-    from aurigrid.secure import SecureOperatingPoints, SecureStatus, secure_operating_points
+    from aurigrid.secure import SecureOperatingPoints, SecureStatus, remedial_actions, secure_operating_points
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies
     from aurigrid.studies.day import run_day

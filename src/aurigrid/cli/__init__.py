@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, diagnose, dispatch, grid, opf, outages, runs, serve, similar
+from aurigrid.cli import bench, diagnose, dispatch, grid, opf, outages, runs, secure, serve, similar
 
 app = typer.Typer(
     name="aurigrid",
@@ -44,6 +44,7 @@ for _command in (
     opf.opf,
     diagnose.diagnose,
     outages.n1,
+    secure.actions,
     dispatch.dispatch,
     runs.day,
     runs.sql,

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aurigrid.cli import show
-from aurigrid.cli.common import NOT_SOLVED, Grid, Json, Threads, Top, compiling_notice, guarded, print_json
+from aurigrid.cli.common import (
+    NOT_SOLVED,
+    OUTAGES_HELP,
+    Grid,
+    Json,
+    Threads,
+    Top,
+    compiling_notice,
+    guarded,
+    print_json,
+)
+from aurigrid.cli.secure import ShortFactor, VMargin, print_security, secure_figures, secure_point
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -23,6 +35,17 @@ def opf(
     ] = False,
     soft_price: Annotated[float, typer.Option(help="Price of missing power and overload, currency/MWh.")] = 10_000.0,
     max_iterations: Annotated[int, typer.Option(min=1, help="Interior-point iterations.")] = 150,
+    secure: Annotated[bool, typer.Option("--secure", help="Keep limits after every outage too.")] = False,
+    outages: Annotated[str, typer.Option("--outages", "-o", help=f"With --secure: {OUTAGES_HELP}")] = "n-1",
+    short_factor: ShortFactor = 1.0,
+    v_margin_pu: VMargin = 0.0,
+    insecurity_price: Annotated[
+        float, typer.Option(help="With --secure: price of overload after an outage, currency/MWh.")
+    ] = 1000.0,
+    rounds: Annotated[int, typer.Option(min=0, help="With --secure: optimal power flows after the first one.")] = 12,
+    actions: Annotated[
+        Path | None, typer.Option(help="With --secure: JSON list of actions that may be taken after an outage.")
+    ] = None,
     threads: Threads = None,
     top: Top = 5,
     json: Json = False,
@@ -33,10 +56,17 @@ def opf(
 
     net = load_with_report(grid).network
     clock = show.Clock()
+    found = None
     with compiling_notice():
-        result = optimal_power_flow(
-            net, soft=soft, soft_price=soft_price, max_iterations=max_iterations, threads=threads
-        )
+        if secure:
+            found = secure_point(
+                net, outages, short_factor, v_margin_pu, insecurity_price, rounds, actions, soft_price, max_iterations, threads
+            )  # fmt: skip
+            result = found.points
+        else:
+            result = optimal_power_flow(
+                net, soft=soft, soft_price=soft_price, max_iterations=max_iterations, threads=threads
+            )
     status = OpfStatus(int(result.status[0]))
     data: dict[str, Any] = {
         "grid": net.name,
@@ -49,10 +79,16 @@ def opf(
     }
     if status != OpfStatus.FAILED:
         data |= _figures(net, result)
+    if found is not None:
+        data |= secure_figures(found)
     if json:
         print_json(data)
     else:
         _print(grid, net, result, status, data, top)
+        if found is not None:
+            print_security(found, top)
+    if found is not None and not found.secure[0]:
+        return NOT_SOLVED
     return 0 if status in (OpfStatus.OPTIMAL, OpfStatus.FEASIBLE) else NOT_SOLVED
 
 

@@ -17,6 +17,7 @@ from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.api import checked_run
 from aurigrid.powerflow.api import SLACKS
 from aurigrid.powerflow.newton import Settings, thread_count
+from aurigrid.secure.actions import ActionSet, Given
 from aurigrid.secure.check import Limits
 from aurigrid.secure.result import SecureOperatingPoints
 from aurigrid.secure.search import Search
@@ -35,6 +36,7 @@ def secure_operating_points(
     v_margin_pu: float = 0.0,
     insecurity_price: float = 1000.0,
     max_rounds: int = 12,
+    corrective: Given | None = None,
     q_limits: bool = True,
     slack: Literal["reference", "distributed"] = "distributed",
     gen_p_max_mw: Array | None = None,
@@ -58,6 +60,8 @@ def secure_operating_points(
         v_margin_pu: how far voltages may leave their bands after an outage, pu.
         insecurity_price: price of overload after an outage, currency/MWh; ten times that for a pu of voltage (times the base
             power). Security that costs more is left, and stated.
+        corrective: actions (a JSON file or objects, see `remedial_actions`) that may be taken after an outage. One that an action
+            brings within these limits needs no cut, if it has a solution and stays within emergency ratings before.
         max_rounds: optimal power flows a scenario may take after the first one.
         q_limits: hold units within their reactive limits after outages.
         slack: who takes the balance after an outage, as for `power_flow`.
@@ -85,7 +89,8 @@ def secure_operating_points(
     outages = build_contingencies(net, contingencies)
     how = Settings(q_limits=q_limits, distributed=slack == "distributed", threads=thread_count(threads))
     limits = Limits.of(net, short_factor, v_margin_pu)
-    return Search(run, outages, limits, how, insecurity_price, max_rounds, soft_price).solve()
+    actions = None if corrective is None else ActionSet.of(net, corrective)
+    return Search(run, outages, limits, how, insecurity_price, max_rounds, soft_price, actions).solve()
 
 
 _HINTS = {

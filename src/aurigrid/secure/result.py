@@ -88,6 +88,10 @@ class SecureOperatingPoints:
         """(n,) whether every outage stays within its limits."""
         return np.asarray(self.status == SecureStatus.SECURE)
 
+    def status_of(self, scenario: int) -> SecureStatus:
+        """Label of one scenario."""
+        return SecureStatus(int(self.status[scenario]))
+
     @property
     def objective(self) -> Array:
         """(n,) objective of the points."""

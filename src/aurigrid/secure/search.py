@@ -16,8 +16,10 @@ from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
+from aurigrid.secure.actions import ActionSet
 from aurigrid.secure.book import VERSIONS, Book, Keys
 from aurigrid.secure.check import Broken, Limits, base_states, find_broken, outage_states, pairs_at_once, severity
+from aurigrid.secure.remedial import ranked, try_actions
 from aurigrid.secure.result import SecureOperatingPoints, SecureStatus
 from aurigrid.secure.slopes import Levers, slopes
 from aurigrid.security import report as r
@@ -46,8 +48,10 @@ class Search:
     """State of one search; scenarios that stay in it are numbered from 0 as ``rows`` of the caller's."""
 
     def __init__(
-        self, run: Run, outages: Contingencies, limits: Limits, how: Settings, price: float, max_rounds: int, soft_price: float
+        self, run: Run, outages: Contingencies, limits: Limits, how: Settings, price: float, max_rounds: int, soft_price: float,
+        actions: ActionSet | None = None,
     ) -> None:  # fmt: skip
+        self.actions = actions
         self.run, self.outages, self.limits, self.how = run, outages, limits, how
         self.price, self.max_rounds, self.soft_price = price, max_rounds, soft_price
         net = run.net
@@ -76,7 +80,7 @@ class Search:
         self.levers = Levers.of(raw.problem, compile_grid(run.net, single_reference=self.how.distributed))
         self.book = Book.empty(self.levers)
         self.worst, self.status = np.full((n, m), np.nan), np.full((n, m), Status.SKIPPED, np.int8)
-        self.lost_mw = np.zeros((n, m))
+        self.lost_mw, self.cured_by = np.zeros((n, m)), np.full((n, m), -1, np.int32)
         self.near, self.rounds = np.zeros((n, m), bool), np.zeros(n, np.int32)
         self.left: list[tuple[Array, Broken, Array]] = []
         self.label = np.full(n, SecureStatus.INSECURE, np.int8)
@@ -141,20 +145,25 @@ class Search:
         for first in range(0, len(todo), size):
             some = np.arange(first, min(first + size, len(todo)))
             scenario, outage = np.nonzero(mask[some])
-            state = outage_states(points.take(some), base_part(base, some), self.outages, scenario, outage, self.how)
+            part = points.take(some)
+            state = outage_states(part, base_part(base, some), self.outages, scenario, outage, self.how)
             self.power_flows += state.n
-            unpaid[some] = self._judge(todo[some], state, scenario, outage, bool(mask[some].all()), last)
+            unpaid[some] = self._judge(todo[some], part, state, scenario, outage, bool(mask[some].all()), last)
         return unpaid
 
-    def _judge(self, todo: Array, state: Solution, scenario: Array, outage: Array, whole: bool, last: bool) -> Array:
+    def _judge(
+        self, todo: Array, part: Scenarios, state: Solution, scenario: Array, outage: Array, whole: bool, last: bool
+    ) -> Array:
         broken, worst = find_broken(state, self.limits, self.how.threads)
         at = todo[scenario]
         self.worst[at, outage], self.status[at, outage] = worst, state.status
         self.lost_mw[at, outage] = state.lost_load_mw
-        over = severity(broken, self.limits)
         failed = ~state.converged
         self.near[at, outage] |= (worst >= _NEAR) | failed
         self.near[at[broken.case], outage[broken.case]] = True
+        if self.actions is not None:
+            broken = self._cured(part, state, scenario, outage, broken, at)
+        over = severity(broken, self.limits)
         key = self.keys.of(outage[broken.case], broken.kind, broken.element)
         allowed = self.book.known(at[broken.case], key)[1]
         paid = (allowed > 1e-5) & (over <= allowed + _PAID)
@@ -172,6 +181,29 @@ class Search:
         if not last and unpaid.any():
             self._cut(todo, state, scenario, outage, broken, over, paid, unpaid)
         return unpaid
+
+    def _cured(
+        self, part: Scenarios, state: Solution, scenario: Array, outage: Array, broken: Broken, at: Array
+    ) -> Broken:
+        """What is left of broken limits without the outages that a listed action cures; those must have a solution, and keep
+        their flows within emergency ratings, until it is taken."""
+        assert self.actions is not None
+        self.cured_by[at, outage] = -1
+        which = np.unique(broken.case)
+        if not which.size:
+            return broken
+        tried = try_actions(
+            part, state, scenario, outage, broken, self.outages, self.actions, self.limits, self.how, only=which
+        )[-1]
+        self.power_flows += int(np.sum(tried.status != Status.SKIPPED))
+        flow = broken.kind == 0
+        rating = self.run.net.branch.rate_emergency_mva[np.where(flow, broken.element, 0)]
+        emergency = np.where(flow, rating, np.inf)
+        hopeless = broken.case[(emergency > 0) & (broken.value > emergency * (1 + 1e-6))]
+        first = ranked(tried, self.actions)[:, 0]
+        good = tried.cured[np.arange(len(which)), first] & ~np.isin(which, hopeless)
+        self.cured_by[at[which[good]], outage[which[good]]] = first[good]
+        return broken.take(np.flatnonzero(~np.isin(broken.case, which[good])))
 
     def _note(self, at: Array, outage: Array, broken: Broken, failed: Array, state: Solution) -> None:
         """Keep what is left of scenarios that are done."""
@@ -263,7 +295,7 @@ class Search:
         first[rows] = first_cost[rows]
         return SecureOperatingPoints(
             label, points, self.outages, rounds, cuts, first, wide(self.status, Status.SKIPPED), wide(self.worst, np.nan),
-            wide(self.lost_mw, 0.0), wide(np.full((len(rows), m), -1, np.int32), -1), found, rest_mva, rest_pu, rest_price,
+            wide(self.lost_mw, 0.0), wide(self.cured_by, -1), found, rest_mva, rest_pu, rest_price,
             self.power_flows,
         )  # fmt: skip
 
