@@ -43,3 +43,37 @@ def test_infeasible_exits_with_1_and_says_what_is_missing(tmp_path) -> None:
 def test_unknown_grid_exits_with_2() -> None:
     result = CliRunner().invoke(app, ["opf", "case31"])
     assert result.exit_code == 2
+
+
+def test_secure_json() -> None:
+    result = CliRunner().invoke(app, ["opf", "case14", "--secure", "--v-margin-pu", "0.1", "--json"])
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout.splitlines()[-1])
+    assert data["security"] == "secure"
+    assert data["violations_remaining"] == 0
+    assert data["outages"] == 20
+    assert {"rounds", "cuts", "price_remaining_per_h", "security_cost_per_h"} <= set(data)
+
+
+def test_insecure_exits_with_1_and_lists_what_is_left() -> None:
+    result = CliRunner().invoke(app, ["opf", "case30", "--secure", "--rounds", "1"])
+    assert result.exit_code == 1, result.output
+    assert "What outages still break" in result.output
+    assert "Left:" in result.output
+
+
+def test_actions(tmp_path) -> None:
+    file = tmp_path / "actions.json"
+    file.write_text('[{"name": "first", "open": [3]}, {"name": "second", "gen": {"gen:1": 5}}]', encoding="utf-8")
+    result = CliRunner().invoke(app, ["actions", "case30", str(file), "--json"])
+    assert result.exit_code in (0, 1), result.output
+    data = json.loads(result.stdout.splitlines()[-1])
+    assert data["actions"] == 2
+    assert len(data["tried"]) == 2 * data["states"]
+    words = CliRunner().invoke(app, ["actions", "case30", str(file)])
+    assert "break limits" in words.output
+    file.write_text('[{"name": "first", "open": ["nothing"]}, {"name": "first", "jump": 1}]', encoding="utf-8")
+    result = CliRunner().invoke(app, ["actions", "case30", str(file)])
+    assert result.exit_code == 2
+    assert result.output.count("error:") >= 2
+    assert CliRunner().invoke(app, ["opf", "case30", "--secure", "--actions", str(file)]).exit_code == 2

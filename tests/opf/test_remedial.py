@@ -64,9 +64,11 @@ def by_hand(net: ag.Network, action: dict, outage: int) -> ag.Solution:
 
 
 def test_outcomes_are_those_of_the_changed_network(net: ag.Network) -> None:
-    report = ag.remedial_actions(net, contingencies=[0, 2, 13], actions=ACTIONS, q_limits=False, v_margin_pu=0.5)
+    names = net.branch.id[[0, 2, 13]].tolist()
+    outage_of = contingencies(net, names).branch.idx
+    assert outage_of.tolist() == [0, 2, 13]
+    report = ag.remedial_actions(net, contingencies=names, actions=ACTIONS, q_limits=False, v_margin_pu=0.5)
     assert len(report) >= 2
-    outage_of = contingencies(net, [0, 2, 13]).branch.idx
     for k in range(len(report)):
         c = int(report.contingency[k])
         for a, action in enumerate(ACTIONS):
@@ -90,7 +92,9 @@ def test_outcomes_are_those_of_the_changed_network(net: ag.Network) -> None:
 def test_an_action_that_cuts_load_off_cures_nothing(net: ag.Network) -> None:
     """Bus 8 hangs on one transformer; what only drops a part of the grid is no cure."""
     ends = np.flatnonzero((net.branch.from_bus == 13) | (net.branch.to_bus == 13)).tolist()
-    report = ag.remedial_actions(net, contingencies=[0], actions=[{"name": "drop", "open": ends}], v_margin_pu=0.5)
+    report = ag.remedial_actions(
+        net, contingencies=net.branch.id[[0]].tolist(), actions=[{"name": "drop", "open": ends}], v_margin_pu=0.5
+    )
     assert (report.tried.cut_off_mw[:, 0] == pytest.approx(net.load.p_mw[net.load.bus == 13].sum())) or len(report) == 0
     assert not report.tried.cured.any()
 

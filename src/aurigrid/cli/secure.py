@@ -106,7 +106,10 @@ def actions(
     top: Top = 10,
     json: Json = False,
 ) -> int:
-    """Try every listed action after every outage that breaks limits, in full AC, and rank them. Exit code 1 if some are not cured."""
+    """Try every listed action after every outage that breaks limits, in full AC, and rank them.
+
+    Exit code 1 if some are not cured.
+    """
     from aurigrid.io.load import load_with_report
     from aurigrid.secure import remedial_actions
 
@@ -152,8 +155,8 @@ def _print_actions(grid: str, net: Network, report: RemedialReport, top: int, se
         show.table("Outages that break limits, worst first", head, rows)
     show.summary(
         [
-            f"{len(report):,} states of {len(report.contingencies):,} outages break limits; a listed action cures "
-            f"{int(report.cured.sum()):,} of them ({report.power_flows:,} power flows, {show.duration(seconds)})."
+            f"{len(report):,} states break limits ({len(report.contingencies):,} outages, and before them); a listed action "
+            f"cures {int(report.cured.sum()):,} of them ({report.power_flows:,} power flows, {show.duration(seconds)})."
         ],
         [f"aurigrid n1 {shlex.quote(grid)}"],
     )

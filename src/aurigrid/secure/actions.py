@@ -122,9 +122,11 @@ def _action(net: Network, k: int, entry: Mapping[str, Any], issues: IssueList) -
                        hint=f"give {'a list' if listed else 'an object of element: amount'}")  # fmt: skip
             value = ()
         elements = list(value)
-        before = len(issues.issues)
-        positions = Finder(net, table).resolve(elements, f"{where} {word}", issues)
-        if len(issues.issues) > before:
+        unknown = IssueList()
+        positions = Finder(net, table).resolve(elements, word, unknown)
+        for issue in unknown.issues:
+            issues.add("actions", f"{where} {word}", issue.message, issue.ids, issue.hint)
+        if unknown.issues:
             positions = []
         amounts = [1.0] * len(positions) if listed else [value[e] for e in elements[: len(positions)]]
         bad = [

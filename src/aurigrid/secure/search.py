@@ -41,6 +41,8 @@ _PAID = 1e-3
 _VOLTAGE_PRICE = 10.0
 _NEAR_GAMMA = 0.1
 """Barrier and slack of a second try, from the last point."""
+_EASED = 4
+"""Rounds in which an outage without a solution is eased by cuts from a Newton step towards one."""
 _KIND = {0: r.OVERLOAD_SHORT, 2: r.V_LOW, 3: r.V_HIGH}
 
 
@@ -145,10 +147,14 @@ class Search:
         for first in range(0, len(todo), size):
             some = np.arange(first, min(first + size, len(todo)))
             scenario, outage = np.nonzero(mask[some])
-            part = points.take(some)
-            state = outage_states(part, base_part(base, some), self.outages, scenario, outage, self.how)
+            part, own = points.take(some), base_part(base, some)
+            state = outage_states(part, own, self.outages, scenario, outage, self.how)
             self.power_flows += state.n
             unpaid[some] = self._judge(todo[some], part, state, scenario, outage, bool(mask[some].all()), last)
+            failed = np.flatnonzero(~state.converged & (self.rounds[todo[some]] < _EASED)[scenario])
+            if failed.size and not last:
+                ease = self._ease(todo[some], part, own, scenario[failed], outage[failed])
+                unpaid[some] |= ease
         return unpaid
 
     def _judge(
@@ -204,6 +210,26 @@ class Search:
         good = tried.cured[np.arange(len(which)), first] & ~np.isin(which, hopeless)
         self.cured_by[at[which[good]], outage[which[good]]] = first[good]
         return broken.take(np.flatnonzero(~np.isin(broken.case, which[good])))
+
+    def _ease(self, todo: Array, part: Scenarios, own: Solution, scenario: Array, outage: Array) -> Array:
+        """Cuts for outages without a solution, from one Newton step towards it: where that breaks flow limits most.
+
+        Returns:
+            (len(todo),) whether a scenario got such cuts.
+        """
+        step = outage_states(part, own, self.outages, scenario, outage, replace(self.how, one_step=True))
+        whole = np.isfinite(step.v).all(1) | (step.status == Status.ISLANDED)
+        guess = replace(step, status=np.where(whole, Status.CONVERGED, Status.DIVERGED).astype(np.int8))
+        broken, _ = find_broken(guess, self.limits, self.how.threads)
+        broken = broken.take(np.flatnonzero(broken.kind == 0))
+        chosen = _worst_few(scenario[broken.case], broken, severity(broken, self.limits), np.arange(len(broken)))
+        chosen = chosen[np.argsort(broken.case[chosen], kind="stable")]
+        eased = np.zeros(len(todo), bool)
+        if chosen.size:
+            case = broken.case[chosen]
+            self._write(guess, todo[scenario], outage, case, broken.kind[chosen], broken.element[chosen])
+            eased[scenario[case]] = True
+        return eased
 
     def _note(self, at: Array, outage: Array, broken: Broken, failed: Array, state: Solution) -> None:
         """Keep what is left of scenarios that are done."""
