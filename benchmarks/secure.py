@@ -1,11 +1,13 @@
 """Operating points that survive outages: speed, rounds and shares in batch, and full security-constrained problems by Ipopt.
 
-    python benchmarks/secure.py speed [NAME ...] --data FOLDER     scenarios a second, one core; loads +-5 % at random
+    python benchmarks/secure.py speed [NAME ...] --data FOLDER     scenarios a second, one core: loads +-5 % at random, or
+                                                                   of steps spread over the year (SimBench)
     python benchmarks/secure.py reference [CASE ...] --data FOLDER every outage state as variables, by Ipopt, against ours
 
 FOLDER holds pglib_opf_*.m of PGLib-OPF v23.07. Names are case118_ieee, case300_ieee and SimBench codes. PGLib's files give one
 rating thrice; short-term ratings are taken as ``--short`` times it. Voltage bands are widened by 0.05 pu after outages. SimBench
-grids have no costs: units cost by their place in the table, 10 to 60 a MWh.
+grids have no costs, and some units no limits: units cost by their place in the table, 10 to 60 a MWh, and are limited to 120 % of
+their present output (50 MW at least), half of it reactive.
 
 The reference stacks a copy of the network for each outage beside the base case into one problem of `benchmarks/opf.py`'s
 Ipopt: units keep their power but for the shares of the balance, held voltages are those of the base case, branches keep their
@@ -37,20 +39,42 @@ def network(name: str, folder: Path, short: float) -> Any:
     branch = net.branch.replace(rate_short_mva=short * net.branch.rate_mva)
     net = net.replace(branch=branch)
     if not (net.gen.cost_c1_per_mwh > 0).any():
-        net = net.replace(gen=net.gen.replace(cost_c1_per_mwh=np.linspace(10, 60, net.n_gen)))
+        net = net.replace(gen=bounded(net.gen))
     return net
+
+
+def bounded(gen: Any) -> Any:
+    """Units with costs, and with limits around their present output where the source has none."""
+    size = np.maximum(1.2 * np.abs(gen.p_mw), 50.0)
+    p_max = np.where(np.isfinite(gen.p_max_mw), np.maximum(gen.p_max_mw, gen.p_mw), size)
+    return gen.replace(
+        cost_c1_per_mwh=np.linspace(10, 60, gen.p_mw.size), p_max_mw=p_max,
+        p_min_mw=np.where(np.isfinite(gen.p_min_mw), np.minimum(gen.p_min_mw, gen.p_mw), np.where(gen.p_mw < 0, -size, 0.0)),
+        q_max_mvar=np.where(np.isfinite(gen.q_max_mvar), gen.q_max_mvar, 0.5 * size),
+        q_min_mvar=np.where(np.isfinite(gen.q_min_mvar), gen.q_min_mvar, -0.5 * size),
+    )  # fmt: skip
+
+
+def scenarios(net: Any, name: str, n: int) -> Any:
+    """Loads at random, or those of steps spread over the year where a grid has profiles."""
+    import aurigrid as ag
+
+    profiles = ag.load_with_report(name).profiles if name.startswith("1-") else None
+    if profiles is None:
+        share = np.random.default_rng(0).uniform(0.95, 1.05, (n, net.n_load))
+        return ag.Scenarios(net, load_p_mw=net.load.p_mw * share, load_q_mvar=net.load.q_mvar * share)
+    at = profiles.scenarios(net, np.linspace(0, profiles.n_steps - 1, n).astype(int))
+    return ag.Scenarios(net, load_p_mw=at.values("load_p_mw"), load_q_mvar=at.values("load_q_mvar"))
 
 
 def speed(args: argparse.Namespace) -> None:
     import aurigrid as ag
 
-    print(f"{args.n} scenarios, loads +-5 %, N-1 of all lines and transformers, one core")
+    print(f"{args.n} scenarios, N-1 of all lines and transformers, one core")
     for name in args.names or SPEED:
         for short in args.short:
             net = network(name, args.data, short)
-            rng = np.random.default_rng(0)
-            share = rng.uniform(0.95, 1.05, (args.n, net.n_load))
-            sc = ag.Scenarios(net, load_p_mw=net.load.p_mw * share, load_q_mvar=net.load.q_mvar * share)
+            sc = scenarios(net, name, args.n)
             ag.secure_operating_points(net, sc[:1], v_margin_pu=V_MARGIN, max_rounds=1, threads=1)
             begun = time.perf_counter()
             plain = ag.optimal_power_flow(net, sc, threads=1)

@@ -86,7 +86,8 @@ class Search:
         self.near, self.rounds = np.zeros((n, m), bool), np.zeros(n, np.int32)
         self.left: list[tuple[Array, Broken, Array]] = []
         self.label = np.full(n, SecureStatus.INSECURE, np.int8)
-        self._rounds()
+        if n:
+            self._rounds()
         whole = whole.put(rows, self.raw.within(whole.problem), OPTIMAL) if lost.size else self.raw
         return self._result(whole, first_cost)
 
