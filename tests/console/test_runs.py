@@ -170,3 +170,22 @@ def test_a_grid_without_coordinates_has_the_same_layout_at_every_start() -> None
     assert np.array_equal(first.x, again.x)
     assert np.array_equal(first.y, again.y)
     assert len({(x, y) for x, y in zip(first.x, first.y, strict=True)}) == 4
+
+
+def test_operating_points_add_costs_and_curtailment(run_path: Path) -> None:
+    """A run that also has a table of operating points shows their columns beside those of its steps."""
+    import pyarrow as pa
+
+    from aurigrid.console.routes import _with_points
+
+    class WithPoints:
+        table_names = ("steps", "points")
+
+        def table(self, name: str) -> pa.Table:
+            if name == "steps":
+                return open_run(run_path).table("steps")
+            return pa.table({"step": [3, 2, 1, 0], "curtailed_mw": [3.0, 2.0, 1.0, 0.0], "other": [0, 0, 0, 0]})
+
+    found = _with_points(WithPoints())  # type: ignore[arg-type]
+    assert found.column("curtailed_mw").to_pylist() == [0.0, 1.0, 2.0, 3.0]
+    assert "other" not in found.column_names

@@ -11,10 +11,11 @@ export type Security = "secure" | "insecure" | "broken" | "unsolved";
 export function security(): Security[] {
   const table = steps.value?.table;
   if (!table) return [];
-  const base = table.f("base_violations"), insecure = table.f("outages_violating"), status = table.t("status");
-  const failed = table.f("outages_failed");
+  const of = (name: string) => (table.has(name) ? table.f(name) : new Float32Array(table.rows));
+  const base = of("base_violations"), insecure = of("outages_violating"), failed = of("outages_failed");
+  const status = table.t("status"), label = table.has("label") ? table.t("label") : null;
   return status.map((s, i) =>
-    s !== "converged" && s !== "islanded" ? "unsolved" : base[i]! > 0 ? "broken" : failed[i]! > 0 ? "unsolved" : insecure[i]! > 0 ? "insecure" : "secure",
+    (label ? label[i] === "unsolved" : s !== "converged" && s !== "islanded") ? "unsolved" : label?.[i] === "infeasible" ? "broken" : base[i]! > 0 ? "broken" : failed[i]! > 0 ? "unsolved" : insecure[i]! > 0 ? "insecure" : "secure",
   );
 }
 

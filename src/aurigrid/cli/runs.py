@@ -50,6 +50,7 @@ def day(
     max_iterations: Iterations = 20,
     threads: Threads = None,
     top: Top = 5,
+    open: Annotated[bool, typer.Option("--open", help="Then show the run in the browser.")] = False,
     json: Json = False,
 ) -> int:
     """Solve a day of a grid: every step and every outage in full AC, stored step by step.
@@ -89,6 +90,10 @@ def day(
         print_json({**done.to_dict(), "outlook": found.to_dict()})
     else:
         _print_day(done, found)
+    if open:
+        from aurigrid.cli.serve import show_runs
+
+        show_runs([done.run], port=0, open=True)
     return 0
 
 

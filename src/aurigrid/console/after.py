@@ -126,7 +126,12 @@ def demand(entry: Entry, step: int) -> dict[str, Array]:
         if len(shunt):
             np.add.at(given, shunt.bus, -on * shunt.g_mw if axis == "p_mw" else on * shunt.b_mvar)
         left[axis] = np.bincount(node, given, minlength=node.max() + 1)
+    held: dict[str, Array] = {}
+    if "points" in run.table_names:  # the set-points of an operating point are the voltages that it has
+        at = np.where(net.gen.controlled_bus >= 0, net.gen.controlled_bus, net.gen.bus)
+        held["gen_v_pu"] = np.where(v[at] > 0, v[at], net.gen.v_set_pu)
     return {
+        **held,
         "load_p_mw": _shared(net, node, left["p_mw"], net.load.p_mw),
         "load_q_mvar": _shared(net, node, left["q_mvar"], net.load.p_mw),
         "gen_p_mw": _real(gen["p_mw"]),

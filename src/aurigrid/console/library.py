@@ -77,7 +77,7 @@ class Entry:
         return self.kept.get("network", lambda: load_folder(self.path / "grid")[0])
 
     def _stamp(self) -> tuple[int, ...]:
-        return tuple(_changed(self.path / name) for name in ("run.json", "steps"))
+        return tuple(_changed(self.path / name) for name in ("run.json", "steps", "points", "points.parquet"))
 
 
 def _changed(path: Path) -> int:

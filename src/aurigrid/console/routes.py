@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,8 +27,9 @@ from aurigrid.console.models import (
     State,
     Steps,
 )
-from aurigrid.errors import InputError, Issue
+from aurigrid.errors import AurigridError, InputError, Issue
 from aurigrid.model.network import Network
+from aurigrid.store import Run
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 411, 413, 421, 422, 500)
@@ -99,6 +101,16 @@ def details(entry: At) -> RunDetails:
     )
 
 
+def warm(library: Library) -> None:
+    """Read ahead what a page asks of the first run; what cannot be read is told when it is asked for."""
+    with contextlib.suppress(AurigridError):
+        entry = next((e for e in library.entries() if e.run().steps), None)
+        if entry is not None:
+            grid(entry)
+            steps(entry)
+            state(entry, entry.run().steps[0])
+
+
 @router.get("/runs/{run}/grid")
 def grid(entry: At) -> Grid:
     """The grid with positions for the map."""
@@ -160,7 +172,7 @@ def steps(entry: At) -> Steps:
 def _steps(entry: Entry) -> Steps:
     import pyarrow as pa
 
-    table = entry.run().table("steps")
+    table = _with_points(entry.run())
     plain, shares = {}, {}
     for name in table.column_names:
         column = table.column(name)
@@ -172,6 +184,28 @@ def _steps(entry: Entry) -> Steps:
         else:
             plain[name] = from_arrow(column)
     return Steps(table=Columns(rows=len(table), columns=plain), shares=shares)
+
+
+POINT_COLUMNS = (
+    "label", "cost_per_h", "carbon_t_per_h", "available_mw", "curtailed_mw", "redispatch_mw", "short_mw", "short_mvar",
+)  # fmt: skip
+"""Columns of ``points`` that a run on generated operating points has beside those of ``steps``."""
+
+
+def _with_points(run: Run) -> Any:
+    """The table of steps, with costs and curtailment where the run has operating points; these alone where it has no more."""
+    table = run.table("steps") if "steps" in run.table_names else None
+    if "points" not in run.table_names:
+        return run.table("steps") if table is None else table
+    points = run.table("points")
+    if table is None or len(table) == 0:
+        return points
+    if points.column("step").to_pylist() != table.column("step").to_pylist():
+        points = points.take([points.column("step").to_pylist().index(s) for s in table.column("step").to_pylist()])
+    for name in POINT_COLUMNS:
+        if name in points.column_names and name not in table.column_names:
+            table = table.append_column(name, points.column(name))
+    return table
 
 
 def require_step(entry: Entry, step: int) -> None:
@@ -192,6 +226,9 @@ def _state(entry: Entry, step: int) -> State:
     run = entry.run()
 
     def of(name: str, *columns: str) -> Columns:
+        if name not in run.table_names:  # a run of operating points alone stores no flows
+            n = len(getattr(entry.network(), name.partition("_")[0]))
+            return Columns(rows=n, columns={c: packed(np.full(n, np.nan), "f32") for c in columns})
         table = run.table(name, (step,))
         return Columns(rows=len(table), columns={c: packed(table.column(c).to_numpy(), "f32") for c in columns})
 

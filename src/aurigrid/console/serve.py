@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -91,6 +92,7 @@ def serve(
         from aurigrid.console.app import create_app
         from aurigrid.console.jobs import Jobs
         from aurigrid.console.library import Library
+        from aurigrid.console.routes import warm
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "fastapi", "console", "the console") from error
     require_safe(host, cert, key, insecure)
@@ -108,6 +110,8 @@ def serve(
         ssl_keyfile=key,
     )
     ready(links(access))
+    # What the first map needs is read while the browser starts.
+    threading.Thread(target=warm, args=(library,), daemon=True).start()
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -125,7 +125,7 @@ export function SingleLine({ bus }: { bus: number }) {
   );
 }
 
-const short = (text: string) => (text.length > 9 ? `…${text.slice(-8)}` : text);
+const short = (text: string) => (text.length > 8 ? `…${text.slice(-6)}` : text);
 
 /** What the loads of a bus take: what its units feed and its branches do not carry away. */
 function demand(g: Grid, bus: number, gens: number[], output?: Float32Array, flow?: Float32Array, flowTo?: Float32Array): number {
