@@ -61,7 +61,7 @@ def plain_model(data: dict[str, Any]) -> Plain:
         supply = [(("p", g, t), 1.0) for g in data["thermal_generators"]]
         supply += [(("u", g, t), d["power_output_minimum"]) for g, d in data["thermal_generators"].items()]
         supply += [(("pw", w, t), 1.0) for w in data["renewable_generators"]]
-        for key, price in (("unserved", 10_000.0), ("surplus", 1_000.0), ("short", 1_000.0)):
+        for key, price in (("unserved", 10_000.0), ("surplus", 1_000.0), ("short", 10_000.0)):
             m.var((key, t), cost=price)
         supply += [(("unserved", t), 1.0), (("surplus", t), -1.0)]
         m.row(supply, data["demand"][t], data["demand"][t])

@@ -204,3 +204,28 @@ def test_the_function_survives_the_import_of_its_package() -> None:
 
     assert callable(aurigrid.dispatch)
     assert aurigrid.dispatch(triangle(), hours(), security="none", gap=0.05).n_steps == STEPS
+
+
+def test_going_on_from_a_plan_with_perfect_forecasts_costs_what_one_plan_does() -> None:
+    net, day = triangle(), hours()
+    whole = ag.dispatch(net, day, losses=False, **EXACT)
+    plan = whole
+    for k in range(1, STEPS):
+        plan = ag.dispatch(net, day.window(k, STEPS), before=plan, losses=False, **EXACT)
+        # what is left of the first plan is a plan of what is left, and none is cheaper
+        stepwise = whole.gen_p_mw @ np.array([20.0, 50.0, 0.0])
+        starts = np.diff(np.r_[whole.gen_on_before[None, :2], whole.gen_on[:, :2]].astype(int), axis=0) > 0
+        rest = (stepwise + starts @ np.array([500.0, 100.0]))[k:].sum()
+        assert plan.cost == pytest.approx(rest, abs=1e-6)
+
+
+def test_states_within_the_notice_are_kept_when_the_forecast_changes() -> None:
+    net, day = triangle(), hours()
+    first = ag.dispatch(net, day, losses=False, **EXACT)
+    calm = hours(wind=WIND * 0.5)
+    free = ag.dispatch(net, calm.window(2, STEPS), before=first, losses=False, **EXACT)
+    kept = ag.dispatch(net, calm.window(2, STEPS), before=first, notice_h=3.0, losses=False, **EXACT)
+    assert (kept.gen_on[:3, :2] == first.gen_on[2:5, :2]).all()
+    assert kept.cost >= free.cost - 1e-6
+    with pytest.raises(InputError, match="no step that ends"):
+        ag.dispatch(net, day, before=first)

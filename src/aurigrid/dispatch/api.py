@@ -11,6 +11,7 @@ from aurigrid.dispatch import carbon
 from aurigrid.dispatch.costs import cost_items
 from aurigrid.dispatch.curtailment import Curtailed, attribute
 from aurigrid.dispatch.flows import Flows, net_injection
+from aurigrid.dispatch.follow import continued, last_step
 from aurigrid.dispatch.from_network import WEATHER, Bound, bind, series
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.plan import Plan
@@ -49,6 +50,8 @@ def dispatch(
     co2_cap_t: float = np.inf,
     shiftable: Mapping[object, float] | None = None,
     energy_mwh: Mapping[object, float] | None = None,
+    before: Plan | None = None,
+    notice_h: float = 0.0,
     losses: bool = True,
     limit_margin: float = 1.0,
     unserved_price: float = 10_000.0,
@@ -71,6 +74,9 @@ def dispatch(
         co2_price, co2_cap_t: currency/t, and t over the horizon (exceeded at a price).
         shiftable: share (0..1) of loads, by id, that may move within the horizon, up to twice their share in a step.
         energy_mwh: most energy over the horizon of units, by id (hydro budgets, plants short of fuel).
+        before: a plan that this one goes on from: the state at the end of its step that ends where the profiles begin (what
+            units did and for how long, outputs, stored energy). Where absent, the network's own state.
+        notice_h: time ahead, h, for which the states of `before` are kept.
         losses: count losses of the linear flows.
         limit_margin: share of the ratings that active power may use.
         unserved_price, spill_price, limit_price: currency/MWh.
@@ -91,6 +97,10 @@ def dispatch(
         unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
     )  # fmt: skip
     issues = IssueList()
+    if before is not None:
+        at = last_step(before, profiles.time, net, issues)
+        issues.raise_if_any()
+        bound = continued(bound, before, at, notice_h)
     check(bound.system.units, issues)
     system = bound.system.replace(reserves=reserves_of(net, profiles, bound, reserves, issues))
     issues.raise_if_any()
@@ -166,12 +176,15 @@ def _plan(
     energy = gen_p.sum(0) * bound.system.step_h
     rate = np.nan_to_num(net.gen.co2_t_per_mwh)
     load_p = load[0] + _shifted(net, bound, schedule, load[0])
+    units = bound.system.units
+    on_before, since = net.gen.in_service.copy(), np.zeros(net.n_gen, np.int64)
+    on_before[bound.unit], since[bound.unit] = units.on_before > 0, units.steps_before
     found = done.found
     cost = done.answer.cost
     return Plan(
         net=net, time=bound.time, step_h=bound.system.step_h, cost=cost,
         bound=found.bound if found is not None else done.answer.bound,
-        gen_on=gen_on, gen_p_mw=gen_p,
+        gen_on=gen_on, gen_p_mw=gen_p, gen_on_before=on_before, gen_steps_before=since,
         storage_p_mw=_by_row(schedule.discharge_mw - schedule.charge_mw, bound.store, len(net.storage)),
         storage_energy_mwh=_by_row(schedule.energy_mwh, bound.store, len(net.storage)),
         hvdc_p_mw=_by_row(schedule.link_mw, bound.link, len(net.hvdc)),

@@ -37,8 +37,8 @@ class Commitment:
     ever: Array
 
 
-def add_commitment(lp: Builder, units: Units, steps: int) -> Commitment:
-    """Add states, starts and stops of all units with their rules and costs."""
+def add_commitment(lp: Builder, units: Units, steps: int, fixed: Array | None = None) -> Commitment:
+    """Add states, starts and stops of all units with their rules and costs. States that are given: `fixed` (n, T), -1 free."""
     n, count = len(units), units.count[:, None].astype(float)
     shape = (n, steps)
     t = np.arange(steps)
@@ -46,6 +46,10 @@ def add_commitment(lp: Builder, units: Units, steps: int) -> Commitment:
     was = units.on_before[:, None] * count
     low = np.where(held, was, np.where(units.must_run[:, None], count, 0.0))
     high = np.where(held, was, count)
+    if fixed is not None:
+        # what the past demands goes before what an earlier plan said
+        free = (fixed < 0) | held
+        low, high = np.where(free, low, fixed * count), np.where(free, high, fixed * count)
     on = lp.columns(shape, np.minimum(low, high), high, units.cost_min[:, None], integer=True)
     base, surcharge = _base_cost(units, steps)
     start = lp.columns(shape, 0.0, np.where(held, 0.0, count), base[:, None], integer=True)

@@ -52,6 +52,7 @@ def merge(system: System) -> Merged:
         units=units,
         injections=Injections(**taken),
         reserves=reserves,
+        fixed_on=None if system.fixed_on is None else system.fixed_on[first_unit],
         unit_co2_t_per_mwh=system.unit_co2_t_per_mwh[first_unit],
         unit_energy_max_mwh=system.unit_energy_max_mwh[first_unit] if len(system.unit_energy_max_mwh) else np.zeros(0),
     )
@@ -93,6 +94,8 @@ def _unit_key(system: System) -> Array:
     for reserve in system.reserves:
         # what a unit can offer within minutes must not depend on which of the group is on
         free &= np.isinf(reserve.minutes) | ~np.isin(np.arange(len(units)), reserve.unit)
+    if system.fixed_on is not None:
+        free[:] = False
     if len(system.unit_energy_max_mwh):
         free &= np.isinf(system.unit_energy_max_mwh)
     names = [f.name for f in dataclasses.fields(Units) if f.name not in ("id", "count")]

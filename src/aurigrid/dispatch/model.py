@@ -75,7 +75,7 @@ def build_model(system: System) -> Model:
     """Assemble the problem."""
     lp, h = Builder(), system.step_h
     units = _priced(system)
-    state = add_commitment(lp, units, system.steps)
+    state = add_commitment(lp, units, system.steps, system.fixed_on)
     offers = add_offers(lp, system)
     up, down = (offers.on_units(system, up=direction) for direction in (True, False))
     production = add_production(lp, units, state, up, down)

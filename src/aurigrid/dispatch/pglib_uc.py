@@ -66,7 +66,8 @@ def read_pglib_uc(path: str | Path) -> System:
     issues.raise_if_any()
     check(units, issues)
     issues.raise_if_any()
-    spinning = Reserve("spinning", True, reserves, np.arange(len(units)))
+    # the library asks for the whole reserve: what is missing costs as much as load that is not met
+    spinning = Reserve("spinning", True, reserves, np.arange(len(units)), price=10_000.0)
     return System(
         1.0, units, wind, demand[None], np.zeros(1, np.int64), Stores.none(steps), Links.none(), (spinning,),
         unit_co2_t_per_mwh=np.zeros(len(units)),

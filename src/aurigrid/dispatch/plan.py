@@ -27,6 +27,7 @@ class Plan:
             search was stopped before one was known.
         gen_on: (T, n_gen) whether a unit is on.
         gen_p_mw: (T, n_gen) output.
+        gen_on_before, gen_steps_before: (n_gen,) state before the first step, and for how many steps it had lasted.
         storage_p_mw, storage_energy_mwh: (T, n_storage).
         hvdc_p_mw: (T, n_hvdc).
         load_p_mw: (T, n_load) demand, shifted load where it went to, without what is not served.
@@ -54,6 +55,8 @@ class Plan:
     bound: float
     gen_on: Array
     gen_p_mw: Array
+    gen_on_before: Array
+    gen_steps_before: Array
     storage_p_mw: Array
     storage_energy_mwh: Array
     hvdc_p_mw: Array

@@ -140,11 +140,24 @@ def search(problem: Problem, states: Array, *, gap: float, time_limit: float, st
             thread.join(0.2)
     if board.failure is not None:
         raise board.failure
+    if board.x is not None:
+        _polish(board)
     seconds = time.perf_counter() - board.began
     if board.x is None:
         raise DispatchError(f"no plan was found in {seconds:.0f} s; give more time")
     status = "gap" if _gap(board.cost, board.bound) <= gap else "time"
     return Found(board.x, board.cost, board.bound, seconds, status, tuple(board.trace), version())
+
+
+def _polish(board: Blackboard) -> None:
+    """The best outputs at the states found: plans of heuristics need not have them."""
+    problem, x = board.problem, board.x
+    assert x is not None
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    lower[problem.integer] = upper[problem.integer] = x[problem.integer]
+    answer = solve_relaxed(replace(problem, lower=lower, upper=upper), threads=1)
+    if answer.x is not None:
+        board.offer(answer.x)
 
 
 def _guarded(board: Blackboard, work: Callable[[Blackboard], None]) -> None:

@@ -177,6 +177,7 @@ class System:
         unserved_price, spill_price: of load that is not met and of power that cannot be used, currency/MWh.
         limit_price: of flow above a limit, currency/MWh.
         co2_excess_price: of emissions above the cap, currency/t.
+        fixed_on: (n_unit, T) 1 on, 0 off, -1 free; None where all are free.
     """
 
     step_h: float
@@ -195,6 +196,7 @@ class System:
     spill_price: float = 1_000.0
     limit_price: float = 2_000.0
     co2_excess_price: float = 1_000.0
+    fixed_on: Array | None = None
 
     @property
     def steps(self) -> int:

@@ -1,0 +1,82 @@
+"""Unit commitment and dispatch: proven gaps on PGLib-UC days, and a secure day of the German transmission grid.
+
+    python benchmarks/dispatch.py uc --data FOLDER [--day 07-06 ...] [--limit 570]   rts_gmlc_2020-*.json of PGLib-UC
+    python benchmarks/dispatch.py day [--date 2016-01-18] [--security n-1] [--gap 0.005] [--limit 300]
+
+`uc` uses the same options for all days and prints the cost beside the best primal known (`BEST`, in $; from the library's
+published bounds and longer runs of commercial solvers), the proven gap, and the seconds to 1, 0.5 and 0.1 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+BEST = {
+    "01-27": 1227312, "03-05": 2506280, "05-05": 2431156, "07-06": 3729150, "09-20": 2957904, "11-25": 960782,
+}  # fmt: skip
+_MARKS = (0.01, 0.005, 0.001)
+
+
+def unit_commitment(folder: Path, days: list[str], gap: float, limit: float) -> None:
+    """A row a day."""
+    from aurigrid.dispatch.commit import commit_units
+    from aurigrid.dispatch.pglib_uc import read_pglib_uc
+
+    print("| day | cost, $ | bound, $ | gap | above best | s | s to 1 % | 0.5 % | 0.1 % |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for day in days:
+        found = commit_units(read_pglib_uc(folder / f"rts_gmlc_2020-{day}.json"), gap=gap, time_limit=limit).found
+        marks = " | ".join("-" if (s := found.time_to(mark)) is None else f"{s:.1f}" for mark in _MARKS)
+        above = f"{100 * (found.cost / BEST[day] - 1):+.3f} %" if day in BEST else "-"
+        figures = f"{found.cost:,.0f} | {found.bound:,.0f} | {100 * found.gap:.3f} % | {above} | {found.seconds:.1f}"
+        print(f"| {day} | {figures} | {marks} |", flush=True)
+
+
+def secure_day(date: str, security: str, gap: float, limit: float) -> None:
+    """The seconds of each part, limits that came in, and what the plan costs."""
+    import aurigrid as ag
+    from aurigrid.io.load import load_with_report
+
+    read = load_with_report("1-EHV-mixed--0-no_sw")
+    assert read.profiles is not None
+    began = time.perf_counter()
+    plan = ag.dispatch(read.network, read.profiles.day(date), security=security, gap=gap, time_limit=limit)
+    seconds, done = time.perf_counter() - began, plan.secured
+    parts = ", ".join(f"{name} {s:.1f} s" for name, s in done.seconds.items())
+    system = done.model.system
+    print(
+        f"{read.network.name}, {date}: {plan.n_steps} steps, {len(done.merged.unit)} switched units in {len(system.units)} rows"
+    )
+    print(f"{seconds:.1f} s ({parts}); {len(done.limits.key)} flow limits as rows, {len(done.unsettled)} unsettled")
+    print(
+        f"cost {plan.cost:,.0f}, bound {plan.bound:,.0f}, gap {100 * plan.gap:.3f} %, curtailed {plan.curtailed_mwh()}"
+    )
+    if done.found is not None:
+        print(f"search: {done.found.seconds:.1f} s, {[done.found.time_to(mark) for mark in _MARKS]} s to 1, 0.5, 0.1 %")
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(dest="what", required=True)
+    uc = parts.add_parser("uc")
+    uc.add_argument("--data", type=Path, required=True)
+    uc.add_argument("--day", nargs="*", default=list(BEST))
+    uc.add_argument("--gap", type=float, default=0.001)
+    uc.add_argument("--limit", type=float, default=570.0)
+    day = parts.add_parser("day")
+    day.add_argument("--date", default="2016-01-18")
+    day.add_argument("--security", default="n-1")
+    day.add_argument("--gap", type=float, default=0.005)
+    day.add_argument("--limit", type=float, default=300.0)
+    given = parser.parse_args()
+    if given.what == "uc":
+        unit_commitment(given.data, given.day, given.gap, given.limit)
+    else:
+        secure_day(given.date, given.security, given.gap, given.limit)
+
+
+if __name__ == "__main__":
+    main()
