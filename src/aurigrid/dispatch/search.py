@@ -23,6 +23,8 @@ from aurigrid.dispatch.highs import FEASIBLE, Answer, DispatchError, outcome, so
 from aurigrid.dispatch.linear import Array, Problem
 
 _WHOLE = 1e-6
+_REACH, _FIRST, _PROMISING = (2, 4, 8), 30.0, 0.05
+"""Steps around fractional states that are left free at first; seconds for it; gap from which on plans are improved instead."""
 _LONG, _LONGEST = 15.0, 90.0
 """Seconds that a problem of the neighbourhood search may take; more, the longer nothing better is found."""
 
@@ -215,10 +217,13 @@ def _neighbourhoods(board: Blackboard, states: Array) -> None:
     value = relaxed.x[states]
     fraction = np.abs(value - np.round(value)) > _WHOLE
     rng = np.random.default_rng(0)
-    reach = 2
-    while board.x is None and not board.over():
-        _improve(board, states, _widened(fraction, reach), np.round(value), 30.0)
-        reach *= 2
+    # around the relaxation first: what the tree has by now may be far off, and would only mislead what follows
+    for reach in _REACH:
+        if board.over():
+            return
+        _improve(board, states, _widened(fraction, reach), np.round(value), _FIRST)
+        if _gap(board.cost, board.bound) < _PROMISING:
+            break
     size, turn, patience = [1.0, 1.0, 1.0], 0, _LONG
     while not board.over() and board.x is not None:
         with board.lock:
@@ -272,7 +277,7 @@ def _improve(board: Blackboard, states: Array, free: Array, around: Array, secon
     part = replace(problem, lower=lower, upper=upper)
     h = solver(part, threads=1, mip_rel_gap=0.3 * board.gap, time_limit=max(min(seconds, board.left), 0.1))
     h.cbMipInterrupt.subscribe(lambda event: setattr(event.data_in, "user_interrupt", board.over()))
-    if board.x is not None:
+    if board.x is not None and ((board.x >= lower - FEASIBLE) & (board.x <= upper + FEASIBLE)).all():
         _start_at(h, board.x)
     h.run()
     answer: Answer = outcome(h, part)
