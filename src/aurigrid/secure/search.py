@@ -43,6 +43,7 @@ _NEAR_GAMMA = 0.1
 """Barrier and slack of a second try, from the last point."""
 _EASED = 4
 """Rounds in which an outage without a solution is eased by cuts from a Newton step towards one."""
+_SANE, _MOST_OVER = (0.6, 1.4), 2.0
 _KIND = {0: r.OVERLOAD_SHORT, 2: r.V_LOW, 3: r.V_HIGH}
 
 
@@ -219,10 +220,12 @@ class Search:
             (len(todo),) whether a scenario got such cuts.
         """
         step = outage_states(part, own, self.outages, scenario, outage, replace(self.how, one_step=True))
-        whole = np.isfinite(step.v).all(1) | (step.status == Status.ISLANDED)
+        size = np.abs(np.where(np.isfinite(step.v), step.v, 1.0))
+        # a step that lands far from any state says nothing
+        whole = (size.min(1) > _SANE[0]) & (size.max(1) < _SANE[1])
         guess = replace(step, status=np.where(whole, Status.CONVERGED, Status.DIVERGED).astype(np.int8))
         broken, _ = find_broken(guess, self.limits, self.how.threads)
-        broken = broken.take(np.flatnonzero(broken.kind == 0))
+        broken = broken.take(np.flatnonzero((broken.kind == 0) & (severity(broken, self.limits) < _MOST_OVER)))
         chosen = _worst_few(scenario[broken.case], broken, severity(broken, self.limits), np.arange(len(broken)))
         chosen = chosen[np.argsort(broken.case[chosen], kind="stable")]
         eased = np.zeros(len(todo), bool)
