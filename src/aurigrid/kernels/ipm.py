@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from aurigrid.kernels.controls import add_controls, set_turns, spread_controls
 from aurigrid.kernels.cuts import add_cuts, count_used, fill_cuts, spread_cuts, step_with_cuts
 from aurigrid.kernels.kkt import (
     State,
+    System,
     add_branches,
     add_nodes,
     add_units,
@@ -50,7 +52,8 @@ class Job(NamedTuple):
         need: (r, 2 n) fixed consumption, pu; hi, lo: (r, k) bounds of the units, pu; live: (r, k) 1 or 0.
         linear, quadratic: (r, k) scaled costs; price: (q,) of breaking each inequality, 0 where it must hold.
         out_ptr, out_branch: branches out of service in each scenario; off_ptr, off_node: nodes without supply.
-        e, f: (r, n), x: (r, k), lam: (r, 2 n) where each scenario starts.
+        e, f: (r, n), x: (r, k), lam: (r, 2 n) where each scenario starts; x of what is not live stays.
+        draw: (r, 4 n) voltage-dependent consumption at 1 pu, (1, 0) where there is none; shape: (r, 6 s) of the sinks.
         mu: (r, q) multipliers to start from, (0, 0) where there are none.
     """
 
@@ -70,6 +73,8 @@ class Job(NamedTuple):
     x: Array
     lam: Array
     mu: Array
+    draw: Array
+    shape: Array
 
 
 class Found(NamedTuple):
@@ -85,8 +90,16 @@ class Found(NamedTuple):
     iterations: Array
 
 
-def make_state(n: int, m: int, k: int, q: int, n_up: int, n_pair: int) -> State:
-    """Allocate a tile for n nodes, m branches, k units, q inequalities, n_up upper blocks and n_pair pairs of nodes."""
+def make_state(system: System, n_up: int, n_limit: int, drawn: bool = False) -> State:
+    """Allocate a tile.
+
+    Args:
+        n_up: upper blocks of the factor; n_limit: inequalities.
+        drawn: whether consumption depends on voltages.
+    """
+    n, m, k, q = len(system.nodes.fixed), len(system.branches.i), len(system.units.row), n_limit
+    n_pair, controls = len(system.branches.upper), system.controls
+    n_tap, n_sink, n_link = len(controls.tap), len(controls.sink), len(controls.link)
 
     def lanes(count: int, value: float = 0.0) -> Array:
         return np.full(count * LANES, value)
@@ -95,7 +108,9 @@ def make_state(n: int, m: int, k: int, q: int, n_up: int, n_pair: int) -> State:
         lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(n, 1.0), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k),
         lanes(k, 1.0), lanes(k), lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q),
         lanes(q), lanes(16 * n), lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n),
-        lanes(2 * n), lanes(k), lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16),
+        lanes(2 * n), lanes(k), lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16), lanes(4 * n if drawn else 0),
+        lanes(2 * n_tap), lanes(20 * n_tap), lanes(6 * n_sink), lanes(8 * (n_tap + n_sink + n_link)),
+        lanes(7 * len(system.curves.first)),
     )  # fmt: skip
 
 
@@ -125,6 +140,8 @@ def _fill(job, state, s, lane):
     _copy_in(job.f, s, lane, state.f)
     _copy_in(job.x, s, lane, state.x)
     _copy_in(job.lam, s, lane, state.lam)
+    _copy_in(job.draw, s, lane, state.draw)
+    _copy_in(job.shape, s, lane, state.shape)
     on, z, mu, t, rho = state.on, state.z, state.mu, state.t, state.rho
     for k in range(len(on) // LANES):
         on[k * LANES + lane] = 1.0
@@ -170,20 +187,21 @@ def _take(state, found, s, lane):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def assemble(nodes, branches, units, state, gamma, cuts=None, border=None):
+def assemble(system, state, gamma, cuts=None, border=None):
     """Evaluate everything at the present point and build the system."""
-    add_nodes(nodes, state, gamma)
-    add_branches(branches, state, gamma)
-    add_units(units, state, gamma)
+    set_turns(system.controls, state)
+    add_nodes(system.nodes, state, gamma)
+    add_branches(system.branches, state, gamma)
+    add_units(system.units, state, gamma)
+    add_controls(system, state, gamma)
     if cuts is not None:
-        add_cuts(cuts, units, border, state, gamma)
-    close_system(nodes, state)
+        add_cuts(cuts, system.units, border, state, gamma)
+    close_system(system.nodes, state)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def optimise_range(
-    pattern, nodes, branches, units, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least,
-    centre, damp,
+    pattern, system, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 
@@ -228,7 +246,7 @@ def optimise_range(
             return
         if any_fresh:
             count_used(cuts, border, scenario)
-            assemble(nodes, branches, units, state, gamma, cuts, border)
+            assemble(system, state, gamma, cuts, border)
             for lane in range(LANES):
                 if fresh[lane]:
                     _begin(job, state, scenario[lane], lane, first_gamma, least)
@@ -236,7 +254,7 @@ def optimise_range(
         gap(state, room)
         for lane in range(LANES):
             gamma[lane] = max(aim[lane] * room[lane] / count, _LAST * tol_gap / count)
-        assemble(nodes, branches, units, state, gamma, cuts, border)
+        assemble(system, state, gamma, cuts, border)
         residuals(state, look)
         for lane in range(LANES):
             primal[lane], dual[lane] = 0.0, 0.0
@@ -258,12 +276,13 @@ def optimise_range(
             steps[lane] += 1
         if np.all(done):
             continue
-        factorise(pattern, branches, state, _PRIMAL, _DUAL)
+        factorise(pattern, system.branches, state, _PRIMAL, _DUAL)
         if border.used[0] > 0:
-            step_with_cuts(pattern, branches, units, cuts, border, state, spare, _REFINE)
+            step_with_cuts(pattern, system.branches, system.units, cuts, border, state, spare, _REFINE)
         else:
-            step_of(pattern, branches, state, spare, _REFINE)
-        spread(nodes, branches, units, state)
+            step_of(pattern, system.branches, state, spare, _REFINE)
+        spread_controls(system, state)
+        spread(system.nodes, system.branches, system.units, state)
         spread_cuts(cuts, border, state)
         lengths(state, gamma, longest)
         for lane in range(LANES):

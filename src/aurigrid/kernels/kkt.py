@@ -70,6 +70,8 @@ class Branches(NamedTuple):
         y: (m, 8) g, b of y_ff, y_ft, y_tf, y_tt, pu.
         limit: (m,) 1 / rate^2, pu; at_from, at_to: (m,) int32 inequalities of the two ends' flows, -1 for none.
         angle: (m, 4) a, b of the upper and of the lower angle limit; at_hi, at_lo: (m,) int32 their inequalities, -1 for none.
+        current: (m, 8) a, b, c, d of the two ends' squared currents over their ratings, or (0, 8); at_current: (m, 2) int32.
+        tap: (m,) int32 which of the free taps acts at the from end, -1 for none; ``y`` is then that of the line behind it.
     """
 
     i: Array
@@ -86,19 +88,74 @@ class Branches(NamedTuple):
     angle: Array
     at_hi: Array
     at_lo: Array
+    current: Array
+    at_current: Array
+    tap: Array
 
 
 class Units(NamedTuple):
     """Injections that are free within bounds: of active and of reactive power, each a row, k of them.
 
     Attributes:
-        row: (k,) int32, 2 node + 0 (active) or 1 (reactive).
+        row: (k,) int32, 2 node + 0 (active) or 1 (reactive); -1 for what is no injection (see `controls`).
         at_hi, at_lo: (k,) int32 inequalities of the bounds, -1 for none.
+        tied: (k,) int8, 1 where a capability curve joins active and reactive power, which `controls` then eliminates.
     """
 
     row: Array
     at_hi: Array
     at_lo: Array
+    tied: Array
+
+
+class Curves(NamedTuple):
+    """Units with a capability curve: cuts ``a_p p + a_q q <= b``.
+
+    Attributes:
+        first, last, reactive: (c,) int32 the unit's rows of active power and that of reactive power.
+        ptr: (c + 1,) int32 its cuts; cut: (x, 3) a_p, a_q, b; at: (x,) int32 their inequalities.
+    """
+
+    first: Array
+    last: Array
+    reactive: Array
+    ptr: Array
+    cut: Array
+    at: Array
+
+
+class Controls(NamedTuple):
+    """Other scalars that are free within bounds; their values and bounds are rows of `Units`. See `controls`.
+
+    Attributes:
+        tap: (t,) int32 rows of taps and phase shifters; tap_branch: (t,) int32; tap_from: (t, 4) ratio and shift (rad) at 0, and
+            what a unit of the value adds to them.
+        sink: (s,) int32 rows of what consumes at one node (shunt, load not served); sink_node: (s,) int32.
+        link: (l,) int32 rows of HVDC links, one a direction; link_i, link_j: (l,) int32 sending and receiving node;
+            link_place, link_flip: their pair as in `Branches`; link_share: (l,) share that arrives.
+    """
+
+    tap: Array
+    tap_branch: Array
+    tap_from: Array
+    sink: Array
+    sink_node: Array
+    link: Array
+    link_i: Array
+    link_j: Array
+    link_place: Array
+    link_flip: Array
+    link_share: Array
+
+
+class System(NamedTuple):
+    """All tables of a problem."""
+
+    nodes: Nodes
+    branches: Branches
+    units: Units
+    curves: Curves
+    controls: Controls
 
 
 class State(NamedTuple):
@@ -115,6 +172,10 @@ class State(NamedTuple):
             of pairs of nodes that branches join; rhs and step: (4 n,), right-hand side and solution.
         grad: (2 n,) and grad_x: (k,) gradient of the Lagrangian; g: (2 n,) balance; bend and pull: (k,) D and N of the units.
         scratch: (16,).
+        draw: (4 n,) consumption in proportion to V and to V^2, active, then reactive; empty where there is none.
+        turn: (2 t,) cos(shift) / ratio and sin(shift) / ratio of free taps; tap_row: (20 t,) what they take from their branches;
+        shape: (6 s,) what a unit of each sink consumes: active, then reactive, each in proportion to 1, V, V^2;
+        reach: (8 (t + s + l),) how each control meets the unknowns of its node or nodes; curve: (7 c,) eliminated curves.
     """
 
     e: Array
@@ -150,6 +211,12 @@ class State(NamedTuple):
     bend: Array
     pull: Array
     scratch: Array
+    draw: Array
+    turn: Array
+    tap_row: Array
+    shape: Array
+    reach: Array
+    curve: Array
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -167,6 +234,12 @@ def _weigh(at, h, gamma, state_z, state_mu, state_t, state_rho, state_h, state_w
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def add_to(array, at, value):
+    """Add to what a place holds."""
+    store(array, at, load(array, at) + value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_nodes(nodes, state, gamma):
     """Start the system: node rows, shunts, voltage limits; the balances' fixed parts."""
     fixed, g, b, v_hi, v_lo, at_hi, at_lo = (
@@ -174,8 +247,8 @@ def add_nodes(nodes, state, gamma):
     )  # fmt: skip
     se, sf, lam, need, d, pair = state.e, state.f, state.lam, state.need, state.own, state.pair
     rhs, grad, gs, h, w, c, mu = state.rhs, state.grad, state.g, state.h, state.w, state.c, state.mu
-    sz, st, rho, alive = state.z, state.t, state.rho, state.alive
-    zero, gam = splat(0.0), load(gamma, 0)
+    sz, st, rho, alive, draw = state.z, state.t, state.rho, state.alive, state.draw
+    zero, gam, drawn = splat(0.0), load(gamma, 0), len(state.draw) > 0
     d[:] = 0.0
     pair[:] = 0.0
     for i in range(len(fixed)):
@@ -189,6 +262,17 @@ def add_nodes(nodes, state, gamma):
         store(gs, 2 * at + LANES, load(need, 2 * at + LANES) - b[i] * fed)
         shunt = (lp * g[i] - lq * b[i]) * fed
         slope, bend, push = 2.0 * shunt, 4.0 * shunt, zero
+        p, q = (2.0 * g[i]) * fed, (-2.0 * b[i]) * fed
+        if drawn:
+            there = load(alive, at)
+            k = 4 * at
+            p1, p2 = load(draw, k) * v * there, load(draw, k + LANES) * fed
+            q1, q2 = load(draw, k + 2 * LANES) * v * there, load(draw, k + 3 * LANES) * fed
+            add_to(gs, 2 * at, p1 + p2)
+            add_to(gs, 2 * at + LANES, q1 + q2)
+            p, q = p + p1 + 2.0 * p2, q + q1 + 2.0 * q2
+            slope = slope + lp * (p1 + 2.0 * p2) + lq * (q1 + 2.0 * q2)
+            bend = bend + lp * (p1 + 4.0 * p2) + lq * (q1 + 4.0 * q2)
         if at_hi[i] >= 0:
             k = at_hi[i] * LANES
             _weigh(k, v - v_hi[i], gam, sz, mu, st, rho, h, w, c)
@@ -207,16 +291,10 @@ def add_nodes(nodes, state, gamma):
         store(rhs, 4 * at + 3 * LANES, zero)
         k = 16 * at
         store(d, k + 5 * LANES, bend)
-        p, q = (2.0 * g[i]) * fed, (-2.0 * b[i]) * fed
         store(d, k + 6 * LANES, p)
         store(d, k + 9 * LANES, p)
         store(d, k + 7 * LANES, q)
         store(d, k + 13 * LANES, q)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _add(array, at, value):
-    store(array, at, load(array, at) + value)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -226,6 +304,10 @@ def add_branches(branches, state, gamma):
         branches.i, branches.j, branches.place, branches.flip, branches.y, branches.limit, branches.at_from, branches.at_to,
         branches.angle, branches.at_hi, branches.at_lo,
     )  # fmt: skip
+    tap, current, at_current, turn, tap_row = (
+        branches.tap, branches.current, branches.at_current, state.turn, state.tap_row
+    )  # fmt: skip
+    by_current = len(current) > 0
     se, sf, lam, on, d, upper = state.e, state.f, state.lam, state.on, state.own, state.pair
     rhs, grad, gs, h, w, c, mu = state.rhs, state.grad, state.g, state.h, state.w, state.c, state.mu
     sz, st, rho = state.z, state.t, state.rho
@@ -235,6 +317,10 @@ def add_branches(branches, state, gamma):
         i, j = bi[k] * LANES, bj[k] * LANES
         live = load(on, k * LANES)
         ei, fi, ej, fj = load(se, i), load(sf, i), load(se, j), load(sf, j)
+        if tap[k] >= 0:
+            # the voltage behind the tap; by its logarithm and angle derivatives are those by the node's
+            cosine, sine = load(turn, 2 * tap[k] * LANES), load(turn, (2 * tap[k] + 1) * LANES)
+            ei, fi = ei * cosine + fi * sine, fi * cosine - ei * sine
         re, im = (ei * ej + fi * fj) * live, (fi * ej - ei * fj) * live
         wi, wj = (ei * ei + fi * fi) * live, (ej * ej + fj * fj) * live
         gff, bff, gft, bft, gtf, btf, gtt, btt = (
@@ -242,10 +328,10 @@ def add_branches(branches, state, gamma):
         )  # fmt: skip
         pf, qf = gff * wi + gft * re + bft * im, gft * im - bft * re - bff * wi
         pt, qt = gtt * wj + gtf * re - btf * im, -(btf * re) - gtf * im - btt * wj
-        _add(gs, 2 * i, pf)
-        _add(gs, 2 * i + LANES, qf)
-        _add(gs, 2 * j, pt)
-        _add(gs, 2 * j + LANES, qt)
+        add_to(gs, 2 * i, pf)
+        add_to(gs, 2 * i + LANES, qf)
+        add_to(gs, 2 * j, pt)
+        add_to(gs, 2 * j + LANES, qt)
         # gradients by (theta_i, u_i, theta_j, u_j); the third is minus the first
         pf_t, pf_u, pf_v = bft * re - gft * im, pf + gff * wi, gft * re + bft * im
         qf_t, qf_u, qf_v = gft * re + bft * im, qf - bff * wi, gft * im - bft * re
@@ -312,66 +398,104 @@ def add_branches(branches, state, gamma):
                 uii, uij, ujj = uii + uu, uij + uu, ujj + uu
         ci, cj = (gff * mpf - bff * mqf) * wi, (gtt * mpt - btt * mqt) * wj
         cci, ccj = (gff * cpf - bff * cqf) * wi, (gtt * cpt - btt * cqt) * wj
+        if by_current:
+            for side in range(2):
+                if at_current[k, side] < 0:
+                    continue
+                q = at_current[k, side] * LANES
+                ga, gb = current[k, 4 * side], current[k, 4 * side + 1]
+                own, far = current[k, 4 * side + 2] * wi, current[k, 4 * side + 3] * wj
+                hu = ga * re + gb * im
+                _weigh(q, hu + own + far - 1.0, gam, sz, mu, st, rho, h, w, c)
+                m, wq, cq = load(mu, q), load(w, q), load(c, q)
+                a, b, ca, cb = a + ga * m, b + gb * m, ca + ga * cq, cb + gb * cq
+                ci, cj, cci, ccj = ci + own * m, cj + far * m, cci + own * cq, ccj + far * cq
+                ht, hv, hu = gb * re - ga * im, hu + 2.0 * far, hu + 2.0 * own
+                tt, tu, tv = wq * ht * ht, wq * ht * hu, wq * ht * hv
+                tii, tiu, tij, tiv, tjj, uit, tjv = tii + tt, tiu + tu, tij - tt, tiv + tv, tjj + tt, uit - tu, tjv - tv
+                uii, uij, ujj = uii + wq * hu * hu, uij + wq * hu * hv, ujj + wq * hv * hv
         big_a, big_b = a * re + b * im, b * re - a * im
         push_a, push_b = ca * re + cb * im, cb * re - ca * im
-        _add(grad, 2 * i, big_b)
-        _add(grad, 2 * i + LANES, big_a + 2.0 * ci)
-        _add(grad, 2 * j, -big_b)
-        _add(grad, 2 * j + LANES, big_a + 2.0 * cj)
-        _add(rhs, 4 * i, push_b)
-        _add(rhs, 4 * i + LANES, push_a + 2.0 * cci)
-        _add(rhs, 4 * j, -push_b)
-        _add(rhs, 4 * j + LANES, push_a + 2.0 * ccj)
+        add_to(grad, 2 * i, big_b)
+        add_to(grad, 2 * i + LANES, big_a + 2.0 * ci)
+        add_to(grad, 2 * j, -big_b)
+        add_to(grad, 2 * j + LANES, big_a + 2.0 * cj)
+        add_to(rhs, 4 * i, push_b)
+        add_to(rhs, 4 * i + LANES, push_a + 2.0 * cci)
+        add_to(rhs, 4 * j, -push_b)
+        add_to(rhs, 4 * j + LANES, push_a + 2.0 * ccj)
         x = 16 * i
         value = tiu + big_b
-        _add(d, x, tii - big_a)
-        _add(d, x + LANES, value)
-        _add(d, x + 4 * LANES, value)
-        _add(d, x + 5 * LANES, uii + big_a + 4.0 * ci)
-        _add(d, x + 2 * LANES, pf_t)
-        _add(d, x + 8 * LANES, pf_t)
-        _add(d, x + 3 * LANES, qf_t)
-        _add(d, x + 12 * LANES, qf_t)
-        _add(d, x + 6 * LANES, pf_u)
-        _add(d, x + 9 * LANES, pf_u)
-        _add(d, x + 7 * LANES, qf_u)
-        _add(d, x + 13 * LANES, qf_u)
+        add_to(d, x, tii - big_a)
+        add_to(d, x + LANES, value)
+        add_to(d, x + 4 * LANES, value)
+        add_to(d, x + 5 * LANES, uii + big_a + 4.0 * ci)
+        add_to(d, x + 2 * LANES, pf_t)
+        add_to(d, x + 8 * LANES, pf_t)
+        add_to(d, x + 3 * LANES, qf_t)
+        add_to(d, x + 12 * LANES, qf_t)
+        add_to(d, x + 6 * LANES, pf_u)
+        add_to(d, x + 9 * LANES, pf_u)
+        add_to(d, x + 7 * LANES, qf_u)
+        add_to(d, x + 13 * LANES, qf_u)
         x = 16 * j
         value = tjv - big_b
-        _add(d, x, tjj - big_a)
-        _add(d, x + LANES, value)
-        _add(d, x + 4 * LANES, value)
-        _add(d, x + 5 * LANES, ujj + big_a + 4.0 * cj)
-        _add(d, x + 2 * LANES, -pt_t)
-        _add(d, x + 8 * LANES, -pt_t)
-        _add(d, x + 3 * LANES, -qt_t)
-        _add(d, x + 12 * LANES, -qt_t)
-        _add(d, x + 6 * LANES, pt_v)
-        _add(d, x + 9 * LANES, pt_v)
-        _add(d, x + 7 * LANES, qt_v)
-        _add(d, x + 13 * LANES, qt_v)
+        add_to(d, x, tjj - big_a)
+        add_to(d, x + LANES, value)
+        add_to(d, x + 4 * LANES, value)
+        add_to(d, x + 5 * LANES, ujj + big_a + 4.0 * cj)
+        add_to(d, x + 2 * LANES, -pt_t)
+        add_to(d, x + 8 * LANES, -pt_t)
+        add_to(d, x + 3 * LANES, -qt_t)
+        add_to(d, x + 12 * LANES, -qt_t)
+        add_to(d, x + 6 * LANES, pt_v)
+        add_to(d, x + 9 * LANES, pt_v)
+        add_to(d, x + 7 * LANES, qt_v)
+        add_to(d, x + 13 * LANES, qt_v)
         # rows i, columns j; (j, i) is its transpose
         x = 16 * place[k] * LANES
         r, s = (LANES, 4 * LANES) if flip[k] != 0 else (4 * LANES, LANES)
-        _add(upper, x, tij + big_a)
-        _add(upper, x + s, tiv + big_b)
-        _add(upper, x + r, uit - big_b)
-        _add(upper, x + r + s, uij + big_a)
+        add_to(upper, x, tij + big_a)
+        add_to(upper, x + s, tiv + big_b)
+        add_to(upper, x + r, uit - big_b)
+        add_to(upper, x + r + s, uij + big_a)
         # a node's unknowns and the other's multipliers
-        _add(upper, x + 2 * s, pt_t)
-        _add(upper, x + 3 * s, qt_t)
-        _add(upper, x + r + 2 * s, pt_u)
-        _add(upper, x + r + 3 * s, qt_u)
-        _add(upper, x + 2 * r, -pf_t)
-        _add(upper, x + 3 * r, -qf_t)
-        _add(upper, x + 2 * r + s, pf_v)
-        _add(upper, x + 3 * r + s, qf_v)
+        add_to(upper, x + 2 * s, pt_t)
+        add_to(upper, x + 3 * s, qt_t)
+        add_to(upper, x + r + 2 * s, pt_u)
+        add_to(upper, x + r + 3 * s, qt_u)
+        add_to(upper, x + 2 * r, -pf_t)
+        add_to(upper, x + 3 * r, -qf_t)
+        add_to(upper, x + 2 * r + s, pf_v)
+        add_to(upper, x + 3 * r + s, qf_v)
+        if tap[k] >= 0:
+            x = 20 * tap[k] * LANES
+            store(tap_row, x, tii - big_a)
+            store(tap_row, x + LANES, tiu + big_b)
+            store(tap_row, x + 2 * LANES, pf_t)
+            store(tap_row, x + 3 * LANES, qf_t)
+            store(tap_row, x + 4 * LANES, tij + big_a)
+            store(tap_row, x + 5 * LANES, tiv + big_b)
+            store(tap_row, x + 6 * LANES, pt_t)
+            store(tap_row, x + 7 * LANES, qt_t)
+            store(tap_row, x + 8 * LANES, tiu + big_b)
+            store(tap_row, x + 9 * LANES, uii + big_a + 4.0 * ci)
+            store(tap_row, x + 10 * LANES, pf_u)
+            store(tap_row, x + 11 * LANES, qf_u)
+            store(tap_row, x + 12 * LANES, uit - big_b)
+            store(tap_row, x + 13 * LANES, uij + big_a)
+            store(tap_row, x + 14 * LANES, pt_u)
+            store(tap_row, x + 15 * LANES, qt_u)
+            store(tap_row, x + 16 * LANES, big_b)
+            store(tap_row, x + 17 * LANES, big_a + 2.0 * ci)
+            store(tap_row, x + 18 * LANES, push_b)
+            store(tap_row, x + 19 * LANES, push_a + 2.0 * cci)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_units(units, state, gamma):
     """Add the units: to the balances, and eliminated to their nodes' blocks."""
-    row, at_hi, at_lo = units.row, units.at_hi, units.at_lo
+    row, at_hi, at_lo, tied = units.row, units.at_hi, units.at_lo, units.tied
     sx, hi, lo, live, lam, d, rhs = state.x, state.hi, state.lo, state.live, state.lam, state.own, state.rhs
     linear, quadratic, gs, grad_x, s_bend, s_pull = (
         state.linear, state.quadratic, state.g, state.grad_x, state.bend, state.pull
@@ -379,6 +503,8 @@ def add_units(units, state, gamma):
     h, w, c, mu, sz, st, rho = state.h, state.w, state.c, state.mu, state.z, state.t, state.rho
     gam = load(gamma, 0)
     for u in range(len(row)):
+        if row[u] < 0:
+            continue
         at, node, axis = u * LANES, row[u] // 2, row[u] % 2
         x, on = load(sx, at), load(live, at)
         slope = load(linear, at) + 2.0 * load(quadratic, at) * x - load(lam, row[u] * LANES)
@@ -397,7 +523,9 @@ def add_units(units, state, gamma):
         store(s_bend, at, bend)
         store(s_pull, at, push)
         g = row[u] * LANES
-        store(gs, g, load(gs, g) - x * on)
+        store(gs, g, load(gs, g) - x)
+        if tied[u] != 0:
+            continue
         x = (16 * node + (10 if axis == 0 else 15)) * LANES
         store(d, x, load(d, x) - on / bend)
         x = (4 * node + 2 + axis) * LANES
@@ -628,7 +756,11 @@ def step_of(pattern, branches, state, room, times):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def spread(nodes, branches, units, state):
-    """From the step of the nodes: the units' steps into ``pull`` and h' dx of every inequality."""
+    """From the step of the nodes: the units' steps into ``pull`` and h' dx of every inequality.
+
+    Steps of controls and of units with a curve are there already (`controls.spread_controls`); of taps, what they add to the
+    angle and to the logarithm of the voltage behind them stands in ``tap_row``.
+    """
     x, hdx, se, sf = state.step, state.hdx, state.e, state.f
     at_hi, at_lo = nodes.at_hi, nodes.at_lo
     for i in range(len(at_hi)):
@@ -643,15 +775,24 @@ def spread(nodes, branches, units, state):
         branches.i, branches.j, branches.y, branches.limit, branches.at_from, branches.at_to, branches.angle, state.on
     )  # fmt: skip
     b_hi, b_lo = branches.at_hi, branches.at_lo
+    tap, current, at_current, state_turn, tap_row = (
+        branches.tap, branches.current, branches.at_current, state.turn, state.tap_row
+    )  # fmt: skip
+    by_current = len(current) > 0
     for k in range(len(bi)):
-        if at_from[k] < 0 and at_to[k] < 0 and b_hi[k] < 0 and b_lo[k] < 0:
+        if at_from[k] < 0 and at_to[k] < 0 and b_hi[k] < 0 and b_lo[k] < 0 and not by_current:
             continue
         i, j, live = bi[k] * LANES, bj[k] * LANES, load(on, k * LANES)
         ei, fi, ej, fj = load(se, i), load(sf, i), load(se, j), load(sf, j)
-        re, im = (ei * ej + fi * fj) * live, (fi * ej - ei * fj) * live
-        wi, wj = (ei * ei + fi * fi) * live, (ej * ej + fj * fj) * live
         turn = load(x, 4 * i) - load(x, 4 * j)
         ui, uj = load(x, 4 * i + LANES), load(x, 4 * j + LANES)
+        if tap[k] >= 0:
+            cosine, sine = load(state_turn, 2 * tap[k] * LANES), load(state_turn, (2 * tap[k] + 1) * LANES)
+            ei, fi = ei * cosine + fi * sine, fi * cosine - ei * sine
+            turn = turn + load(tap_row, 20 * tap[k] * LANES)
+            ui = ui + load(tap_row, (20 * tap[k] + 1) * LANES)
+        re, im = (ei * ej + fi * fj) * live, (fi * ej - ei * fj) * live
+        wi, wj = (ei * ei + fi * fi) * live, (ej * ej + fj * fj) * live
         dre, dim = (ui + uj) * re - im * turn, (ui + uj) * im + re * turn
         dwi, dwj = 2.0 * wi * ui, 2.0 * wj * uj
         if at_from[k] >= 0:
@@ -668,8 +809,23 @@ def spread(nodes, branches, units, state):
             store(hdx, b_hi[k] * LANES, angle[k, 0] * dre + angle[k, 1] * dim)
         if b_lo[k] >= 0:
             store(hdx, b_lo[k] * LANES, angle[k, 2] * dre + angle[k, 3] * dim)
-    row, at_hi, at_lo, live_u, bend, pull = units.row, units.at_hi, units.at_lo, state.live, state.bend, state.pull
+        if by_current:
+            for side in range(2):
+                if at_current[k, side] >= 0:
+                    c = 4 * side
+                    change = (
+                        current[k, c] * dre
+                        + current[k, c + 1] * dim
+                        + current[k, c + 2] * dwi
+                        + current[k, c + 3] * dwj
+                    )
+                    store(hdx, at_current[k, side] * LANES, change)
+    row, at_hi, at_lo, tied, live_u, bend, pull = (
+        units.row, units.at_hi, units.at_lo, units.tied, state.live, state.bend, state.pull
+    )  # fmt: skip
     for u in range(len(row)):
+        if row[u] < 0 or tied[u] != 0:
+            continue
         at = u * LANES
         step = (
             (load(x, (4 * (row[u] // 2) + 2 + row[u] % 2) * LANES) - load(pull, at)) / load(bend, at) * load(live_u, at)

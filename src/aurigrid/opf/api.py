@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,30 +12,34 @@ import numpy as np
 from aurigrid.errors import IssueList
 from aurigrid.kernels.cuts import Cuts, make_border
 from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, make_state, optimise_range
+from aurigrid.kernels.kkt import System
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import OFF, PQ
+from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.opf.conditions import Conditions, conditions_of, reference_groups_of
 from aurigrid.opf.cuts import CutPoint, CutSet, kernel_cuts
+from aurigrid.opf.discrete import rounded
 from aurigrid.opf.objective import check_weights, objective_of
-from aurigrid.opf.problem import ACTIVE, GEN, LIMITS, SHORT, Problem, compile_problem
+from aurigrid.opf.points import point_scenarios
+from aurigrid.opf.problem import LIMITS, Problem, compile_problem
 from aurigrid.opf.residuals import Point, Residuals, residuals
 from aurigrid.opf.result import OptimalPowerFlow
 from aurigrid.opf.status import OpfStatus
+from aurigrid.opf.tables import FIXED, FREE, OTHER, SHORT, Freedom
 from aurigrid.powerflow.api import ensure_valid
-from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import Grid, compile_grid
-from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw
 from aurigrid.powerflow.newton import in_turn, thread_count
 from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.powerflow.sums import node_sums
-from aurigrid.powerflow.supply import unsupplied
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_KEPT: weakref.WeakKeyDictionary[Grid, dict[float | None, Problem]] = weakref.WeakKeyDictionary()
+_Form = tuple[float | None, Freedom, bool, bool]
+_KEPT: weakref.WeakKeyDictionary[Grid, dict[_Form, Problem]] = weakref.WeakKeyDictionary()
 
 _TOL_PU, _TOL_GRADIENT, _GAP = 1e-7, 1e-6, 1e-6
 _FIRST_GAMMA, _LEAST_SLACK, _CENTRE, _DAMP = 1.0, 1.0, 0.1, 0.99995
@@ -49,16 +54,19 @@ _VOLTAGE_PRICE = 10.0
 """Price of a pu of voltage and of a radian, in those of a pu of power."""
 _TILES_A_TASK = 4
 
-_UNSUPPORTED = ("bus_out", "hvdc_out")
+_LIMITS_BY = ("mva", "current")
 
 
-def problem_of(net: Network, soft_price: float | None = None) -> Problem:
+def problem_of(
+    net: Network, soft_price: float | None = None, free: Freedom = FIXED, by_current: bool = False, curves: bool = True
+) -> Problem:
     """The optimality system of a network, kept for as long as the network lives."""
     grid = compile_grid(net, single_reference=True)
     kept = _KEPT.setdefault(grid, {})
-    if soft_price not in kept:
-        kept[soft_price] = compile_problem(net, grid, soft_price)
-    return kept[soft_price]
+    form = (soft_price, free, by_current, curves)
+    if form not in kept:
+        kept[form] = compile_problem(net, grid, *form)
+    return kept[form]
 
 
 def optimal_power_flow(
@@ -67,6 +75,11 @@ def optimal_power_flow(
     *,
     gen_p_max_mw: Array | None = None,
     objective: str | dict[str, float] = "cost",
+    free: Iterable[str] = (),
+    load_shed_price: float | Array | None = None,
+    discrete: bool = False,
+    deadband_steps: float = 0.5,
+    limit: str = "mva",
     soft: bool = False,
     soft_price: float = 10_000.0,
     warm_start: OptimalPowerFlow | None = None,
@@ -76,11 +89,10 @@ def optimal_power_flow(
     """Find the operating point of least cost of every scenario, in full AC.
 
     Units choose active and reactive power within their limits (of the scenarios' ``gen_p_mw`` only a change is counted, and
-    ``gen_v_pu`` is not used);
-    voltages, branch flows at both ends (MVA) and angle differences keep their limits. Loads, outages and shunts are the
-    scenario's. Every scenario ends in a labelled point: where none keeps all limits, the one of least violation is given,
-    with what is missing at each bus. Voltage-dependent loads are taken at 1 pu, HVDC links at their set-points, and of
-    capability curves the box q_min to q_max.
+    ``gen_v_pu`` is not used) and their capability curves; voltages, branch flows at both ends and angle differences keep their
+    limits. Loads, outages, shunts and HVDC set-points are the scenario's; what ``free`` names starts from there. Every
+    scenario ends in a labelled point: where none keeps all limits, the one of least violation is given, with what is missing at
+    each bus.
 
     Args:
         net: the network.
@@ -88,6 +100,13 @@ def optimal_power_flow(
         gen_p_max_mw: (n, n_gen) or (n_gen,) what units can give (wind and sun), MW; it lowers p_max_mw.
         objective: what to minimise: ``"cost"``, ``"change"`` (squared MW from the scenario's ``gen_p_mw``), ``"losses"`` (MW),
             ``"curtailment"`` (MW of wind and sun), or weights of several of these.
+        free: what may move besides units, from ``"taps"``, ``"shifters"`` (branches with positions), ``"shunts"`` (0 to
+            ``step_max``, as if steps were continuous), ``"hvdc"`` (``p_min_mw`` to ``p_max_mw``); nothing where absent.
+        discrete: round free taps, shifters and shunts to whole positions and optimise the rest again; ``moves`` lists what
+            moved, ``rounding_cost`` what it costs against continuous positions.
+        deadband_steps: steps that a discrete control moves at least; below, it stays where it is.
+        load_shed_price: () or (n_load,) price of not serving a load, currency/MWh, at its power factor; ``inf`` serves it.
+        limit: ``"mva"``: ratings limit apparent power; ``"current"``: current, in MVA at 1 pu.
         soft: let balances and limits be broken at a price from the start; else only where no feasible point is found.
         soft_price: price of missing or unusable power and of overload, currency/MWh; voltages and angles cost ten times that
             for a pu or a radian.
@@ -103,12 +122,26 @@ def optimal_power_flow(
             do not fit.
     """
     sc = scenarios if scenarios is not None else Scenarios.base(net)
-    run = checked_run(net, sc, gen_p_max_mw, objective, soft_price, max_iterations, threads, warm_start)
-    raw = run.solve(soft_price if soft else None, _start_of(warm_start))
-    failed = np.setdiff1d(np.arange(sc.n), solved_rows(raw))
-    if failed.size:
-        raw = explored(run, raw, failed, soft, soft_price)
-    return run.result(raw)
+    freedom, by_current = _freedom(net, free, load_shed_price, limit, discrete, deadband_steps)
+    run = checked_run(
+        net, sc, gen_p_max_mw, objective, soft_price, max_iterations, threads, warm_start, freedom, by_current
+    )
+    raw = _answered(run, soft, soft_price, _start_of(warm_start))
+    if not discrete:
+        return run.result(raw)
+    positions = rounded(raw.problem, sc, raw.x, deadband_steps)
+    v = np.where(np.isfinite(raw.v), raw.v, 1.0)
+    run = replace(run, pinned=positions)
+    final = _answered(run, soft, soft_price, Start(v, np.nan_to_num(raw.x), None, None))
+    final = replace(final, iterations=final.iterations + raw.iterations)
+    return run.result(final, rounding_cost=final.cost - raw.cost)
+
+
+def _answered(run: Run, soft: bool, soft_price: float, start: Start | None) -> Raw:
+    """Points of all scenarios: of the hard problem, else of the forms that may break limits."""
+    raw = run.solve(soft_price if soft else None, start)
+    failed = np.setdiff1d(np.arange(run.sc.n), solved_rows(raw))
+    return explored(run, raw, failed, soft, soft_price) if failed.size else raw
 
 
 def checked_run(
@@ -120,16 +153,55 @@ def checked_run(
     max_iterations: int,
     threads: int | None,
     warm_start: OptimalPowerFlow | None = None,
+    free: Freedom = FIXED,
+    by_current: bool = False,
+    curves: bool = True,
 ) -> Run:
-    """The run that a call asks for; options as for `optimal_power_flow`, all checked."""
+    """The run that a call asks for; options as for `optimal_power_flow`, all checked.
+
+    ``curves`` is false where scenarios will have cuts of their own, which take units' powers one by one: capability curves
+    then count as the box that the units have.
+    """
     weights = {objective: 1.0} if isinstance(objective, str) else dict(objective)
     limit = _check(net, sc, gen_p_max_mw, weights, soft_price, warm_start, max_iterations, threads)
-    return Run(net, sc, limit, weights, max_iterations, thread_count(threads))
+    return Run(net, sc, limit, weights, max_iterations, thread_count(threads), free, by_current, curves=curves)
+
+
+def _freedom(
+    net: Network, free: Iterable[str], price: float | Array | None, limit: str, discrete: bool, deadband: float
+) -> tuple[Freedom, bool]:
+    """Check and gather what may move and how ratings are meant."""
+    issues = IssueList()
+    kinds = frozenset([free] if isinstance(free, str) else free)
+    for name in sorted(kinds - set(FREE)):
+        issues.add("optimal_power_flow", "free", f"names {name!r}", hint="choose from " + ", ".join(FREE))
+    if limit not in _LIMITS_BY:
+        issues.add("optimal_power_flow", "limit", f"is {limit!r}", hint="choose from " + ", ".join(_LIMITS_BY))
+    if not deadband >= 0:
+        issues.add("optimal_power_flow", "deadband_steps", f"is {deadband}", hint="give 0 or more")
+    if discrete and not kinds & {"taps", "shifters", "shunts"}:
+        issues.add("optimal_power_flow", "discrete", "has nothing to round",
+                   hint="set taps, shifters or shunts free")  # fmt: skip
+    shed: list[tuple[int, float]] = []
+    if price is not None:
+        given = np.asarray(price, float)
+        if given.shape not in ((), (net.n_load,)):
+            issues.add("optimal_power_flow", "load_shed_price", f"has shape {given.shape}",
+                       hint=f"give one price or ({net.n_load},)")  # fmt: skip
+        elif not (given >= 0).all():
+            issues.add("optimal_power_flow", "load_shed_price", "has prices below 0 or NaN",
+                       hint="give inf for loads that must be served")  # fmt: skip
+        else:
+            each = np.broadcast_to(given, net.n_load)
+            shed = [(int(k), float(each[k])) for k in np.flatnonzero(np.isfinite(each))]
+    issues.raise_if_any()
+    return Freedom(kinds, tuple(shed)), limit == "current"
 
 
 def solved_rows(raw: Raw) -> Array:
     """Scenarios with an optimum that keeps all limits."""
-    return np.flatnonzero((raw.code == OPTIMAL) & (raw.missing <= _SOFT_PU))
+    rows: Array = np.flatnonzero((raw.code == OPTIMAL) & (raw.missing <= _SOFT_PU))
+    return rows
 
 
 def explored(run: Run, raw: Raw, failed: Array, soft: bool, soft_price: float) -> Raw:
@@ -169,10 +241,6 @@ def _check(
     issues = IssueList()
     if sc.net is not net and sc.net.digest != net.digest:
         issues.add("scenarios", "", "belong to another network", hint="build them with this one")
-    for name in _UNSUPPORTED:
-        if len(getattr(sc, name).idx):
-            issues.add("scenarios", name, "is not supported by optimal power flow",
-                       hint="give the outages of the branches and units at the bus")  # fmt: skip
     if not price > 0:
         issues.add("optimal_power_flow", "soft_price", f"is {price}", hint="give a positive price per MWh")
     if most < 1:
@@ -276,8 +344,16 @@ class Raw:
         """Points of the hard problem in the terms of a soft one: injections come first in both, inequalities are told by
         their kind and element."""
         mine, n = self.problem, len(self.code)
-        width = np.int64(max(problem.injection.count, problem.grid.net.n_branch, problem.grid.n_node) + 1)
-        place = np.searchsorted(problem.kind * width + problem.element, mine.kind * width + mine.element)
+        sizes = (
+            problem.injection.count,
+            problem.grid.net.n_branch,
+            problem.grid.n_node,
+            len(problem.system.curves.cut),
+        )
+        width = np.int64(max(sizes) + 1)
+        key = problem.kind * width + problem.element
+        sorter = np.argsort(key)
+        place = sorter[np.searchsorted(key, mine.kind * width + mine.element, sorter=sorter)]
         x, free = np.zeros((n, problem.injection.count)), np.ones((n, problem.injection.count), bool)
         free[:, : self.x.shape[1]] = self.free
         mu, excess = np.zeros((n, problem.n_limit)), np.zeros((n, problem.n_limit))
@@ -300,11 +376,16 @@ class Run:
     weights: dict[str, float]
     max_iterations: int
     threads: int
+    free: Freedom = FIXED
+    by_current: bool = False
+    pinned: Array | None = None
+    curves: bool = True
 
     def some(self, rows: Array) -> Run:
         """The run of some of the scenarios."""
         part = self.available if self.available is None or len(self.available) == 1 else self.available[rows]
-        return Run(self.net, self.sc[rows], part, self.weights, self.max_iterations, self.threads)
+        pinned = None if self.pinned is None else self.pinned[rows]
+        return replace(self, sc=self.sc[rows], available=part, pinned=pinned)
 
     def solve(
         self, soft_price: float | None, start: Start | None = None, costless: bool = False, cuts: CutSet | None = None
@@ -317,17 +398,27 @@ class Run:
             costless: count broken balances and limits only.
             cuts: the scenarios' own.
         """
-        problem = problem_of(self.net, soft_price)
+        problem = problem_of(self.net, soft_price, self.free, self.by_current, self.curves)
         grid, n = problem.grid, self.sc.n
         cases = Cases.of(self.sc)
-        off = unsupplied(grid, cases)
-        need, live, lo, hi, on = self._conditions(problem, cases, off)
-        injection, order = problem.injection, grid.pattern.order
+        off, groups = reference_groups_of(grid, cases)
+        at = conditions_of(problem, self.sc, cases, off, self.available)
+        if self.pinned is not None:
+            given = ~np.isnan(self.pinned[:, : problem.injection.count])
+            for values in (at.lo, at.hi, at.start):
+                values[:, : given.shape[1]][given] = self.pinned[:, : given.shape[1]][given]
+        injection, order, live, lo, hi = problem.injection, problem.pattern.order, at.live, at.lo, at.hi
+        control = injection.axis == OTHER
         fixed = np.isfinite(lo) & (hi - lo < _FIXED_PU)
-        given, free = np.where(fixed & live, lo, 0.0), live & ~fixed
-        flat = np.stack([need.real, need.imag], 2).reshape(n, -1)
-        flat -= node_sums(2 * injection.node + injection.axis, given, 2 * grid.n_node)
-        out_ptr, out_row = _pointers(on)
+        free = live & ~fixed
+        given = np.where(free, 0.0, np.where(fixed & live, lo, np.where(control, at.start, 0.0)))
+        flat = np.stack([at.need.real, at.need.imag], 2).reshape(n, -1)
+        # constants are part of the consumption, except where the kernels read them as values
+        away = ~control & (problem.units.tied == 0)
+        flat -= node_sums(
+            2 * injection.node[away] + injection.axis[away], np.ascontiguousarray(given[:, away]), 2 * grid.n_node
+        )
+        out_ptr, out_row = _pointers(np.concatenate([at.on, at.on[:, problem.twin]], 1))
         aim = objective_of(problem, self.sc, self.weights, hi)
         scale = aim.scale if soft_price is None else min(aim.scale, _DEAREST / (soft_price * grid.base_mva))
         if cuts is not None and cuts.price.size:
@@ -336,16 +427,18 @@ class Run:
         if costless:
             of_units = injection.owner < SHORT
             linear, quadratic = np.where(of_units, 0.0, linear), np.where(of_units, 0.0, quadratic)
+        e, f, x, lam, mu = self._start(problem, at, np.where(free, np.nan, np.where(away, 0.0, given)), start)
         job = Job(
             np.ascontiguousarray(flat.reshape(n, -1, 2)[:, order].reshape(n, -1)), np.where(free, hi, 0.0),
             np.where(free, lo, 0.0), free.astype(float), linear.copy(), quadratic.copy(),
             _prices(problem, soft_price, scale), out_ptr, out_row,
-            off.pointers(n), grid.pattern.position[off.element].astype(np.int32), *self._start(problem, lo, hi, start),
+            off.pointers(n), problem.pattern.position[off.element].astype(np.int32),
+            e, f, x, lam, mu, at.draw(order), at.shape.reshape(n, -1),
         )  # fmt: skip
         own = kernel_cuts(problem, cuts, free, scale)
         if cuts is not None and len(job.mu):
             job = job._replace(mu=np.hstack([np.broadcast_to(job.mu, (n, problem.n_limit)), cuts.mu]))
-        found = self._run(problem, job, own, n, start)
+        found = self._run(problem, job, own, groups, start)
         v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
         v[:, order] = found.e + 1j * found.f
         lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
@@ -357,99 +450,50 @@ class Run:
         for name in ("upper", "lower"):
             mine = problem.kind == LIMITS.index(name)
             mu[:, mine] *= free[:, problem.element[mine]]
-        alive = np.ones((n, grid.n_node), bool)
-        alive[off.case, off.element] = False
-        point = Point(v, x, need, free, on, alive, lo, hi, linear, quadratic, lam, mu, excess, cut)
+        held = np.zeros((n, grid.n_node), bool)
+        for rows, kind in groups:
+            held[rows] = kind == REF
+        point = Point(
+            v, x, at.need, free, at.on, at.alive, lo, hi, linear, quadratic, lam, mu, excess, held, at.need_i, at.need_z,
+            at.shape, cut,
+        )  # fmt: skip
         with np.errstate(invalid="ignore", over="ignore"):
             judged = residuals(problem, point)
         paid = np.where(injection.owner >= SHORT, 0.0, x)
         cost = aim.constant + (aim.linear * paid + aim.quadratic * paid**2).sum(1)
-        arrays = (
-            v,
-            x,
-            lam,
-            mu,
-            excess,
-            found.status,
-            found.iterations,
-            np.broadcast_to(cost, n).copy(),
-            np.full(n, scale),
-        )
-        return Raw(problem, *arrays, found.mu[:, m:], found.excess[:, m:], free, judged)
+        each = np.broadcast_to(cost, n).copy()
+        return Raw(
+            problem, v, x, lam, mu, excess, found.status, found.iterations, each, np.full(n, scale), found.mu[:, m:],
+            found.excess[:, m:], free, judged,
+        )  # fmt: skip
 
-    def _conditions(self, problem: Problem, cases: Cases, off: Pairs) -> tuple[Array, Array, Array, Array, Array]:
-        """Consumption (n, n_node) complex, pu; live (n, k); bounds (n, k); branches in service (n, m)."""
-        grid, net, sc, n = problem.grid, self.net, self.sc, self.sc.n
-        base, injection = grid.base_mva, problem.injection
-        inj = Injections.of(grid, sc)
-        load_on = np.repeat(net.load.in_service[None], n, 0)
-        pairs = cases.pairs("load")
-        load_on[pairs.case, pairs.element] = False
-        node = grid.node_of_bus[net.load.bus]
-        p, q = np.asarray(inj.load_p), np.asarray(inj.load_q)
-        need = node_sums(node, np.where(load_on, p, 0.0), grid.n_node) + 1j * node_sums(
-            node, np.where(load_on, q, 0.0), grid.n_node
-        )
-        dc = net.hvdc
-        if len(dc):
-            sent, arriving = hvdc_arriving_mw(net, np.broadcast_to(inj.hvdc_p, (n, len(dc))))
-            for bus, mw, mvar in ((dc.from_bus, sent, dc.q_from_mvar), (dc.to_bus, arriving, dc.q_to_mvar)):
-                need -= node_sums(grid.node_of_bus[bus], (mw + 1j * mvar) * grid.hvdc_on, grid.n_node)
-        need = need / base
-        dead = np.zeros((n, grid.n_node), bool)
-        dead[:, grid.kind == OFF] = True
-        dead[off.case, off.element] = True
-        need[dead] = 0.0
-        if sc.shunt_step is not None and len(net.shunt):
-            # a step of a shunt is taken as the power that it gives at 1 pu
-            change = (
-                (np.broadcast_to(sc.shunt_step, (n, len(net.shunt))) - net.shunt.step) * net.shunt.in_service / base
-            )
-            need += node_sums(
-                grid.node_of_bus[net.shunt.bus], change * (net.shunt.g_mw - 1j * net.shunt.b_mvar), grid.n_node
-            )
-        live = ~dead[:, injection.node]
-        pairs = cases.pairs("gen")
-        if len(pairs.case):
-            gone = np.zeros((n, net.n_gen), bool)
-            gone[pairs.case, pairs.element] = True
-            of_gen = injection.owner == GEN
-            live[:, of_gen] &= ~gone[:, injection.element[of_gen]]
-        lo, hi = np.repeat(injection.lo[None], n, 0), np.repeat(injection.hi[None], n, 0)
-        if self.available is not None:
-            mine = np.flatnonzero((injection.owner == GEN) & (injection.axis == ACTIVE))
-            top = np.broadcast_to(self.available, (n, net.n_gen))[:, injection.element[mine]] / base
-            hi[:, mine] = np.minimum(hi[:, mine], np.maximum(top, 0.0))
-            lo[:, mine] = np.minimum(lo[:, mine], hi[:, mine])
-        on = np.ones((n, len(problem.branch)), bool)
-        pairs = cases.pairs("branch")
-        row = problem.row_of[pairs.element]
-        on[pairs.case[row >= 0], row[row >= 0]] = False
-        a, b = grid.from_node[problem.branch], grid.to_node[problem.branch]
-        on &= ~(dead[:, a] | dead[:, b])
-        return need, live, lo, hi, on
-
-    def _start(self, problem: Problem, lo: Array, hi: Array, start: Start | None) -> tuple[Array, ...]:
-        """e, f, x, lam and mu from which scenarios start: flat and in the middle, or where they are told to."""
-        size, count, order = problem.grid.n_node, problem.injection.count, problem.grid.pattern.order
+    def _start(self, problem: Problem, at: Conditions, constant: Array, start: Start | None) -> tuple[Array, ...]:
+        """e, f, x, lam and mu from which scenarios start: flat, in the middle and controls where they are, or where they are
+        told to; ``constant`` (n, k) holds what does not move, NaN for the rest."""
+        size, count, order = problem.grid.n_node, problem.injection.count, problem.pattern.order
         lam, mu = np.zeros((1, 2 * size)), np.zeros((0, 0))
         if start is not None:
-            v, x = start.v[:, order], np.zeros((len(start.x), count))
+            v, x = start.v[:, order], np.zeros((len(constant), count))
             width = min(count, start.x.shape[1])
             x[:, :width] = start.x[:, :width]
+            x = np.where(np.isnan(constant), x, constant)
             if start.lam is not None:
                 lam = np.stack([start.lam.real, start.lam.imag], 2)[:, order].reshape(len(start.lam), -1)
             if start.mu is not None and start.mu.shape[1] == problem.n_limit:
                 mu = start.mu.copy()
             return v.real.copy(), v.imag.copy(), x, lam, mu
-        low, high = np.isfinite(lo), np.isfinite(hi)
-        at_low, at_high = np.where(low, lo, 0.0), np.where(high, hi, 0.0)
+        low, high = np.isfinite(at.lo), np.isfinite(at.hi)
+        at_low, at_high = np.where(low, at.lo, 0.0), np.where(high, at.hi, 0.0)
         middle = np.where(low & high, 0.5 * (at_low + at_high), at_low + at_high)
-        return np.ones((1, size)), np.zeros((1, size)), middle, lam, mu
+        x = np.where(np.isnan(at.start), middle, np.clip(at.start, at.lo, at.hi))
+        x = np.where(np.isnan(constant), x, constant)
+        return np.ones((1, size)), np.zeros((1, size)), x, lam, mu
 
-    def _run(self, problem: Problem, job: Job, cuts: Cuts, n: int, start: Start | None) -> Found:
+    def _run(
+        self, problem: Problem, job: Job, cuts: Cuts, groups: list[tuple[Array, Array]], start: Start | None
+    ) -> Found:
         grid = problem.grid
-        size, k, q = grid.n_node, problem.injection.count, problem.n_limit + cuts.rest.shape[1]
+        n, size, k, q = self.sc.n, grid.n_node, problem.injection.count, problem.n_limit + cuts.rest.shape[1]
         gamma, least = (_FIRST_GAMMA, _LEAST_SLACK) if start is None else (start.gamma, start.least)
         found = Found(
             np.full((n, size), np.nan), np.full((n, size), np.nan), np.zeros((n, k)), np.zeros((n, 2 * size)), np.zeros((n, q)),
@@ -458,22 +502,27 @@ class Run:
         typical = np.abs(job.need[:, 0::2]).sum(1).mean()
         gap = _GAP * max(1.0, float(typical))
         step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (self.threads * LANES)) * LANES))
-        tasks = [np.arange(a, min(a + step, n), dtype=np.int32) for a in range(0, n, step)]
+        tasks = []
+        for rows, kind in groups:
+            fixed = np.where(kind == OFF, 2, np.where(kind == REF, 1, 0)).astype(np.int8)[problem.pattern.order]
+            system = problem.system._replace(nodes=problem.nodes._replace(fixed=fixed))
+            tasks += [(system, rows[a : a + step].astype(np.int32)) for a in range(0, len(rows), step)]
 
-        def work(todo: Array) -> None:
-            state = make_state(size, len(problem.branch), k, q, grid.pattern.n_upper, len(problem.branches.upper))
+        def work(task: tuple[System, Array]) -> None:
+            system, todo = task
+            state = make_state(system, problem.pattern.n_upper, q, job.draw.shape[1] > 0)
             optimise_range(
-                grid.pattern, problem.nodes, problem.branches, problem.units, cuts, make_border(cuts, size), job, state, found,
-                todo, _TOL_PU, _TOL_GRADIENT, gap, self.max_iterations, gamma, least, _CENTRE, _DAMP,
+                problem.pattern, system, cuts, make_border(cuts, size), job, state, found, todo, _TOL_PU, _TOL_GRADIENT, gap,
+                self.max_iterations, gamma, least, _CENTRE, _DAMP,
             )  # fmt: skip
 
         in_turn(self.threads, work, tasks)
         return found
 
-    def result(self, raw: Raw) -> OptimalPowerFlow:
+    def result(self, raw: Raw, rounding_cost: Array | None = None) -> OptimalPowerFlow:
         """Label the points and put them into the users' terms."""
-        problem, x, judged, net, sc = raw.problem, raw.x, raw.judged, self.net, self.sc
-        grid, injection, n = problem.grid, problem.injection, sc.n
+        problem, x, judged, sc = raw.problem, raw.x, raw.judged, self.sc
+        grid, n = problem.grid, sc.n
         status = np.full(n, OpfStatus.FAILED, np.int8)
         status[raw.code == LIMIT] = OpfStatus.ITERATION_LIMIT
         status[raw.code == _NOT_BEST] = OpfStatus.FEASIBLE
@@ -482,16 +531,12 @@ class Run:
         status[good & (raw.missing > _SOFT_PU)] = OpfStatus.INFEASIBLE
         failed = status == OpfStatus.FAILED
         cost = raw.cost.copy()
-        off = unsupplied(grid, Cases.of(sc))
+        off, _ = reference_groups_of(grid, Cases.of(sc))
         v = raw.v.copy()
         v[:, grid.kind == OFF] = np.nan
         v[off.case, off.element] = np.nan
         v[failed], cost[failed] = np.nan, np.nan
-        rows = np.flatnonzero((injection.owner == GEN) & (injection.axis == ACTIVE))
-        p = np.zeros((net.n_gen, n))
-        np.add.at(p, injection.element[rows], np.nan_to_num(x[:, rows]).T)
-        size = np.abs(v)[:, grid.node_of_bus[net.gen.bus]]
-        points = sc.replace(gen_p_mw=p.T * grid.base_mva, gen_v_pu=np.where(size > 0, size, net.gen.v_set_pu))
+        points = point_scenarios(problem, sc, x, np.abs(v))
         n_held = int(np.sum(grid.rows.kind != PQ))
         flow_status = np.where(failed, Status.DIVERGED, Status.CONVERGED).astype(np.int8)
         flow_status[np.setdiff1d(off.case, np.flatnonzero(failed))] = Status.ISLANDED
@@ -501,8 +546,9 @@ class Run:
             np.where(failed, Rung.NONE, Rung.OPF).astype(np.int8),
         )  # fmt: skip
         return OptimalPowerFlow(
-            problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess, raw.scale
-        )
+            problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess, raw.scale,
+            sc, np.zeros(n) if rounding_cost is None else rounding_cost,
+        )  # fmt: skip
 
 
 def _pointers(on: Array) -> tuple[Array, Array]:
@@ -522,7 +568,7 @@ def _prices(problem: Problem, soft_price: float | None, scale: float) -> Array:
     rate = problem.grid.net.branch.rate_mva / problem.grid.base_mva
     for k, name in enumerate(LIMITS):
         mine = problem.kind == k
-        if name.startswith("flow"):
+        if name.startswith(("flow", "current")):
             # h = (s / rate)^2 - 1 is about twice the overload over the rating
             price[mine] = 0.5 * unit * rate[problem.element[mine]]
         elif name.startswith(("v_", "angle")):

@@ -49,7 +49,7 @@ def kernel_cuts(problem: Problem, cuts: CutSet | None, free: Array, scale: float
     if cuts is None:
         return no_cuts(problem.n_limit)
     return Cuts(
-        cuts.unit.astype(np.int32), problem.grid.pattern.position[cuts.node].astype(np.int32), problem.n_limit,
+        cuts.unit.astype(np.int32), problem.pattern.position[cuts.node].astype(np.int32), problem.n_limit,
         cuts.count.astype(np.int32), np.ascontiguousarray(cuts.free(free)), np.ascontiguousarray(cuts.b), cuts.rest.copy(),
         cuts.price * scale,
     )  # fmt: skip

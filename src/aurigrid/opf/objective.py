@@ -13,7 +13,8 @@ import numpy as np
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
-from aurigrid.opf.problem import ACTIVE, COMPENSATOR, GEN, SHORT, Problem
+from aurigrid.opf.problem import Problem
+from aurigrid.opf.tables import ACTIVE, COMPENSATOR, GEN, SHED, SHORT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -69,7 +70,8 @@ def objective_of(problem: Problem, sc: Scenarios, weights: dict[str, float], hi:
     injection, base, net = problem.injection, problem.grid.base_mva, problem.grid.net
     active = injection.axis == ACTIVE
     unit = (injection.owner == GEN) & active
-    feeds = (injection.owner < COMPENSATOR) & active
+    # a MW that a load is not given is one that was demanded and not lost
+    feeds = (injection.owner < COMPENSATOR) & active | (injection.owner == SHED)
     soft = injection.owner >= SHORT
     cost = weights.get("cost", 0.0)
     linear = np.where(soft, injection.linear, cost * injection.linear)[None]
@@ -91,6 +93,6 @@ def objective_of(problem: Problem, sc: Scenarios, weights: dict[str, float], hi:
         constant = constant + weights["curtailment"] * base * np.where(counts, hi, 0.0).sum(1)
     middle = np.clip(0.0, injection.lo, injection.hi)
     marginal = np.abs(linear + 2 * quadratic * middle).max(0)
-    of_units = ~soft & (marginal > 0)
+    of_units = ~soft & (injection.owner != SHED) & (marginal > 0)
     scale = 1.0 / float(np.median(marginal[of_units])) if of_units.any() else 1.0
     return Objective(linear, quadratic, constant, scale)

@@ -8,30 +8,50 @@ from typing import Any
 import numpy as np
 
 from aurigrid.errors import IssueList
-from aurigrid.kernels.kkt import Branches, Nodes, Units
+from aurigrid.kernels.ipm import make_state
+from aurigrid.kernels.kkt import Branches, Nodes, State, System, Units
+from aurigrid.kernels.pattern import Pattern
 from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.network import Network
-from aurigrid.powerflow.grid import Grid
+from aurigrid.opf.tables import (
+    ACTIVE,
+    COMPENSATOR,
+    EXCESS,
+    FIXED,
+    GEN,
+    LINK,
+    LINK_BACK,
+    OTHER,
+    REACTIVE,
+    SHORT,
+    STORAGE,
+    Freedom,
+    check_taps,
+    control_rows,
+    controls_of,
+    curves_of,
+    free_shunts,
+    free_taps,
+    pattern_of,
+)
+from aurigrid.powerflow.grid import Grid, branch_admittances
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ACTIVE, REACTIVE = 0, 1
-GEN, STORAGE, COMPENSATOR, SHORT, EXCESS = 0, 1, 2, 3, 4
-"""What an injection belongs to; SHORT and EXCESS are power that a soft problem may invent or drop at a price, by node."""
-_FIXED_PU = 1e-9
 _WHOLE_TURN_DEG = 179.0
 
 
 @dataclass(frozen=True, eq=False)
 class Injection:
-    """The free injections, one row each: a unit's active power (a segment of it, where its cost is piecewise linear), its
-    reactive power, or the power that a soft problem may add or drop at a node.
+    """The free scalars, one row each: a unit's active power (a segment of it, where its cost is piecewise linear), its
+    reactive power, a control (see `tables`), or the power that a soft problem may add or drop at a node.
 
     Attributes:
-        owner: (k,) `GEN`, `STORAGE`, `COMPENSATOR`, `SHORT` or `EXCESS`; element (k,): its position there, or its node.
-        axis: (k,) `ACTIVE` or `REACTIVE`; node (k,) caller's node.
+        owner: (k,) `GEN`, `STORAGE`, ... `EXCESS`; element (k,): its position there, or its node.
+        axis: (k,) `ACTIVE`, `REACTIVE`, or `OTHER` for what is no injection; node (k,) caller's node.
         lo, hi: (k,) bounds, pu; linear, quadratic: (k,) cost by pu and pu^2, currency/h.
         segment: (k,) number of the cost segment, 0 for the first or only one.
+        start: (k,) value of a control in the network, pu, NaN for units.
     """
 
     owner: Array
@@ -43,6 +63,7 @@ class Injection:
     linear: Array
     quadratic: Array
     segment: Array
+    start: Array
 
     @property
     def count(self) -> int:
@@ -55,8 +76,11 @@ class Problem:
 
     Attributes:
         grid: the electrical problem of the power flow.
-        nodes, branches, units: the kernels' tables.
-        branch: (m,) the network's branch of each row of ``branches``; row_of (n_branch,): its inverse, -1 for none.
+        free: what may move besides units; by_current: whether ratings limit currents instead of apparent powers.
+        pattern: the grid's, with pairs for HVDC links that are free.
+        system: the kernels' tables.
+        branch: (m,) the network's branch of each of the first rows of ``branches``; row_of (n_branch,): its inverse, -1 for
+            none. twin: (b,) rows of which further ones carry the angle limits, as their own functions see a free tap.
         injection: the rows of ``units``.
         fixed: (k,) bool, injections whose bounds coincide: constants.
         n_limit: inequalities; kind (n_limit,) and element (n_limit,): see `LIMITS`.
@@ -64,20 +88,41 @@ class Problem:
     """
 
     grid: Grid
-    nodes: Nodes
-    branches: Branches
-    units: Units
+    free: Freedom
+    by_current: bool
+    pattern: Pattern
+    system: System
     branch: Array
     row_of: Array
+    twin: Array
     injection: Injection
     n_limit: int
     kind: Array
     element: Array
     constant: float
 
+    @property
+    def nodes(self) -> Nodes:
+        return self.system.nodes
 
-LIMITS = ("v_max", "v_min", "flow_from", "flow_to", "angle_max", "angle_min", "upper", "lower")
-"""Kinds of inequality; elements are nodes, branches, or injections."""
+    @property
+    def branches(self) -> Branches:
+        return self.system.branches
+
+    @property
+    def units(self) -> Units:
+        return self.system.units
+
+    def state(self, drawn: bool = False) -> State:
+        """A tile for the kernels; ``drawn`` where consumption depends on voltages."""
+        return make_state(self.system, self.pattern.n_upper, self.n_limit, drawn)
+
+
+LIMITS = (
+    "v_max", "v_min", "flow_from", "flow_to", "angle_max", "angle_min", "current_from", "current_to", "upper", "lower",
+    "capability",
+)  # fmt: skip
+"""Kinds of inequality; elements are nodes, branches, injections, or cuts of capability curves."""
 
 
 class _Limits:
@@ -98,27 +143,50 @@ class _Limits:
         return number
 
 
-def compile_problem(net: Network, grid: Grid, soft_price: float | None) -> Problem:
+def compile_problem(
+    net: Network,
+    grid: Grid,
+    soft_price: float | None,
+    free: Freedom = FIXED,
+    by_current: bool = False,
+    with_curves: bool = True,
+) -> Problem:
     """The optimality system of a network.
 
     Args:
         soft_price: price of power that is missing or dropped at a node, currency/MWh; None where balances must hold.
+        free: what may move besides units.
+        by_current: let ratings limit currents (MVA at 1 pu) instead of apparent powers.
+        with_curves: whether capability curves count besides the units' boxes.
     """
     _check(net)
-    position = grid.pattern.position
+    pattern = pattern_of(net, grid, free)
+    position = pattern.position
     limits = _Limits()
-    injection, constant = _injections(net, grid, soft_price)
-    nodes = _nodes(net, grid, limits)
-    branches, branch, row_of = _branches(net, grid, limits)
+    injection, constant = _injections(net, grid, soft_price, free)
+    nodes = _nodes(net, grid, pattern, free, limits)
+    taps = free_taps(net, grid, free)
+    link = (injection.owner == LINK) | (injection.owner == LINK_BACK)
+    dc = net.hvdc
+    joined = np.unique(injection.element[link])
+    ends = grid.node_of_bus[np.concatenate([dc.from_bus[joined], dc.to_bus[joined]])].reshape(2, -1)
+    branches, branch, row_of, twin, pair = _branches(net, grid, pattern, taps, position[ends], by_current, limits)
     bounded_hi, bounded_lo = np.isfinite(injection.hi), np.isfinite(injection.lo)
     number = np.arange(injection.count)
-    units = Units(
-        (2 * position[injection.node] + injection.axis).astype(np.int32), limits.add("upper", number, bounded_hi),
-        limits.add("lower", number, bounded_lo),
-    )  # fmt: skip
+    row = np.where(injection.axis == OTHER, -1, 2 * position[injection.node] + injection.axis).astype(np.int32)
+    at_hi, at_lo = limits.add("upper", number, bounded_hi), limits.add("lower", number, bounded_lo)
+    curves = curves_of(
+        net if with_curves else net.replace(capability=net.capability.take([])), injection, grid.base_mva
+    )
+    curves = curves._replace(at=limits.add("capability", np.arange(len(curves.cut)), np.ones(len(curves.cut), bool)))
+    tied = np.zeros(injection.count, np.int8)
+    for first, last, q in zip(curves.first, curves.last, curves.reactive, strict=True):
+        tied[first:last], tied[q] = 1, 1
+    controls = controls_of(net, grid, pattern, injection, row_of, pair)
+    system = System(nodes, branches, Units(row, at_hi, at_lo, tied), curves, controls)
     return Problem(
-        grid, nodes, branches, units, branch, row_of, injection, limits.count, np.concatenate(limits.kind).astype(np.int8),
-        np.concatenate(limits.element).astype(np.int32), constant,
+        grid, free, by_current, pattern, system, branch, row_of, twin, injection, limits.count,
+        np.concatenate(limits.kind).astype(np.int8), np.concatenate(limits.element).astype(np.int32), constant,
     )  # fmt: skip
 
 
@@ -132,6 +200,7 @@ def _check(net: Network) -> None:
         if len(rows) < 2 or (np.diff(slope) < -1e-9 * np.abs(slope).max(initial=1.0)).any():
             issues.add("cost_point", "cost_per_h", "does not rise ever more steeply", ids=[str(net.gen.id[g])],
                        hint="optimal power flow needs convex costs")  # fmt: skip
+    check_taps(net, issues)
     bad = net.gen.in_service & (net.gen.cost_c2_per_mw2h < 0)
     if bad.any():
         issues.add("gen", "cost_c2_per_mw2h", "is negative", ids=[str(x) for x in net.gen.id[bad]],
@@ -139,14 +208,17 @@ def _check(net: Network) -> None:
     issues.raise_if_any()
 
 
-def _nodes(net: Network, grid: Grid, limits: _Limits) -> Nodes:
-    bus, order, n = net.bus, grid.pattern.order, grid.n_node
+def _nodes(net: Network, grid: Grid, pattern: Pattern, free: Freedom, limits: _Limits) -> Nodes:
+    bus, order, n = net.bus, pattern.order, grid.n_node
     looked = bus.in_service & ~bus.is_star
     v_hi, v_lo = np.full(n, np.inf), np.full(n, -np.inf)
     np.minimum.at(v_hi, grid.node_of_bus[looked], bus.v_max_pu[looked])
     np.maximum.at(v_lo, grid.node_of_bus[looked], bus.v_min_pu[looked])
     fixed = np.where(grid.kind == OFF, 2, np.where(grid.kind == REF, 1, 0)).astype(np.int8)
     shunt = grid.shunt_y.copy()
+    moved = free_shunts(net, grid, free)
+    steps = (net.shunt.g_mw + 1j * net.shunt.b_mvar) * net.shunt.step / grid.base_mva
+    np.subtract.at(shunt, grid.node_of_bus[net.shunt.bus[moved]], steps[moved])
     loop = (grid.from_node >= 0) & (grid.from_node == grid.to_node)
     np.add.at(shunt, grid.from_node[loop], grid.y_branch[loop].view(complex).sum(1))
     alive = grid.kind[order] != OFF
@@ -158,39 +230,75 @@ def _nodes(net: Network, grid: Grid, limits: _Limits) -> Nodes:
     )  # fmt: skip
 
 
-def _branches(net: Network, grid: Grid, limits: _Limits) -> tuple[Branches, Array, Array]:
-    t, pattern = net.branch, grid.pattern
+def _branches(
+    net: Network, grid: Grid, pattern: Pattern, taps: Array, links: Array, by_current: bool, limits: _Limits
+) -> tuple[Branches, Array, Array, Array, Array]:
+    """The kernels' branches; the network's branch of each and the inverse; rows with a twin; keys of the pairs of nodes."""
+    t = net.branch
     use = (grid.from_node >= 0) & (grid.from_node != grid.to_node)
     use &= grid.kind[np.maximum(grid.from_node, 0)] != OFF
     branch = np.flatnonzero(use)
     row_of = np.full(net.n_branch, -1, np.int32)
     row_of[branch] = np.arange(len(branch))
-    i, j = pattern.position[grid.from_node[branch]], pattern.position[grid.to_node[branch]]
+    tap = np.full(len(branch), -1, np.int32)
+    tap[row_of[taps]] = np.arange(len(taps))
+    y = np.ascontiguousarray(grid.y_branch[branch])
+    if len(taps):
+        bare = branch_admittances(
+            net.replace(branch=t.replace(tap_ratio=np.ones(net.n_branch), shift_deg=np.zeros(net.n_branch)))
+        )
+        y[row_of[taps]] = bare[taps]
+    hi, lo = t.angle_max_deg[branch], t.angle_min_deg[branch]
+    narrow_hi, narrow_lo = hi < _WHOLE_TURN_DEG, lo > -_WHOLE_TURN_DEG
+    # angle limits are of the nodes' voltages, the other functions of a branch with a free tap of those behind it
+    twin = np.flatnonzero((tap >= 0) & (narrow_hi | narrow_lo))
+    rows = np.concatenate([np.arange(len(branch)), twin])
+    first = np.arange(len(rows)) < len(branch)
+    own = np.where(first, tap[rows] < 0, True)
+    i, j = pattern.position[grid.from_node[branch[rows]]], pattern.position[grid.to_node[branch[rows]]]
     low, high = np.minimum(i, j), np.maximum(i, j)
     key = np.repeat(np.arange(pattern.n, dtype=np.int64), np.diff(pattern.up_ptr)) * pattern.n + pattern.up_idx
-    pair, place = np.unique(low.astype(np.int64) * pattern.n + high, return_inverse=True)
-    upper = np.searchsorted(key, pair).astype(np.int32)
-    rate = t.rate_mva[branch] / grid.base_mva
-    rated = np.isfinite(rate) & (rate > 0)
+    ends = np.sort(links, axis=0).astype(np.int64)
+    mine = low.astype(np.int64) * pattern.n + high
+    pair = np.unique(np.concatenate([mine, ends[0] * pattern.n + ends[1]]))
+    place, upper = np.searchsorted(pair, mine), np.searchsorted(key, pair).astype(np.int32)
+    rate = t.rate_mva[branch[rows]] / grid.base_mva
+    rated = np.isfinite(rate) & (rate > 0) & first
     with np.errstate(divide="ignore"):
         limit = np.where(rated, 1.0 / rate**2, 0.0)
-    hi, lo = t.angle_max_deg[branch], t.angle_min_deg[branch]
-    hi_r, lo_r = np.deg2rad(hi), np.deg2rad(lo)
+    hi_r, lo_r = np.deg2rad(hi[rows]), np.deg2rad(lo[rows])
     angle = np.column_stack([-np.sin(hi_r), np.cos(hi_r), np.sin(lo_r), -np.cos(lo_r)])
-    y = np.ascontiguousarray(grid.y_branch[branch])
+    full = np.where(first[:, None], y[rows], 0.0)
+    at_from, at_to = (limits.add(f"flow_{end}", branch[rows], rated & (not by_current)) for end in ("from", "to"))
+    at_hi = limits.add("angle_max", branch[rows], narrow_hi[rows] & own)
+    at_lo = limits.add("angle_min", branch[rows], narrow_lo[rows] & own)
+    at_current = [limits.add(f"current_{end}", branch[rows], rated & by_current) for end in ("from", "to")]
     return (
         Branches(
             i.astype(np.int32), j.astype(np.int32), place.astype(np.int32), (i > j).astype(np.int8), upper,
-            (pair // pattern.n).astype(np.int32), (pair % pattern.n).astype(np.int32), y,
-            limit, limits.add("flow_from", branch, rated), limits.add("flow_to", branch, rated), angle,
-            limits.add("angle_max", branch, hi < _WHOLE_TURN_DEG), limits.add("angle_min", branch, lo > -_WHOLE_TURN_DEG),
+            (pair // pattern.n).astype(np.int32), (pair % pattern.n).astype(np.int32), full, limit,
+            at_from, at_to, angle, at_hi, at_lo,
+            _currents(full, limit) if by_current else np.zeros((0, 8)), np.column_stack(at_current),
+            np.where(first, tap[rows], -1).astype(np.int32),
         ),
-        branch,
-        row_of,
+        branch, row_of, twin, pair,
     )  # fmt: skip
 
 
-def _injections(net: Network, grid: Grid, soft_price: float | None) -> tuple[Injection, float]:
+def _currents(y: Array, limit: Array) -> Array:
+    """(m, 8) squared currents over squared ratings: factors of re, im, w_i and w_j, at the from and at the to end.
+
+    ``|y_ff V_i + y_ft V_j|^2 = |y_ff|^2 w_i + |y_ft|^2 w_j + 2 Re(y_ff conj(y_ft) (re + j im))``.
+    """
+    y = np.ascontiguousarray(y).view(complex)
+    parts = []
+    for from_i, from_j in ((y[:, 0], y[:, 1]), (y[:, 2], y[:, 3])):
+        mixed = 2 * from_i * np.conj(from_j)
+        parts += [mixed.real, -mixed.imag, np.abs(from_i) ** 2, np.abs(from_j) ** 2]
+    return np.ascontiguousarray(np.column_stack(parts) * limit[:, None])
+
+
+def _injections(net: Network, grid: Grid, soft_price: float | None, free: Freedom) -> tuple[Injection, float]:
     """All free injections, and the cost that no decision changes, currency/h."""
     base = grid.base_mva
     rows: list[tuple[Any, ...]] = []
@@ -204,30 +312,35 @@ def _injections(net: Network, grid: Grid, soft_price: float | None) -> tuple[Inj
             segments, at_start = _segments(net, curves[g], lo * base, hi * base)
             constant += at_start
             rows += [
-                (GEN, g, ACTIVE, node, a / base, b / base, slope * base, 0.0, s)
+                (GEN, g, ACTIVE, node, a / base, b / base, slope * base, 0.0, s, np.nan)
                 for s, (a, b, slope) in enumerate(segments)
             ]
         else:
             constant += gen.cost_c0_per_h[g]
             c1, c2 = gen.cost_c1_per_mwh[g] * base, gen.cost_c2_per_mw2h[g] * base**2
-            rows.append((GEN, g, ACTIVE, node, lo, hi, c1, c2, 0))
-        rows.append((GEN, g, REACTIVE, node, gen.q_min_mvar[g] / base, gen.q_max_mvar[g] / base, 0.0, 0.0, 0))
+            rows.append((GEN, g, ACTIVE, node, lo, hi, c1, c2, 0, np.nan))
+        rows.append((GEN, g, REACTIVE, node, gen.q_min_mvar[g] / base, gen.q_max_mvar[g] / base, 0.0, 0.0, 0, np.nan))
     store = net.storage
     for k in np.flatnonzero(store.in_service & (grid.kind[grid.node_of_bus[store.bus]] != OFF)).tolist():
         node = int(grid.node_of_bus[store.bus[k]])
-        rows.append((STORAGE, k, ACTIVE, node, store.p_min_mw[k] / base, store.p_max_mw[k] / base, 0.0, 0.0, 0))
-        rows.append((STORAGE, k, REACTIVE, node, store.q_min_mvar[k] / base, store.q_max_mvar[k] / base, 0.0, 0.0, 0))
+        rows.append((STORAGE, k, ACTIVE, node, store.p_min_mw[k] / base, store.p_max_mw[k] / base, 0.0, 0.0, 0, np.nan))
+        rows.append(
+            (STORAGE, k, REACTIVE, node, store.q_min_mvar[k] / base, store.q_max_mvar[k] / base, 0.0, 0.0, 0, np.nan)
+        )
     svc = net.compensator
     for k in np.flatnonzero(svc.in_service & (grid.kind[grid.node_of_bus[svc.bus]] != OFF)).tolist():
         node = int(grid.node_of_bus[svc.bus[k]])
-        rows.append((COMPENSATOR, k, REACTIVE, node, svc.q_min_mvar[k] / base, svc.q_max_mvar[k] / base, 0.0, 0.0, 0))
+        rows.append(
+            (COMPENSATOR, k, REACTIVE, node, svc.q_min_mvar[k] / base, svc.q_max_mvar[k] / base, 0.0, 0.0, 0, np.nan)
+        )
+    rows += control_rows(net, grid, free)
     if soft_price is not None:
         for node in np.flatnonzero(grid.kind != OFF).tolist():
             for axis in (ACTIVE, REACTIVE):
-                rows.append((SHORT, node, axis, node, 0.0, np.inf, soft_price * base, 0.0, 0))
-                rows.append((EXCESS, node, axis, node, -np.inf, 0.0, -soft_price * base, 0.0, 0))
-    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 9
-    kinds = (np.int8, np.int32, np.int8, np.int32, float, float, float, float, np.int32)
+                rows.append((SHORT, node, axis, node, 0.0, np.inf, soft_price * base, 0.0, 0, np.nan))
+                rows.append((EXCESS, node, axis, node, -np.inf, 0.0, -soft_price * base, 0.0, 0, np.nan))
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 10
+    kinds = (np.int8, np.int32, np.int8, np.int32, float, float, float, float, np.int32, float)
     return Injection(*(np.array(c, kind) for c, kind in zip(columns, kinds, strict=True))), float(constant)
 
 

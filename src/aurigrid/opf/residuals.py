@@ -5,6 +5,9 @@ order, and the gradient of the Lagrangian from Wirtinger's rule. For ``S = V con
 balances, ``d Re(conj(lam) S) / d theta`` and ``/ d|V|`` are sums over branch ends of
 
     Re(conj(lam) j T) and Re(conj(lam) (T + 2 S_own)) / |V|,    T = V_i conj(y_ij V_j),    S_own = |V_i|^2 conj(y_ii).
+
+A tap t = ratio exp(j shift) scales T of its from end by 1 / t, of its to end by 1 / conj(t) and S_own by 1 / |t|^2, so that with
+``tau = d ln t / dx`` its derivatives are -tau T, -conj(tau) T and -2 Re(tau) S_own.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.opf.conditions import Conditions
 from aurigrid.opf.cuts import CutPoint
 from aurigrid.opf.problem import LIMITS, Problem
+from aurigrid.opf.tables import ACTIVE, GEN, LINK, LINK_BACK, OTHER, REACTIVE, SHED, SHUNT, TAP, tap_unit
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -31,6 +36,9 @@ class Point:
         lo, hi: (n, k) bounds; linear, quadratic: (n, k) costs.
         lam: (n, n_node) complex multipliers (active + j reactive); mu: (n, n_limit) of the inequalities.
         excess: (n, n_limit) by which an inequality with a price may be broken.
+        held: (n, n_node) bool, nodes whose angle is given.
+        need_i, need_z: (n, n_node) complex consumption in proportion to |V| and |V|^2, None for none.
+        shape: (n, s, 6) consumption of a unit of each sink, see `Conditions`.
         cut: the scenarios' own cuts; their excess is paid for and counts as no broken limit.
     """
 
@@ -47,7 +55,32 @@ class Point:
     lam: Array
     mu: Array
     excess: Array
+    held: Array
+    need_i: Array | None
+    need_z: Array | None
+    shape: Array
     cut: CutPoint | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Branches of points: ends a, b; own and cross powers of both (n, m) complex; ratios (n or 1, m)."""
+
+    a: Array
+    b: Array
+    own_a: Array
+    own_b: Array
+    cross_a: Array
+    cross_b: Array
+    ratio: Array
+
+    @property
+    def s_a(self) -> Array:
+        return self.own_a + self.cross_a
+
+    @property
+    def s_b(self) -> Array:
+        return self.own_b + self.cross_b
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,32 +110,112 @@ class Residuals:
         return worst
 
 
+def branch_ends(problem: Problem, v: Array, x: Array, on: Array) -> Ends:
+    """Powers of all branches, with the taps of each point; arrays as in `Point`."""
+    grid, t, rows = problem.grid, problem.grid.net.branch, problem.branch
+    a, b = grid.from_node[rows], grid.to_node[rows]
+    position = np.zeros((1, len(rows)))
+    mine = np.flatnonzero(problem.injection.owner == TAP)
+    if len(mine):
+        k = problem.injection.element[mine]
+        position = np.zeros((len(v), len(rows)))
+        position[:, problem.row_of[k]] = x[:, mine] / tap_unit(grid.net)[k]
+    ratio = t.tap_ratio[rows] + position * t.tap_step_pu[rows]
+    tap = ratio * np.exp(1j * np.deg2rad(t.shift_deg[rows] + position * t.tap_step_deg[rows]))
+    series = 1.0 / (t.r_pu[rows] + 1j * t.x_pu[rows])
+    y_ff = (series + t.g_from_pu[rows] + 1j * t.b_from_pu[rows]) / ratio**2
+    y_tt = series + t.g_to_pu[rows] + 1j * t.b_to_pu[rows]
+    va, vb = v[:, a], v[:, b]
+    return Ends(
+        a, b, np.abs(va) ** 2 * np.conj(y_ff) * on, np.abs(vb) ** 2 * np.conj(y_tt) * on,
+        va * np.conj(-series / np.conj(tap) * vb) * on, vb * np.conj(-series / tap * va) * on, ratio * np.ones((len(va), 1)),
+    )  # fmt: skip
+
+
+def voltage_slopes(problem: Problem, v: Array, x: Array, at: Conditions) -> Array:
+    """(n, n_node) complex derivative of consumption other than shunts that stay by ln|V|."""
+    return _consumed(problem, v, x, at)[1]
+
+
+def _consumed(problem: Problem, v: Array, x: Array, at: Conditions | Point) -> tuple[Array, Array]:
+    """(n, n_node) complex consumption other than shunts that stay, and its derivative by ln|V|."""
+    size = np.abs(v) * at.alive
+    total, slope = at.need.copy(), np.zeros_like(at.need)
+    for part, power in ((at.need_i, 1), (at.need_z, 2)):
+        if part is not None:
+            total, slope = total + part * size**power, slope + power * part * size**power
+    injection = problem.injection
+    rows = np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT))
+    for power in range(3):
+        unit = at.shape[:, :, power] + 1j * at.shape[:, :, 3 + power]
+        node = injection.node[rows]
+        mine = _by_node(size.shape[1], node, x[:, rows] * unit * size[:, node] ** power * at.alive[:, node])
+        total, slope = total + mine, slope + power * mine
+    links, sender, receiver, share = _links(problem)
+    sent = _by_node(size.shape[1], sender, x[:, links].astype(complex))
+    return total + sent - _by_node(size.shape[1], receiver, share * x[:, links]), slope
+
+
+def _links(problem: Problem) -> tuple[Array, Array, Array, Array]:
+    """Rows of free HVDC links, sending and receiving node of each, and the share that arrives."""
+    injection, dc, node_of = problem.injection, problem.grid.net.hvdc, problem.grid.node_of_bus
+    rows = np.flatnonzero((injection.owner == LINK) | (injection.owner == LINK_BACK))
+    k, back = injection.element[rows], injection.owner[rows] == LINK_BACK
+    a, b = node_of[dc.from_bus[k]], node_of[dc.to_bus[k]]
+    return rows, np.where(back, b, a), np.where(back, a, b), 1.0 - dc.loss_share[k]
+
+
+def _of_controls(problem: Problem, point: Point, ends: Ends, l_a: Array, l_b: Array, held_a: Array) -> Array:
+    """(n, k) derivative of the Lagrangian by the values of controls, their own costs and bounds not counted.
+
+    Args:
+        l_a, l_b: (n, m) multipliers of branch powers; held_a: (n, m) derivative of limits by the ratio's logarithm.
+    """
+    injection, t = problem.injection, problem.grid.net.branch
+    out = np.zeros_like(point.x)
+    mine = np.flatnonzero(injection.owner == TAP)
+    k = injection.element[mine]
+    row, unit = problem.row_of[k], tap_unit(problem.grid.net)[k]
+    tau = t.tap_step_pu[k] / unit / ends.ratio[:, row] + 1j * np.deg2rad(t.tap_step_deg[k]) / unit
+    from_end = np.conj(l_a[:, row]) * (-tau * ends.cross_a[:, row] - 2 * tau.real * ends.own_a[:, row])
+    to_end = np.conj(l_b[:, row]) * (-np.conj(tau) * ends.cross_b[:, row])
+    out[:, mine] = np.real(from_end + to_end) + tau.real * held_a[:, row]
+    rows = np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT))
+    node = injection.node[rows]
+    size = (np.abs(point.v) * point.alive)[:, node]
+    for power in range(3):
+        unit_power = point.shape[:, :, power] + 1j * point.shape[:, :, 3 + power]
+        out[:, rows] += np.real(np.conj(point.lam[:, node]) * unit_power) * size**power * point.alive[:, node]
+    links, sender, receiver, share = _links(problem)
+    out[:, links] = point.lam.real[:, sender] - share * point.lam.real[:, receiver]
+    return out
+
+
 def residuals(problem: Problem, point: Point) -> Residuals:
     """Judge points of a problem."""
     grid, net = problem.grid, problem.grid.net
     rows, base = problem.branch, grid.base_mva
-    a, b = grid.from_node[rows], grid.to_node[rows]
-    y = np.ascontiguousarray(grid.y_branch[rows]).view(complex)
+    ends = branch_ends(problem, point.v, point.x, point.on)
+    a, b, own_a, own_b, cross_a, cross_b = ends.a, ends.b, ends.own_a, ends.own_b, ends.cross_a, ends.cross_b
+    s_a, s_b = ends.s_a, ends.s_b
     v = point.v
     va, vb, on = v[:, a], v[:, b], point.on
-    own_a, own_b = np.abs(va) ** 2 * np.conj(y[:, 0]) * on, np.abs(vb) ** 2 * np.conj(y[:, 3]) * on
-    cross_a, cross_b = va * np.conj(y[:, 1] * vb) * on, vb * np.conj(y[:, 2] * va) * on
-    s_a, s_b = own_a + cross_a, own_b + cross_b
     n, size = v.shape
     shunt = np.zeros(size, complex)
-    order = grid.pattern.order
+    order = problem.pattern.order
     shunt[order] = problem.nodes.g + 1j * problem.nodes.b
     s_shunt = np.abs(v) ** 2 * np.conj(shunt) * point.alive
+    consumed, by_log = _consumed(problem, v, point.x, point)
     injection = problem.injection
-    given = np.where(injection.axis == 0, 1.0, 1j) * point.x
+    given = np.where(injection.axis == ACTIVE, 1.0, np.where(injection.axis == REACTIVE, 1j, 0.0)) * point.x
     alive = np.zeros(size, bool)
     alive[order] = problem.nodes.fixed != 2
     balance = (
-        _by_node(size, a, s_a) + _by_node(size, b, s_b) + s_shunt + point.need - _by_node(size, injection.node, given)
+        _by_node(size, a, s_a) + _by_node(size, b, s_b) + s_shunt + consumed - _by_node(size, injection.node, given)
     )
     balance[:, ~alive] = 0.0
 
-    value, in_pu = _limits(problem, point, s_a, s_b, va, vb)
+    value, in_pu = _limits(problem, point, ends, va, vb)
     broken = np.maximum(value - point.excess, 0.0)
     weight = point.mu
     kind, element = problem.kind, problem.element
@@ -120,6 +233,11 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     m = len(rows)
     l_a = point.lam[:, a] + 2 * inverse * mu_of("flow_from", m, problem.row_of) * s_a
     l_b = point.lam[:, b] + 2 * inverse * mu_of("flow_to", m, problem.row_of) * s_b
+    # currents: |S|^2 / w behind the tap
+    w_a, w_b = (np.abs(va) / ends.ratio) ** 2, np.abs(vb) ** 2
+    i_a, i_b = inverse * mu_of("current_from", m, problem.row_of), inverse * mu_of("current_to", m, problem.row_of)
+    l_a, l_b = l_a + 2 * i_a * s_a / w_a, l_b + 2 * i_b * s_b / w_b
+    held_a, held_b = 2 * i_a * np.abs(s_a) ** 2 / w_a, 2 * i_b * np.abs(s_b) ** 2 / w_b
     turn = va * np.conj(vb) * on
     hi, lo = np.deg2rad(net.branch.angle_max_deg[rows]), np.deg2rad(net.branch.angle_min_deg[rows])
     up, down = mu_of("angle_max", m, problem.row_of), mu_of("angle_min", m, problem.row_of)
@@ -130,12 +248,18 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     by_angle = _by_node(size, a, t_a - t_b + along) + _by_node(size, b, t_b - t_a - along)
     c_a, c_b = np.real(np.conj(l_a) * cross_a), np.real(np.conj(l_b) * cross_b)
     o_a, o_b = 2 * np.real(np.conj(l_a) * own_a), 2 * np.real(np.conj(l_b) * own_b)
-    by_size = _by_node(size, a, c_a + c_b + o_a + across) + _by_node(size, b, c_a + c_b + o_b + across)
-    by_size = (by_size + 2 * np.real(np.conj(point.lam) * s_shunt)) / np.abs(v)
+    by_size = _by_node(size, a, c_a + c_b + o_a + across - held_a) + _by_node(
+        size, b, c_a + c_b + o_b + across - held_b
+    )
+    by_size = (by_size + np.real(np.conj(point.lam) * (2 * s_shunt + by_log))) / np.abs(v)
     by_size += mu_of("v_max", size) - mu_of("v_min", size)
-    lam = np.where(injection.axis == 0, np.real(point.lam)[:, injection.node], np.imag(point.lam)[:, injection.node])
+    lam = np.where(
+        injection.axis == ACTIVE, np.real(point.lam)[:, injection.node], np.imag(point.lam)[:, injection.node]
+    )
+    lam = np.where(injection.axis == OTHER, -_of_controls(problem, point, ends, l_a, l_b, held_a), lam)
     count = injection.count
     of_unit = point.linear + 2 * point.quadratic * point.x - lam + mu_of("upper", count) - mu_of("lower", count)
+    _add_cuts(problem, of_unit, mu_of("capability", len(problem.system.curves.cut)))
     slack, largest = point.excess - value, _largest(weight)
     if point.cut is not None:
         h = point.cut.value(point.x, v, point.free)
@@ -144,9 +268,8 @@ def residuals(problem: Problem, point: Point) -> Residuals:
         by_size, of_unit = by_size + cut_size, of_unit + cut_unit
         slack, weight = np.hstack([slack, point.cut.excess - h]), np.hstack([weight, point.cut.mu])
         largest = _largest(weight)
-    fixed = np.zeros(size, bool)
-    fixed[order] = problem.nodes.fixed == 1
-    by_angle[:, fixed | ~alive], by_size[:, ~alive] = 0.0, 0.0
+    by_angle[:, ~alive], by_size[:, ~alive] = 0.0, 0.0
+    by_angle[point.held] = 0.0
     of_unit = np.where(point.free, of_unit, 0.0)
 
     scale = 1 + np.maximum(_largest(np.abs(point.lam)), largest)
@@ -161,6 +284,25 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     )  # fmt: skip
 
 
+def _cuts(problem: Problem) -> list[tuple[int, Array, Array]]:
+    """Cuts of capability curves: number, rows of active power, rows of reactive power."""
+    injection, curves = problem.injection, problem.system.curves
+    found = []
+    for k, unit in enumerate(injection.element[curves.reactive]):
+        mine = (injection.owner == GEN) & (injection.element == unit)
+        p, q = (np.flatnonzero(mine & (injection.axis == axis)) for axis in (ACTIVE, REACTIVE))
+        found += [(c, p, q) for c in range(curves.ptr[k], curves.ptr[k + 1])]
+    return found
+
+
+def _add_cuts(problem: Problem, of_unit: Array, mu: Array) -> None:
+    """Add the capability curves' part of the gradient, in place."""
+    cut = problem.system.curves.cut
+    for c, p, q in _cuts(problem):
+        of_unit[:, p] += cut[c, 0] * mu[:, [c]]
+        of_unit[:, q] += cut[c, 1] * mu[:, [c]]
+
+
 def _by_node(size: int, node: Array, values: Array) -> Array:
     """(n, size) sums of values (n, k) at ``node`` (k,)."""
     out = np.zeros((size, len(values)), values.dtype)
@@ -173,12 +315,12 @@ def _largest(values: Array) -> Array:
     return worst
 
 
-def _limits(problem: Problem, point: Point, s_a: Array, s_b: Array, va: Array, vb: Array) -> tuple[Array, Array]:
+def _limits(problem: Problem, point: Point, ends: Ends, va: Array, vb: Array) -> tuple[Array, Array]:
     """(n, n_limit) the inequalities' values as the solver scales them, and the same in pu or rad of what is limited."""
     grid, net = problem.grid, problem.grid.net
     base = grid.base_mva
     value, in_pu = np.zeros((len(point.v), problem.n_limit)), np.zeros((len(point.v), problem.n_limit))
-    order = grid.pattern.order
+    order = problem.pattern.order
     hi_v, lo_v = np.empty(grid.n_node), np.empty(grid.n_node)
     hi_v[order], lo_v[order] = problem.nodes.v_hi, problem.nodes.v_lo
     size = np.abs(point.v)
@@ -193,8 +335,20 @@ def _limits(problem: Problem, point: Point, s_a: Array, s_b: Array, va: Array, v
         elif name == "v_min":
             h = raw = lo_v[x] - size[:, x]
         elif name in ("flow_from", "flow_to"):
-            s = np.abs(s_a if name == "flow_from" else s_b)[:, problem.row_of[x]]
+            s = np.abs(ends.s_a if name == "flow_from" else ends.s_b)[:, problem.row_of[x]]
             h, raw = (s / rate[x]) ** 2 - 1, s - rate[x]
+        elif name in ("current_from", "current_to"):
+            s = ends.s_a * ends.ratio / np.abs(va) if name == "current_from" else ends.s_b / np.abs(vb)
+            current = np.abs(s)[:, problem.row_of[x]]
+            h, raw = (current / rate[x]) ** 2 - 1, current - rate[x]
+        elif name == "capability":
+            h = np.full((len(point.v), len(x)), -1.0)
+            cut = problem.system.curves.cut
+            for c, p, q in _cuts(problem):
+                runs = point.free[:, p].any(1) | point.free[:, q].any(1)
+                at = cut[c, 0] * point.x[:, p].sum(1) + cut[c, 1] * point.x[:, q].sum(1) - cut[c, 2]
+                h[:, x == c] = np.where(runs, at, -1.0)[:, None]
+            raw = h
         elif name in ("angle_max", "angle_min"):
             at, sign = problem.row_of[x], 1 if name == "angle_max" else -1
             limit = np.deg2rad((net.branch.angle_max_deg if sign > 0 else net.branch.angle_min_deg)[x])

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aurigrid.opf.problem import ACTIVE, EXCESS, GEN, LIMITS, REACTIVE, SHORT, STORAGE, Problem
+from aurigrid.opf.discrete import Move, moves_of
+from aurigrid.opf.points import by_element, point_network, shunt_steps, tap_positions
+from aurigrid.opf.prices import delivery_factors
+from aurigrid.opf.problem import LIMITS, Problem
 from aurigrid.opf.residuals import Residuals
 from aurigrid.opf.status import OpfStatus
+from aurigrid.opf.tables import ACTIVE, COMPENSATOR, EXCESS, GEN, LINK, LINK_BACK, OTHER, REACTIVE, SHED, SHORT, STORAGE
 from aurigrid.powerflow.solution import Solution
 
 if TYPE_CHECKING:
+    from aurigrid.model.network import Network
     from aurigrid.model.scenarios import Scenarios
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,6 +39,8 @@ class OptimalPowerFlow:
             balances and mu: (n, n_limit) of the inequalities, in scaled cost.
         excess: (n, n_limit) by which soft limits are broken, as the solver scales them.
         scale: (n,) scaled cost for a unit of the objective.
+        given: the scenarios as they were given; rounding_cost: (n,) what whole positions of discrete controls add to the
+            objective, 0 where none were asked for.
     """
 
     problem: Problem
@@ -48,6 +55,8 @@ class OptimalPowerFlow:
     mu: Array
     excess: Array
     scale: Array
+    given: Scenarios
+    rounding_cost: Array
 
     @property
     def n(self) -> int:
@@ -65,10 +74,7 @@ class OptimalPowerFlow:
         return worst
 
     def _units(self, owner: int, axis: int, size: int) -> Array:
-        rows = np.flatnonzero((self.problem.injection.owner == owner) & (self.problem.injection.axis == axis))
-        out = np.zeros((size, self.n))
-        np.add.at(out, self.problem.injection.element[rows], self.x[:, rows].T)
-        out = out.T * self.problem.grid.base_mva
+        out = by_element(self.problem, self.x, owner, axis, size) * self.problem.grid.base_mva
         out[self.status == OpfStatus.FAILED] = np.nan
         return out
 
@@ -86,6 +92,65 @@ class OptimalPowerFlow:
     def storage_p_mw(self) -> Array:
         """(n, n_storage) active power of storage, MW, positive when it feeds the grid."""
         return self._units(STORAGE, ACTIVE, len(self.problem.grid.net.storage))
+
+    @cached_property
+    def storage_q_mvar(self) -> Array:
+        """(n, n_storage) reactive power of storage, Mvar."""
+        return self._units(STORAGE, REACTIVE, len(self.problem.grid.net.storage))
+
+    @cached_property
+    def compensator_q_mvar(self) -> Array:
+        """(n, n_compensator) reactive power of compensators, Mvar."""
+        return self._units(COMPENSATOR, REACTIVE, len(self.problem.grid.net.compensator))
+
+    @cached_property
+    def hvdc_p_mw(self) -> Array:
+        """(n, n_hvdc) power that HVDC links draw at the sending end, MW, as in `HvdcTable`; 0 out of service."""
+        size = len(self.problem.grid.net.hvdc)
+        moved = self._units(LINK, OTHER, size) - self._units(LINK_BACK, OTHER, size)
+        given = self.scenarios.values("hvdc_p_mw")
+        return np.where(np.isnan(moved), np.nan, given) if size else moved
+
+    @cached_property
+    def load_shed_mw(self) -> Array:
+        """(n, n_load) active power that loads are not given, MW at 1 pu."""
+        return self._units(SHED, OTHER, self.problem.grid.net.n_load)
+
+    @cached_property
+    def shunt_step(self) -> Array:
+        """(n, n_shunt) steps of shunts in service; not whole where they were free."""
+        return shunt_steps(self.problem, self.scenarios, self.x)
+
+    @cached_property
+    def tap_position(self) -> Array:
+        """(n, n_branch) positions of taps; not whole where they were free."""
+        return tap_positions(self.problem, self.x)
+
+    @property
+    def tap_ratio(self) -> Array:
+        """(n, n_branch) turns ratios, pu."""
+        t = self.problem.grid.net.branch
+        ratio: Array = t.tap_ratio + (self.tap_position - t.tap_pos) * t.tap_step_pu
+        return ratio
+
+    @property
+    def shift_deg(self) -> Array:
+        """(n, n_branch) phase shifts, degrees."""
+        t = self.problem.grid.net.branch
+        shift: Array = t.shift_deg + (self.tap_position - t.tap_pos) * t.tap_step_deg
+        return shift
+
+    @cached_property
+    def moves(self) -> list[Move]:
+        """Taps, phase shifters and shunts that are not where their scenario has them, by scenario."""
+        return moves_of(self.problem.grid.net, self.given, self.tap_position, self.shunt_step)
+
+    def network(self, scenario: int) -> Network:
+        """The network at the point of one scenario: a power flow of it finds the point's voltages.
+
+        Dispatch, set-points, loads, shunts, taps and HVDC power are the point's; what is out is out of service.
+        """
+        return point_network(self.problem, self.scenarios, self.x, self.solution.v, scenario)
 
     def _by_bus(self, values: Array) -> Array:
         """(n, n_node) -> (n, n_bus): a node's value at its first bus, 0 at the others."""
@@ -127,6 +192,32 @@ class OptimalPowerFlow:
         return price
 
     @cached_property
+    def _split(self) -> tuple[Array, Array]:
+        """(n, n_bus) price of energy, and what is paid for losses, currency/MWh."""
+        grid = self.problem.grid
+        factor, reference = delivery_factors(self.problem, self.scenarios, self.x, self.solution.v)
+        node = grid.node_of_bus
+        price = np.real(self.lam) / (self.scale[:, None] * grid.base_mva)
+        energy = np.take_along_axis(price, reference, 1)
+        return energy[:, node], (energy * (factor - 1))[:, node]
+
+    @property
+    def price_energy(self) -> Array:
+        """(n, n_bus) energy's part of ``price_per_mwh``: the price at the bus's reference, currency/MWh; see `prices`."""
+        return self._split[0]
+
+    @property
+    def price_loss(self) -> Array:
+        """(n, n_bus) part of ``price_per_mwh`` that marginal losses make, currency/MWh."""
+        return self._split[1]
+
+    @property
+    def price_congestion(self) -> Array:
+        """(n, n_bus) part of ``price_per_mwh`` that binding limits make, currency/MWh."""
+        rest: Array = self.price_per_mwh - self._split[0] - self._split[1]
+        return rest
+
+    @cached_property
     def price_per_mvarh(self) -> Array:
         """(n, n_bus) cost of one more Mvar of consumption at each bus, currency/Mvarh."""
         grid = self.problem.grid
@@ -145,6 +236,10 @@ class OptimalPowerFlow:
                     continue
                 kind = f"{'p' if axis == ACTIVE else 'q'}_{'max' if kind == 'upper' else 'min'}"
                 element = int(self.problem.injection.element[element])
+            elif kind == "capability":
+                curves = self.problem.system.curves
+                unit = int(np.searchsorted(curves.ptr, element, side="right")) - 1
+                element = int(self.problem.injection.element[curves.reactive[unit]])
             found.append(
                 {"kind": kind, "element": element, "multiplier": float(self.mu[scenario, q]),
                  "excess": float(self.excess[scenario, q])}

@@ -85,7 +85,7 @@ def secure_operating_points(
             issues.add("secure_operating_points", name, f"is {value!r}", hint=_HINTS[name])
     issues.raise_if_any()
     sc = scenarios if scenarios is not None else Scenarios.base(net)
-    run = checked_run(net, sc, gen_p_max_mw, objective, soft_price, max_iterations, threads)
+    run = checked_run(net, sc, gen_p_max_mw, objective, soft_price, max_iterations, threads, curves=False)
     outages = build_contingencies(net, contingencies)
     how = Settings(q_limits=q_limits, distributed=slack == "distributed", threads=thread_count(threads))
     limits = Limits.of(net, short_factor, v_margin_pu)

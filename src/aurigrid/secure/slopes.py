@@ -187,7 +187,7 @@ def _solved(problem: Problem, asked: Asked, threads: int | None) -> tuple[Array,
     step = max(LANES, min(_LANES_A_TASK * LANES, -(-c // (count * LANES)) * LANES))
 
     def work(first: int) -> None:
-        state = make_state(n, len(problem.branch), 0, 0, grid.pattern.n_upper, len(branches.upper))
+        state = make_state(problem.system, problem.pattern.n_upper, 0)
         outage_slopes(
             grid.pattern, nodes, branches, state, asked, first, min(first + step, c), by_p, by_q, by_u, loss
         )  # fmt: skip
