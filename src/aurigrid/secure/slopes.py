@@ -17,7 +17,8 @@ from aurigrid.kernels.cuts import Asked, outage_slopes
 from aurigrid.kernels.ipm import make_state
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import PQ, REF
-from aurigrid.opf.problem import ACTIVE, GEN, STORAGE, Problem
+from aurigrid.opf.problem import Problem
+from aurigrid.opf.tables import ACTIVE, GEN, STORAGE
 from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import participation, regulating_units
