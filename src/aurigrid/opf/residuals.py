@@ -64,7 +64,9 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """Branches of points: ends a, b; own and cross powers of both (n, m) complex; ratios (n or 1, m)."""
+    """Branches of points: ends a, b; own and cross powers of both (n, m) complex; ratios (n, m);
+    ahead (n, m): ratio between the from end and where its current counts, 1 where the tap is not free.
+    """
 
     a: Array
     b: Array
@@ -73,6 +75,7 @@ class Ends:
     cross_a: Array
     cross_b: Array
     ratio: Array
+    ahead: Array
 
     @property
     def s_a(self) -> Array:
@@ -114,21 +117,23 @@ def branch_ends(problem: Problem, v: Array, x: Array, on: Array) -> Ends:
     """Powers of all branches, with the taps of each point; arrays as in `Point`."""
     grid, t, rows = problem.grid, problem.grid.net.branch, problem.branch
     a, b = grid.from_node[rows], grid.to_node[rows]
-    position = np.zeros((1, len(rows)))
+    position, moves = np.zeros((1, len(rows))), np.zeros(len(rows), bool)
     mine = np.flatnonzero(problem.injection.owner == TAP)
     if len(mine):
         k = problem.injection.element[mine]
         position = np.zeros((len(v), len(rows)))
+        moves[problem.row_of[k]] = True
         position[:, problem.row_of[k]] = x[:, mine] / tap_unit(grid.net)[k]
     ratio = t.tap_ratio[rows] + position * t.tap_step_pu[rows]
     tap = ratio * np.exp(1j * np.deg2rad(t.shift_deg[rows] + position * t.tap_step_deg[rows]))
     series = 1.0 / (t.r_pu[rows] + 1j * t.x_pu[rows])
     y_ff = (series + t.g_from_pu[rows] + 1j * t.b_from_pu[rows]) / ratio**2
     y_tt = series + t.g_to_pu[rows] + 1j * t.b_to_pu[rows]
-    va, vb = v[:, a], v[:, b]
+    va, vb, one = v[:, a], v[:, b], np.ones((len(v), 1))
     return Ends(
         a, b, np.abs(va) ** 2 * np.conj(y_ff) * on, np.abs(vb) ** 2 * np.conj(y_tt) * on,
-        va * np.conj(-series / np.conj(tap) * vb) * on, vb * np.conj(-series / tap * va) * on, ratio * np.ones((len(va), 1)),
+        va * np.conj(-series / np.conj(tap) * vb) * on, vb * np.conj(-series / tap * va) * on, ratio * one,
+        np.where(moves, ratio, 1.0) * one,
     )  # fmt: skip
 
 
@@ -234,7 +239,7 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     l_a = point.lam[:, a] + 2 * inverse * mu_of("flow_from", m, problem.row_of) * s_a
     l_b = point.lam[:, b] + 2 * inverse * mu_of("flow_to", m, problem.row_of) * s_b
     # currents: |S|^2 / w behind the tap
-    w_a, w_b = (np.abs(va) / ends.ratio) ** 2, np.abs(vb) ** 2
+    w_a, w_b = (np.abs(va) / ends.ahead) ** 2, np.abs(vb) ** 2
     i_a, i_b = inverse * mu_of("current_from", m, problem.row_of), inverse * mu_of("current_to", m, problem.row_of)
     l_a, l_b = l_a + 2 * i_a * s_a / w_a, l_b + 2 * i_b * s_b / w_b
     held_a, held_b = 2 * i_a * np.abs(s_a) ** 2 / w_a, 2 * i_b * np.abs(s_b) ** 2 / w_b
@@ -338,7 +343,7 @@ def _limits(problem: Problem, point: Point, ends: Ends, va: Array, vb: Array) ->
             s = np.abs(ends.s_a if name == "flow_from" else ends.s_b)[:, problem.row_of[x]]
             h, raw = (s / rate[x]) ** 2 - 1, s - rate[x]
         elif name in ("current_from", "current_to"):
-            s = ends.s_a * ends.ratio / np.abs(va) if name == "current_from" else ends.s_b / np.abs(vb)
+            s = ends.s_a * ends.ahead / np.abs(va) if name == "current_from" else ends.s_b / np.abs(vb)
             current = np.abs(s)[:, problem.row_of[x]]
             h, raw = (current / rate[x]) ** 2 - 1, current - rate[x]
         elif name == "capability":

@@ -108,8 +108,11 @@ class OptimalPowerFlow:
         """(n, n_hvdc) power that HVDC links draw at the sending end, MW, as in `HvdcTable`; 0 out of service."""
         size = len(self.problem.grid.net.hvdc)
         moved = self._units(LINK, OTHER, size) - self._units(LINK_BACK, OTHER, size)
-        given = self.scenarios.values("hvdc_p_mw")
-        return np.where(np.isnan(moved), np.nan, given) if size else moved
+        given = np.array(self.scenarios.values("hvdc_p_mw"))
+        given[:, ~self.problem.grid.hvdc_on] = 0.0
+        for s in range(self.n):
+            given[s, self.scenarios.hvdc_out[s]] = 0.0
+        return np.where(np.isnan(moved), np.nan, given)
 
     @cached_property
     def load_shed_mw(self) -> Array:
