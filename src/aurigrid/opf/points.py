@@ -30,6 +30,10 @@ from aurigrid.powerflow.cases import Cases
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_WHOLE = 1e-9
+"""Distance from a whole number of steps that is rounding of the arithmetic."""
+
+
 def by_element(problem: Problem, x: Array, owner: int, axis: int, size: int) -> Array:
     """(n, size) sums of the values of an owner's rows by element, pu; 0 without any."""
     rows = np.flatnonzero((problem.injection.owner == owner) & (problem.injection.axis == axis))
@@ -45,13 +49,18 @@ def _given(problem: Problem, owners: tuple[int, ...], size: int) -> Array:
     return found
 
 
+def _snapped(steps: Array) -> Array:
+    """Steps that are whole but for rounding, made whole."""
+    whole: Array = np.rint(steps)
+    return np.where(np.abs(steps - whole) < _WHOLE, whole, steps)
+
+
 def tap_positions(problem: Problem, x: Array) -> Array:
     """(n, n_branch) positions of taps, not whole where they are free."""
     net = problem.grid.net
     unit = tap_unit(net)
     moved = by_element(problem, x, TAP, OTHER, net.n_branch) / np.where(unit > 0, unit, 1.0)
-    position: Array = net.branch.tap_pos + moved
-    return position
+    return _snapped(net.branch.tap_pos + moved)
 
 
 def shunt_steps(problem: Problem, sc: Scenarios, x: Array) -> Array:
@@ -60,7 +69,7 @@ def shunt_steps(problem: Problem, sc: Scenarios, x: Array) -> Array:
     size = len(net.shunt)
     unit = shunt_unit(net)
     free = by_element(problem, x, SHUNT, OTHER, size) / np.where(unit > 0, unit, 1.0)
-    return np.where(_given(problem, (SHUNT,), size), free, sc.values("shunt_step"))
+    return np.where(_given(problem, (SHUNT,), size), _snapped(free), sc.values("shunt_step"))
 
 
 def point_scenarios(problem: Problem, sc: Scenarios, x: Array, v_mag: Array) -> Scenarios:
