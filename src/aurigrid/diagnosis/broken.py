@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -154,13 +155,9 @@ def draw_cases(seed: int, grids: Sequence[str] = GRIDS) -> Iterator[BrokenCase]:
         net = sound_grid(grid)
         for kind, rule in KINDS.items():
             rng = np.random.default_rng([seed, zlib.crc32(grid.encode()), zlib.crc32(kind.encode())])
-            found = next((c for c in _limited(rule(net, rng)) if _breaks(net, kind, c)), None)
+            found = next((c for c in islice(rule(net, rng), _TRIES) if _breaks(net, kind, c)), None)
             if found:
                 yield BrokenCase(grid, kind, tuple(found))
-
-
-def _limited(tried: Iterator[list[Change]]) -> Iterator[list[Change]]:
-    return (changes for _, changes in zip(range(_TRIES), tried, strict=False))
 
 
 def _breaks(net: Network, kind: str, changes: list[Change]) -> bool:
