@@ -131,10 +131,9 @@ def main() -> None:
         cases, start = Cases.of(sc), base_start(grid, how)
         batch, _ = build_batch(grid, cases, start, np.zeros(LANES, np.int32), enforce_q=False)
         work = engine._Work(grid, batch, how)
-        work.fit = work.chord_cases()
         work.prepare(0)
         every = np.arange(LANES, dtype=np.int32)
-        work._steps(grid, every, np.float32, 20)
+        work._stage([engine._List(grid, every)], np.float32, 20)
         tile, pattern, rows = work._tile(np.float32, grid), grid.pattern, grid.rows
         tile.live[:] = 1.0
         factor, n, m = work.factors[0], pattern.n, len(rows.col)

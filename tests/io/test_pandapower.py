@@ -376,12 +376,14 @@ def test_what_is_not_exact_is_named():
     pp.create_impedance(net, 2, 3, 0.01, 0.05, 20.0, rtf_pu=0.02, xtf_pu=0.05)
     pp.create_load(net, 3, 1.0, const_z_p_percent=50)
     pp.create_measurement(net, "v", "bus", 1.0, 0.01, 1)
+    net.line["max_loading_percent"] = 100.0
+    net.line.loc[1, "max_loading_percent"] = 60.0
     report = read_pandapower(net).report
     assert {(n.table, n.ids) for n in report.approximated} == {
         ("impedance", ("impedance:0",)),
         ("load", ("load:0", "load:1")),
     }
-    assert [n.table for n in report.ignored] == ["measurement"]
+    assert [(n.table, n.ids) for n in report.ignored] == [("measurement", ("measurement:0",)), ("line", ("line:1",))]
     assert not report.exact
     totals = {t.table: t for t in report.source_totals}
     assert totals["load"].p_mw == pytest.approx(8.0 * 0.9 + 1.0)

@@ -10,9 +10,10 @@ import pytest
 import aurigrid as ag
 from aurigrid.kernels.chord import base_blocks, outage_changes, selected_inverse
 from aurigrid.kernels.chord import factorise as factorise_one
+from aurigrid.kernels.fill import fill_lanes, link_outages
 from aurigrid.kernels.newton import back_substitute, factorise, residual
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import OFF, PQ, REF, fill_lanes, link_outages, make_tile
+from aurigrid.kernels.tile import OFF, PQ, REF, make_tile
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases
@@ -98,7 +99,7 @@ def test_a_newton_step_solves_the_dense_system(name: str) -> None:
     scenario[:n] = np.arange(n)
     done = np.zeros(LANES, bool)
     done[n:] = True
-    fill_lanes(grid.rows, batch, tile, np.arange(LANES), scenario, False, False)
+    fill_lanes(grid.rows, batch, tile, np.arange(LANES), scenario, False, False, True)
     link_outages(grid.rows, batch, tile, scenario, done)
     residual(grid.rows, batch, tile, False)
     r, norm = tile.rhs.copy(), tile.norm.copy()

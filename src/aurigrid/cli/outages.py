@@ -70,7 +70,7 @@ def n1(
     net = imported.network
     outages = build_list(net, contingencies)
     clock = show.Clock()
-    with compiling_notice(), show.waiting(f"solving {outages.n:,} outages"):
+    with compiling_notice(), show.progress("outages") as advance:
         found = security_analysis(
             net,
             None,
@@ -81,6 +81,7 @@ def n1(
             slack=slack.value,
             screen=screen,  # type: ignore[arg-type]  # checked by the analysis, with its own message
             threads=threads,
+            progress=advance,
         )
     data = _findings(found, clock.seconds, top)
     data = {"grid": net.name, **data, **reconciled(imported, report)}

@@ -188,6 +188,14 @@ def note_ignored(frame: Frame) -> None:
         data = frame.table(table)
         if len(data) and flags(data, "in_service", True).any():
             frame.report.ignore(table, "not kept", frame.ids(table), why)
+    why = "loadings are judged at the full rating; scale rate_mva to keep a margin"
+    for table in ("line", "trafo", "trafo3w"):
+        data = frame.table(table)
+        if len(data) and "max_loading_percent" in data.columns:
+            share = numbers(data, "max_loading_percent", 100.0)
+            tighter = [id for id, s in zip(frame.ids(table), share, strict=True) if s != 100.0]
+            if tighter:
+                frame.report.ignore(table, "max_loading_percent other than 100", tighter, why)
     rule = frame.options.get("calculate_voltage_angles")
     if rule is False:
         why = "the net asks its tool to leave shifts and slack angles out; here they always count"

@@ -21,6 +21,8 @@ from aurigrid.kernels.chord import (
     spread_slack,
     trace_outages,
 )
+from aurigrid.kernels.claim import claim
+from aurigrid.kernels.fill import fill_lanes, link_outages, resume_lanes, take_lanes
 from aurigrid.kernels.newton import back_substitute, border_step, factorise, residual, shorten, update
 from aurigrid.kernels.simd import LANES, blend, load, splat, store, vmax
 from aurigrid.kernels.tile import (
@@ -31,10 +33,6 @@ from aurigrid.kernels.tile import (
     ITERATION_LIMIT,
     PV,
     SINGULAR,
-    fill_lanes,
-    link_outages,
-    resume_lanes,
-    take_lanes,
 )
 
 _DIVERGENCE_PU = 1e9
@@ -169,11 +167,12 @@ def _judge(
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve_range(
     pattern, rows, batch, tile, out, todo, tol, least, limit, patience, enforce_q, share, distributed, most_step, factor, chord,
-    resume,
+    resume, next_one,
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 
     Args:
+        next_one: (1,) int64, the first of ``todo`` that nobody has taken; threads that work on one list share it.
         tol: largest mismatch accepted, pu.
         least, limit: steps a scenario must and may take; patience: those after which it is given up if none of them came
             closer to a solution than one before (switching at a reactive limit counts anew).
@@ -187,33 +186,38 @@ def solve_range(
     done, empty, flipped = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_), np.zeros(LANES, np.bool_)
     count, first = np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
     before, best, best_at = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES, np.int32)
-    if len(todo) == 0:
+    if next_one[0] >= len(todo):
         return
     # every lane starts with some scenario, frozen, so that spare lanes stay finite
     scenario[:] = todo[0]
     tile.live[:] = 0.0
-    fill_lanes(rows, batch, tile, np.arange(LANES), scenario, False, distributed)
+    fill_lanes(rows, batch, tile, np.arange(LANES), scenario, enforce_q, distributed, True)
     stale = np.ones(LANES, np.bool_)
-    waiting = 0
     while True:
         idle = np.sum(done)
-        if idle == LANES or (4 * idle >= LANES and waiting < len(todo)):
+        if idle == LANES or (4 * idle >= LANES and next_one[0] < len(todo)):
             take_lanes(pattern, rows, tile, out, np.flatnonzero(done & ~empty), scenario)
-            fresh = np.flatnonzero(done)[: len(todo) - waiting]
             empty[done] = True
-            for lane in fresh:
-                scenario[lane] = todo[waiting]
-                first[lane] = out.iterations[scenario[lane]] if resume else 0
-                done[lane], empty[lane], count[lane], stale[lane], tile.live[lane] = False, False, 0, True, 1.0
-                waiting += 1
-            if len(fresh) == 0:
+            fresh = np.flatnonzero(done)
+            taken = 0
+            for free in fresh:
+                place = claim(next_one)
+                if place >= len(todo):
+                    break
+                scenario[free] = todo[place]
+                first[free] = out.iterations[scenario[free]] if resume else 0
+                done[free], empty[free], count[free], stale[free], tile.live[free] = False, False, 0, True, 1.0
+                taken += 1
+            if taken == 0 and idle == LANES:
                 break
-            fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed)
-            if resume:
-                resume_lanes(pattern, rows, tile, out, fresh, scenario, enforce_q)
-            link_outages(rows, batch, tile, scenario, done)
-            if chord:
-                trace_outages(pattern, rows, batch, tile, factor, scenario, done)
+            fresh = fresh[:taken]
+            if taken > 0:
+                fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed, False)
+                if resume:
+                    resume_lanes(pattern, rows, tile, out, fresh, scenario, enforce_q)
+                link_outages(rows, batch, tile, scenario, done)
+                if chord:
+                    trace_outages(pattern, rows, batch, tile, factor, scenario, done)
         residual(rows, batch, tile, distributed)
         _judge(
             rows.kind, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience,

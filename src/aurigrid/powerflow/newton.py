@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,15 +15,15 @@ from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, REF, SINGULAR, Batch, Results, Tile, make_tile
 from aurigrid.powerflow.cases import Pairs
+from aurigrid.powerflow.crew import in_turn as in_turn
+from aurigrid.powerflow.crew import thread_count as thread_count
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.prepared import prepared
 from aurigrid.powerflow.status import Status
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TILES_A_TASK = 64
-_TASKS_A_THREAD = 4
-_FEWEST_TILES = 16
+_TILES_A_CHECK = 16
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
@@ -65,21 +62,6 @@ class Solved:
     need: Array
 
 
-def thread_count(threads: int | None) -> int:
-    """The number of threads to use: as asked, else the CPUs that this process may run on."""
-    if threads is not None:
-        return max(1, threads)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_turn(threads: int, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """``work`` on each item, in threads; the results in the items' order."""
-    if threads == 1 or len(items) <= 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, items))
-
-
 @dataclass(frozen=True)
 class Settings:
     """How to solve.
@@ -108,6 +90,14 @@ class Settings:
         return replace(self, patience=self.max_iterations)
 
 
+class _List(NamedTuple):
+    """Cases (positions, int32) to solve on one set of node kinds, by chord steps where a factor is given."""
+
+    grid: Grid
+    todo: Array
+    factor: Factor | None = None
+
+
 class _Work:
     """The stages of one batch: chord steps from the base state, Newton, Newton in double precision, certificate."""
 
@@ -123,6 +113,7 @@ class _Work:
         self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
         self.factors: dict[int, Factor] = {}
         self.local = threading.local()
+        self.threads = thread_count(how.threads)
 
     def _tile(self, dtype: type, grid: Grid) -> Tile:
         """This thread's working state."""
@@ -134,27 +125,24 @@ class _Work:
             return tiles[name]
         return tiles[name]._replace(reference=np.flatnonzero(grid.rows.kind == REF).astype(np.int32))
 
-    def _steps(
-        self,
-        grid: Grid,
-        todo: Array,
-        dtype: type,
-        limit: int,
-        *,
-        share: float = 0.0,
-        factor: Factor | None = None,
-        resume: bool = False,
-    ) -> None:
-        if not todo.size:
-            return
+    def _stage(self, lists: Sequence[_List], dtype: type, limit: int, share: float = 0.0, resume: bool = False) -> None:
+        """Solve lists of cases one after the other, all threads on the same list; a thread that finds it empty goes on."""
+        lists = [item for item in lists if item.todo.size]
+        taken = [np.zeros(1, np.int64) for _ in lists]
         how = self.how
-        tile = self._tile(dtype, grid)
         tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
-        solve_range(
-            grid.pattern, grid.rows, self.batch, tile, self.out, todo.astype(np.int32), tol, least, limit, how.patience,
-            how.q_limits, share, how.distributed, how.most_step, _NO_FACTOR if factor is None else factor,
-            factor is not None, resume,
-        )  # fmt: skip
+
+        def work(_: int) -> None:
+            for item, counter in zip(lists, taken, strict=True):
+                tile = self._tile(dtype, item.grid)
+                solve_range(
+                    item.grid.pattern, item.grid.rows, self.batch, tile, self.out, item.todo, tol, least, limit, how.patience,
+                    how.q_limits, share, how.distributed, how.most_step, _NO_FACTOR if item.factor is None else item.factor,
+                    item.factor is not None, resume, counter,
+                )  # fmt: skip
+
+        tiles = -(-sum(item.todo.size for item in lists) // LANES)
+        in_turn(self.threads, work, range(min(self.threads, tiles)))
 
     def chord_cases(self) -> Array:
         """(n,) whether a case differs from its base state in a way that chord steps can follow."""
@@ -194,72 +182,67 @@ class _Work:
         state = (e, f, p_extra, q_extra, free_q, batch.alpha[0].copy())
         self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
 
-    def task(self, todo: Array) -> None:
-        """All stages for cases that share a start."""
-        lo, hi = int(todo[0]), int(todo[-1]) + 1
-        todo = todo[~self.moved[todo]]
-        factor = self.factors.get(int(self.batch.start[lo]))
-        rest = todo
-        if factor is not None:
-            status, fit = self.out.status, self.fit[todo]
-            self._steps(self.grid, self.by_outage(todo[fit]), np.float32, _CHORD_STEPS, factor=factor)
-            rest = todo[~fit]
-            passed_on = todo[fit][status[todo[fit]] == HANDED_ON]
-            # the farthest first: those that take longest must not be left over at the end
-            passed_on = passed_on[np.argsort(-self.out.norm[passed_on], kind="stable")]
-            self._steps(self.grid, passed_on, np.float32, self.how.max_iterations, resume=True)
-        self._newton(self.grid, rest, todo)
-        self._certify(self.grid, lo, hi)
+    def chord_stage(self, todo: Array) -> None:
+        """Chord steps from the starts that enough of the cases share, then Newton from where those do not pay."""
+        fit = todo[self.chord_cases()[todo]]
+        start = self.batch.start[fit]
+        starts, uses = np.unique(start, return_counts=True)
+        least = _CASES_A_FACTOR * LANES
+        if self.how.q_limits:
+            least = max(least, int(np.sum(self.grid.rows.kind != PQ)) // _HELD_A_CASE)
+        worth = starts[uses >= least].tolist()
+        in_turn(self.threads, self.prepare, worth)
+        mine = [self.by_outage(fit[start == k]) for k in worth]
+        lists = [_List(self.grid, c, self.factors[k]) for k, c in zip(worth, mine, strict=True)]
+        self._stage(lists, np.float32, _CHORD_STEPS)
+        passed_on = np.flatnonzero(self.out.status == HANDED_ON)
+        # the farthest first: those that take longest must not be left over at the end
+        passed_on = passed_on[np.argsort(-self.out.norm[passed_on], kind="stable")]
+        self._stage([_List(self.grid, passed_on.astype(np.int32))], np.float32, self.how.max_iterations, resume=True)
 
-    def moved_task(self, other: Other) -> None:
-        """Newton for cases whose outages move a reference."""
-        which, grid = other
-        self._newton(grid, which, which)
-        for case in which.tolist():
-            self._certify(grid, case, case + 1)
-
-    def _newton(self, grid: Grid, todo: Array, watched: Array) -> None:
+    def newton_stages(self, lists: Sequence[_List], watched: Sequence[_List]) -> None:
         """Newton for some cases; those among ``watched`` that stalled are taken up again in double precision."""
         how, status = self.how, self.out.status
-        self._steps(grid, todo, np.float32, how.max_iterations)
-        stalled = status[watched] != CONVERGED
-        if not how.q_limits:
-            # far from a solution, precision is not what is missing
-            stalled &= (self.out.norm[watched] < _NEAR_PU) | (status[watched] == SINGULAR)
+        self._stage(lists, np.float32, how.max_iterations)
+        again = []
+        for item in watched:
+            stalled = status[item.todo] != CONVERGED
+            if not how.q_limits:
+                # far from a solution, precision is not what is missing
+                stalled &= (self.out.norm[item.todo] < _NEAR_PU) | (status[item.todo] == SINGULAR)
+            again.append(item._replace(todo=item.todo[stalled]))
         # limits reached one after the other need their rounds
         rounds = _ROUNDS_WITH_LIMITS if how.q_limits else 1
-        self._steps(grid, watched[stalled], np.float64, rounds * how.max_iterations, share=_GENTLE_SHARE)
+        self._stage(again, np.float64, rounds * how.max_iterations, _GENTLE_SHARE)
 
     def _certify(self, grid: Grid, lo: int, hi: int) -> None:
         circuit = prepared(grid).circuit
         certify_range(circuit, self.batch, self.out, self.mismatch, self.implausible, lo, hi, self.how.distributed)
 
+    def certify(self) -> None:
+        """The certificate of every case, on the node kinds that it was solved with."""
+        n, step = len(self.batch.row), _TILES_A_CHECK * LANES
+        in_turn(self.threads, lambda lo: self._certify(self.grid, lo, min(lo + step, n)), range(0, n, step))
+        for which, grid in self.others:
+            for case in which.tolist():
+                self._certify(grid, case, case + 1)
+
     def run(self) -> Solved:
         """Do all cases, in threads."""
-        batch, how = self.batch, self.how
-        n = len(batch.row)
-        count = thread_count(how.threads)
-        # more tasks than threads even out their times, but each ends in tiles that are not full
-        pieces = 1 if count == 1 else max(count, min(_TASKS_A_THREAD * count, n // (_FEWEST_TILES * LANES)))
-        step = -(-int(np.clip(-(-n // pieces), LANES, _TILES_A_TASK * LANES)) // LANES) * LANES
-        cuts = np.union1d(np.arange(0, n + step, step).clip(max=n), np.flatnonzero(np.diff(batch.start)) + 1)
-        tasks = [np.arange(lo, hi, dtype=np.int32) for lo, hi in pairwise(cuts)]
-        self.moved = np.zeros(n, bool)
-        for which, _ in self.others:
-            self.moved[which] = True
-        self.out.status[self.moved] = Status.SKIPPED
-        self.fit = self.chord_cases() if not (how.one_step or how.most_step < np.inf) else np.zeros(n, bool)
-        starts, uses = np.unique(batch.start[self.fit], return_counts=True)
-        least = _CASES_A_FACTOR * LANES
-        if how.q_limits:
-            least = max(least, int(np.sum(self.grid.rows.kind != PQ)) // _HELD_A_CASE)
-        worth = starts[uses >= least].tolist()
-        in_turn(count, self.prepare, worth)
-        in_turn(count, self.task, tasks)
-        in_turn(count, self.moved_task, self.others)
-        status = self.out.status
+        n, status, out, how = len(self.batch.row), self.out.status, self.out, self.how
+        moved = [_List(grid, which.astype(np.int32)) for which, grid in self.others]
+        # what no attempt has taken up yet
+        status[:] = Status.SKIPPED
+        every = np.ones(n, bool)
+        for item in moved:
+            every[item.todo] = False
+        todo = np.flatnonzero(every).astype(np.int32)
+        if not (how.one_step or how.most_step < np.inf):
+            self.chord_stage(todo)
+        rest = _List(self.grid, todo[status[todo] == Status.SKIPPED])
+        self.newton_stages([rest, *moved], [_List(self.grid, todo), *moved])
+        self.certify()
         status[(status == CONVERGED) & self.implausible] = Status.IMPLAUSIBLE
-        out = self.out
         return Solved(self.v, status, out.iterations, self.mismatch, out.slack, out.held, out.need)
 
 

@@ -190,7 +190,14 @@ def _common(grid: Grid, sc: Scenarios, inj: Injections, enforce_q: bool) -> _Com
 
 
 def build_batch(
-    grid: Grid, cases: Cases, start: Start, start_row: Array, *, enforce_q: bool, off: Pairs | None = None
+    grid: Grid,
+    cases: Cases,
+    start: Start,
+    start_row: Array,
+    *,
+    enforce_q: bool,
+    distributed: bool = True,
+    off: Pairs | None = None,
 ) -> tuple[Batch, Pairs]:
     """The kernels' view of the cases, and the pairs (case, node) that have no supply.
 
@@ -198,7 +205,8 @@ def build_batch(
         grid: the electrical problem.
         cases: what is solved.
         start: start voltages; start_row (n,) int32 picks a row for each case.
-        enforce_q: whether reactive limits will be held (capability curves matter only then).
+        enforce_q: whether reactive limits will be held (capability curves matter only then); distributed: whether slack
+            will be spread (who takes the share of units that are out matters only then).
         off: nodes without supply where already known.
     """
     sc = cases.scenarios
@@ -211,7 +219,8 @@ def build_batch(
         off = unsupplied(grid, cases)
     cases = without_dead_links(grid, cases, off)
     edits = edits_of(grid, cases, inj, common.low, common.high, weight, common.own)
-    edits = Edits.join([edits, reference_share(grid, edits, off, alpha)])
+    if distributed:
+        edits = Edits.join([edits, reference_share(grid, edits, off, alpha)])
     branch = cases.pairs("branch")
     connected = grid.from_node[branch.element] >= 0
     branch = Pairs(branch.case[connected], branch.element[connected])

@@ -6,6 +6,8 @@ reference moves there, and the part that it leaves is the one without supply.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -64,8 +66,35 @@ def _towards_larger_part(grid: Grid, kind: Array, lost: Array, free: Array, size
 
 def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list[tuple[Array, Array]]:
     """Groups of cases with the node kinds that replace a lost reference in each."""
-    net, reg = grid.net, grid.regulators
     groups: dict[bytes, tuple[list[int], Array]] = {}
+    kept = _BY_BRANCH.setdefault(grid, {})
+    branch = cases.pairs("branch")
+    ptr = branch.pointers(cases.n)
+    alone = np.diff(ptr) == 1
+    for table, pairs in cases.out.items():
+        if table != "branch":
+            alone[pairs.case] = False
+    rest = [c for c in which.tolist() if not (alone[c] and int(branch.element[ptr[c]]) in kept)]
+    found = dict(zip(rest, _kinds_of(grid, cases, rest, off), strict=True))
+    for c in which.tolist():
+        k = int(branch.element[ptr[c]]) if alone[c] else -1
+        kind = found[c] if c in found else kept[k]
+        if alone[c]:
+            kept[k] = kind
+        entry = groups.setdefault(kind.tobytes(), ([], kind))
+        entry[0].append(c)
+    return [(np.array(members), kind) for members, kind in groups.values()]
+
+
+_BY_BRANCH: weakref.WeakKeyDictionary[Grid, dict[int, Array]] = weakref.WeakKeyDictionary()
+"""Node kinds after the outage of one branch that moves a reference, found once: every scenario meets the same ones."""
+
+
+def _kinds_of(grid: Grid, cases: Cases, which: list[int], off: Pairs) -> Iterator[Array]:
+    """Node kinds of each of some cases, lost references replaced."""
+    if not which:
+        return
+    net, reg = grid.net, grid.regulators
     case_r, r_out = regulators_out(grid, cases)
     buses = cases.pairs("bus")
     size = np.full(len(reg.node), -1.0)
@@ -88,9 +117,7 @@ def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list
             if left.size:  # else the island is without supply
                 kind[reg.node[left[np.argmax(size[left])]]] = REF
         _towards_larger_part(grid, kind, off.element[lost[c] : lost[c + 1]], ~out, size)
-        entry = groups.setdefault(kind.tobytes(), ([], kind))
-        entry[0].append(int(c))
-    return [(np.array(members), kind) for members, kind in groups.values()]
+        yield kind
 
 
 def reference_groups(grid: Grid, cases: Cases, off: Pairs) -> list[tuple[Array, Array]]:

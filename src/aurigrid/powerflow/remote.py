@@ -41,7 +41,7 @@ def _pairs(grid: Grid) -> tuple[Array, Array]:
 
 def has_remote(grid: Grid) -> bool:
     """Whether any regulator of the grid holds a node other than its own."""
-    return bool(_pairs(grid)[0].size)
+    return bool((grid.regulators.node != grid.regulators.target).any()) and bool(_pairs(grid)[0].size)
 
 
 def solve_remote(grid: Grid, batch: Batch, how: Settings, others: Sequence[Other] = ()) -> Solved:

@@ -122,7 +122,7 @@ def newton_cases(
     """
     row = np.zeros(cases.n, np.int32) if start_row is None else start_row
     off, others = turned_references(grid, cases) if turned is None else turned
-    batch, off = build_batch(grid, cases, start, row, enforce_q=how.q_limits, off=off)
+    batch, off = build_batch(grid, cases, start, row, enforce_q=how.q_limits, distributed=how.distributed, off=off)
     run = solve_remote if has_remote(grid) else solve
     done = run(grid, batch, how, others)
     mark_islanded(done.status, off)

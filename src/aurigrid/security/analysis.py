@@ -7,8 +7,7 @@ with the violations and with one number a scenario and outage, not with the stat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Literal
@@ -16,41 +15,32 @@ from typing import Any, Literal
 import numpy as np
 
 from aurigrid.errors import InputError, Issue
-from aurigrid.kernels.scan import scan
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases, Pairs
-from aurigrid.powerflow.newton import Settings, thread_count
-from aurigrid.powerflow.problem import Injections, Start, reactive_limits, regulators_out
+from aurigrid.powerflow.newton import Settings
+from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.security import report as r
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
+from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
 from aurigrid.security.report import SecurityReport, Violations
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Screen = Literal["dc", "one-step"]
+Progress = Callable[[int, int], None]
+"""Called with power flows done and all of them."""
 
 SCREENS: tuple[Screen, ...] = ("dc", "one-step")
 _STATE_BYTES = 256 * 2**20
 """Room for the voltages of the cases that are in work at once."""
-_LEEWAY = 1e-6
+_PROGRESS_STEPS, _FEWEST_A_STEP = 10, 1024
+"""Steps that somebody who watches is shown, and the least work in each: smaller blocks end in lanes that idle."""
 _SCREEN_LOADING = 0.9
 _SCREEN_BAND_PU = 0.01
-_SCAN_CASES = 256
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What counts as a violation.
-
-    Attributes:
-        v_step_pu: largest change of a voltage against the base state, pu.
-    """
-
-    v_step_pu: float = 0.1
 
 
 def security_analysis(
@@ -65,6 +55,7 @@ def security_analysis(
     screen: Screen | None = None,
     v_step_pu: float = 0.1,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> SecurityReport:
     """Solve every outage of every scenario in full AC and report each limit that it breaks.
 
@@ -76,6 +67,7 @@ def security_analysis(
         screen: None solves all; ``"dc"`` or ``"one-step"`` (one Newton step) estimates each outage first and solves
             only those that come near a limit, and says so in the report.
         v_step_pu: largest change of a voltage against the base state that is no violation, pu.
+        progress: called after each block of outages with how many are done, and of how many.
 
     Returns:
         Outcomes and violations; outages that split the grid are solved on the part that keeps its supply.
@@ -95,17 +87,36 @@ def security_analysis(
     outages = build_contingencies(net, contingencies)
     how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
     sc = scenarios if scenarios is not None else Scenarios.base(net)
-    groups = list(analyse_groups(net, sc, outages, how, Limits(v_step_pu), screen))
+    groups = list(analyse_groups(net, sc, outages, how, Limits(v_step_pu), screen, progress))
     return join_reports(groups)
 
 
 def analyse_groups(
-    net: Network, sc: Scenarios, outages: Contingencies, how: Settings, limits: Limits, screen: Screen | None = None
+    net: Network,
+    sc: Scenarios,
+    outages: Contingencies,
+    how: Settings,
+    limits: Limits,
+    screen: Screen | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[SecurityReport]:
     """Reports of consecutive groups of scenarios, as they are finished; scenario numbers count from the group's first."""
     size = max(1, min(sc.n, _group_size(net, outages.n_distinct)))
     for first in range(0, sc.n, size):
-        yield _analyse(net, sc[first : min(first + size, sc.n)], outages, how, limits, screen)
+        last = min(first + size, sc.n)
+        yield _analyse(net, sc[first:last], outages, how, limits, screen, _part(progress, first, last, sc.n))
+
+
+def _part(progress: Progress | None, first: int, last: int, n: int) -> Progress | None:
+    """What the group of scenarios first .. last of n is told to report to."""
+    if progress is None:
+        return None
+
+    def told(done: int, total: int) -> None:
+        each = total // (last - first)
+        progress(first * each + done, n * each)
+
+    return told
 
 
 def _group_size(net: Network, n_outages: int) -> int:
@@ -213,7 +224,13 @@ class _Tally:
 
 
 def _analyse(
-    net: Network, sc: Scenarios, outages: Contingencies, how: Settings, limits: Limits, screen: Screen | None
+    net: Network,
+    sc: Scenarios,
+    outages: Contingencies,
+    how: Settings,
+    limits: Limits,
+    screen: Screen | None,
+    progress: Progress | None = None,
 ) -> SecurityReport:
     base = solve_cases(net, Cases.of(sc), "newton", how)
     shared = _distinct(sc, outages)
@@ -225,13 +242,18 @@ def _analyse(
         todo = _suspects(net, cases, base, how, screen)
     found = [_of_base(net, base, how, limits)]
     step = _cases_at_once(net)
+    if progress is not None:
+        progress(cases.n - len(todo), cases.n)
+        step = min(step, max(_FEWEST_A_STEP, len(todo) // _PROGRESS_STEPS))
     for first in range(0, len(todo), step):
         which = todo[first : first + step]
         found.append(_block(net, cases.take(which), which, base, how, limits, tally, solved))
+        if progress is not None:
+            progress(cases.n - len(todo) + first + len(which), cases.n)
     place = np.searchsorted(solved, shared)
     everything = Violations.join(found)
     if len(solved) < outages.n:
-        everything = _repeat_for_twins(everything, outages, shared)
+        everything = repeat_for_twins(everything, outages, shared)
 
     def table(values: Array) -> Array:
         return values.reshape(sc.n, len(solved))[:, place]
@@ -271,7 +293,7 @@ def _block(
 ) -> Violations:
     """Solve a block of cases, put its numbers into the tally and return its violations."""
     done = solve_cases(net, cases, "newton", how, _begin(base), cases.row)
-    worst, low, high, records = _scanned(done, base, cases.row, how, limits)
+    worst, low, high, records = scanned(done, base, cases.row, how, limits)
     for name, values in (
         ("status", done.status), ("iterations", done.iterations), ("mismatch_pu", done.mismatch_pu),
         ("lost_load_mw", done.lost_load_mw), ("lost_gen_mw", done.lost_gen_mw), ("worst_loading", worst), ("v_min_pu", low),
@@ -279,146 +301,13 @@ def _block(
     ):  # fmt: skip
         getattr(tally, name)[which] = values
     outage = solved[which % len(solved)]
-    return _violations(net, done, base, cases.row, outage, records, how, limits)
+    return violations(net, done, base, cases.row, outage, records, how, limits)
 
 
 def _of_base(net: Network, base: Solution, how: Settings, limits: Limits) -> Violations:
     row = np.arange(base.n, dtype=np.int32)
-    records = _scanned(base, base, row, how, limits)[3]
-    return _violations(net, base, base, row, np.full(base.n, r.BASE_STATE), records, how, limits)
-
-
-def _scanned(
-    done: Solution, base: Solution, row: Array, how: Settings, limits: Limits
-) -> tuple[Array, Array, Array, Array]:
-    """Largest loading, extreme voltages and records of broken limits, in threads."""
-    grid, net = done.grid, done.net
-    n = done.n
-    worst, low, high = np.zeros(n), np.zeros(n), np.zeros(n)
-    pairs = done.cases.pairs("branch")
-    ptr, element = pairs.pointers(n), pairs.element
-    looked = np.where(net.bus.is_star | ~net.bus.in_service, -1, grid.node_of_bus).astype(np.int32)
-    v, base_v = np.ascontiguousarray(done.v).view(float), np.ascontiguousarray(base.v).view(float)
-
-    def part(lo: int) -> Any:
-        return scan(
-            v, base_v, row, lo, min(lo + _SCAN_CASES, n), grid.from_node, grid.to_node, grid.y_branch, grid.base_mva,
-            net.branch.rate_mva, net.branch.rate_short_mva, ptr, element, looked, net.bus.v_min_pu, net.bus.v_max_pu,
-            limits.v_step_pu, _LEEWAY, worst, low, high,
-        )  # fmt: skip
-
-    with ThreadPoolExecutor(thread_count(how.threads)) as pool:
-        records = list(pool.map(part, range(0, n, _SCAN_CASES)))
-    failed = ~done.converged
-    worst[failed] = low[failed] = high[failed] = np.nan
-    return worst, low, high, np.concatenate(records) if records else np.zeros((0, 5))
-
-
-def _violations(
-    net: Network,
-    done: Solution,
-    base: Solution,
-    row: Array,
-    outage: Array,
-    records: Array,
-    how: Settings,
-    limits: Limits,
-) -> Violations:
-    case, element, kind = (records[:, c].astype(np.int64) for c in range(3))
-    limit = np.select(
-        [kind == r.OVERLOAD, kind == r.OVERLOAD_SHORT, kind == r.V_LOW, kind == r.V_HIGH],
-        [
-            *(rate[np.where(kind <= r.OVERLOAD_SHORT, element, 0)] if len(rate) else np.zeros(len(kind)) for rate in (
-                net.branch.rate_mva, net.branch.rate_short_mva
-            )),
-            net.bus.v_min_pu[np.where(kind > r.OVERLOAD_SHORT, element, 0)],
-            net.bus.v_max_pu[np.where(kind > r.OVERLOAD_SHORT, element, 0)],
-        ],
-        default=limits.v_step_pu,
-    )  # fmt: skip
-    parts = [Violations(row[case], outage[case], kind, element, records[:, 3], records[:, 4], limit)]
-    if not how.q_limits:
-        parts.append(_reactive(done, base, row, outage))
-    islanded = np.flatnonzero((done.status == Status.ISLANDED) & (outage != r.BASE_STATE))
-    lost = done.lost_load_mw[islanded]
-    nothing = np.full(len(islanded), np.nan)
-    whole = np.full(len(islanded), -1)
-    parts.append(
-        Violations(
-            row[islanded],
-            outage[islanded],
-            np.full(len(islanded), r.ISLANDING),
-            whole,
-            lost,
-            np.zeros_like(lost),
-            nothing,
-        )
-    )
-    failed = np.flatnonzero(~done.converged)
-    nothing, whole = np.full(len(failed), np.nan), np.full(len(failed), -1)
-    parts.append(
-        Violations(
-            row[failed], outage[failed], np.full(len(failed), r.NO_CONVERGENCE), whole, done.status[failed].astype(float),
-            nothing, nothing,
-        )
-    )  # fmt: skip
-    return Violations.join(parts)
-
-
-def _reactive(done: Solution, base: Solution, row: Array, outage: Array) -> Violations:
-    """Nodes whose regulators give more or less reactive power than they can, named by their first bus."""
-    grid = done.grid
-    held = grid.pattern.order[grid.rows.kind != 0]
-    reg = grid.regulators
-    column = np.full(grid.n_node, -1)
-    column[held] = np.arange(len(held))
-    low, high = reactive_limits(grid, Injections.of(grid, done.cases.scenarios), True)
-    q_min, q_max = np.zeros((len(low), len(held))), np.zeros((len(low), len(held)))
-    np.add.at(q_min.T, column[reg.node], low.T)
-    np.add.at(q_max.T, column[reg.node], high.T)
-    rows = row if len(low) > 1 else np.zeros(done.n, np.int64)
-    need_min, need_max = q_min[rows], q_max[rows]
-    case, k = regulators_out(grid, done.cases)
-    np.add.at(need_min, (case, column[reg.node[k]]), -low[rows[case], k] if len(case) else 0.0)
-    np.add.at(need_max, (case, column[reg.node[k]]), -high[rows[case], k] if len(case) else 0.0)
-    need = np.where(done.converged[:, None], done.need_pu, np.nan)
-    need[:, grid.kind[held] == 3] = np.nan
-    if len(done.off.case):
-        at = column[done.off.element]
-        need[done.off.case[at >= 0], at[at >= 0]] = np.nan
-    if len(case):
-        # a node that lost all its regulators holds nothing
-        total = np.bincount(column[reg.node], minlength=len(held))
-        gone = np.zeros(need.shape, np.int32)
-        np.add.at(gone, (case, column[reg.node[k]]), 1)
-        need[gone == total] = np.nan
-    leeway = _LEEWAY * np.maximum(1.0, np.abs(np.nan_to_num(need)))
-    over, under = need > need_max + leeway, need < need_min - leeway
-    s, c = np.nonzero(over | under)
-    limit = np.where(over[s, c], need_max[s, c], need_min[s, c]) * grid.base_mva
-    first_bus = np.zeros(grid.n_node, np.int64)
-    first_bus[grid.node_of_bus[::-1]] = np.arange(grid.net.n_bus)[::-1]
-    before = base.need_pu[row[s], np.minimum(c, base.need_pu.shape[1] - 1)] * grid.base_mva
-    return Violations(
-        row[s], outage[s], np.full(len(s), r.REACTIVE), first_bus[held[c]], need[s, c] * grid.base_mva, before, limit
-    )
-
-
-def _repeat_for_twins(found: Violations, outages: Contingencies, shared: Array) -> Violations:
-    """Violations of shared outages, once for each outage; identical circuits change places."""
-    parts = [found]
-    for k in np.flatnonzero(shared != np.arange(outages.n)):
-        rows = np.flatnonzero(found.contingency == shared[k])
-        if not rows.size:
-            continue
-        mine = found.take(rows)
-        element = mine.element.copy()
-        for there, here in outages.twins(int(k)):
-            on_branch = mine.kind <= r.OVERLOAD_SHORT
-            element[on_branch & (mine.element == here)] = there
-        columns = {name: getattr(mine, name) for name in mine.__dataclass_fields__}
-        parts.append(Violations(**{**columns, "element": element, "contingency": np.full(len(rows), k, np.int32)}))
-    return Violations.join(parts)
+    records = scanned(base, base, row, how, limits)[3]
+    return violations(net, base, base, row, np.full(base.n, r.BASE_STATE), records, how, limits)
 
 
 def _suspects(net: Network, cases: Cases, base: Solution, how: Settings, screen: Screen) -> Array:
@@ -435,7 +324,7 @@ def _suspects(net: Network, cases: Cases, base: Solution, how: Settings, screen:
         else:
             guess = solve_cases(net, part, "newton", replace(how, one_step=True), _begin(base), part.row)
             tight = Limits(np.inf)
-            worst, _, _, records = _scanned(guess, base, part.row, how, tight)
+            worst, _, _, records = scanned(guess, base, part.row, how, tight)
             suspect = ~(worst < _SCREEN_LOADING)
             suspect |= _near_band(net, guess)
             suspect[records[:, 0].astype(np.int64)] = True
