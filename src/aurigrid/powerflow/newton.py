@@ -221,8 +221,13 @@ class _Work:
 
     def certify(self) -> None:
         """The certificate of every case, on the node kinds that it was solved with."""
-        n, step = len(self.batch.row), _TILES_A_CHECK * LANES
+        n, step, status = len(self.batch.row), _TILES_A_CHECK * LANES, self.out.status
+        # those on other node kinds are left aside at first: a certificate takes the voltages of nodes without supply away
+        moved = np.concatenate([np.zeros(0, np.int64), *(which for which, _ in self.others)])
+        kept = status[moved]
+        status[moved] = Status.SKIPPED
         in_turn(self.threads, lambda lo: self._certify(self.grid, lo, min(lo + step, n)), range(0, n, step))
+        status[moved] = kept
         for which, grid in self.others:
             for case in which.tolist():
                 self._certify(grid, case, case + 1)

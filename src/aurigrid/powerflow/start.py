@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,8 +42,9 @@ def base_start(grid: Grid, how: Settings) -> Start:
 
 def _find_base(grid: Grid, how: Settings) -> Start:
     cases = Cases.of(Scenarios.base(grid.net))
-    tried = guesses(grid)
-    for rung, v in tried:
+    tried = []
+    for rung, v in _guesses(grid):
+        tried.append((rung, v))
         batch, _ = build_batch(grid, cases, Start.at(grid, v[None]), np.zeros(1, np.int32), enforce_q=how.q_limits)
         run = solve_remote if has_remote(grid) else solve
         done = run(grid, batch, how)
@@ -69,7 +70,11 @@ def _turned(grid: Grid, v: Array) -> Array:
 
 def guesses(grid: Grid) -> list[tuple[Rung, Array]]:
     """Start voltages (n_node,) to try, in order: the stored state, DC angles with set-point magnitudes, flat."""
-    found = []
+    return list(_guesses(grid))
+
+
+def _guesses(grid: Grid) -> Iterator[tuple[Rung, Array]]:
+    """`guesses`, each worked out when it is its turn: a good stored state spares the DC solution."""
     bus = grid.net.bus
     magnitude = np.ones(grid.n_node)
     magnitude[grid.regulators.node] = grid.regulators.v_set_pu
@@ -78,11 +83,10 @@ def guesses(grid: Grid) -> list[tuple[Rung, Array]]:
     if known.any() and known[grid.kind[grid.node_of_bus] != OFF].all():
         v = np.ones(grid.n_node, complex)
         v[grid.node_of_bus[::-1]] = np.where(known, stored, 1.0)[::-1]
-        found.append((Rung.STORED, v))
+        yield Rung.STORED, _turned(grid, v)
     angle = dc_voltages(grid, Cases.of(Scenarios.base(grid.net)), distributed=False)[0]
-    found.append((Rung.DC, magnitude * np.exp(1j * angle)))
-    found.append((Rung.FLAT, magnitude.astype(complex)))
-    return [(rung, _turned(grid, v)) for rung, v in found]
+    yield Rung.DC, _turned(grid, magnitude * np.exp(1j * angle))
+    yield Rung.FLAT, _turned(grid, magnitude.astype(complex))
 
 
 Turned = tuple[Pairs, Sequence[Other]]
