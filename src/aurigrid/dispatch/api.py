@@ -75,7 +75,7 @@ def dispatch(
         shiftable: share (0..1) of loads, by id, that may move within the horizon, up to twice their share in a step.
         energy_mwh: most energy over the horizon of units, by id (hydro budgets, plants short of fuel).
         before: a plan that this one goes on from: the state at the end of its step that ends where the profiles begin (what
-            units did and for how long, outputs, stored energy). Where absent, the network's own state.
+            units did and for how long, outputs, stored energy). Where absent, ``gen.p_mw`` at the first step.
         notice_h: time ahead, h, for which the states of `before` are kept.
         losses: count losses of the linear flows.
         limit_margin: share of the ratings that active power may use.

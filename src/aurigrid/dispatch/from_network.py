@@ -102,7 +102,7 @@ def bind(
     injections, rows = _with_shiftable(injections, rows, net, grid, load, shiftable, h)
     stores, store = _stores(net, grid, len(profiles), notes)
     links, link = _links(net, grid, notes)
-    units = _units(net, grid, unit, low, high, start_costs, h)
+    units = _units(net, grid, unit, low, high, start_costs, p[0], h)
     system = System(
         h, units, injections, demand, grid.island.astype(np.int64), stores, links,
         unit_co2_t_per_mwh=np.nan_to_num(gen.co2_t_per_mwh[unit]),
@@ -148,7 +148,9 @@ def _curve(net: Network, g: int, low: float, high: float) -> tuple[float, Array,
     return float(value[0]), np.diff(knots), np.diff(value) / np.diff(knots)
 
 
-def _units(net: Network, grid: Grid, rows: Array, low: Array, high: Array, starts: Array, h: float) -> Units:
+def _units(
+    net: Network, grid: Grid, rows: Array, low: Array, high: Array, starts: Array, was: Array, h: float
+) -> Units:
     gen = net.gen
     curves = [_curve(net, g, low[g], high[g]) for g in rows.tolist()]
     s = max((len(width) for _, width, _ in curves), default=1)
@@ -163,14 +165,14 @@ def _units(net: Network, grid: Grid, rows: Array, low: Array, high: Array, start
     cost = np.maximum.accumulate(cost, axis=1)
     # warm after twice, cold after five times the least time off: the spread of the RTS-GMLC's steam units
     lag = np.column_stack([off, 2 * off, 5 * off])
-    on = gen.p_mw[rows] > 0
+    on = was[rows] > 0
     return Units(
         id=gen.id[rows], node=grid.node_of_bus[gen.bus[rows]].astype(np.int64), count=np.ones(len(rows), np.int64),
         p_min_mw=low[rows], p_max_mw=high[rows], ramp_up_mw=up, ramp_down_mw=down,
         start_mw=np.minimum(np.maximum(low[rows], up), high[rows]), stop_mw=np.minimum(np.maximum(low[rows], down), high[rows]),
         min_up=min_up, min_down=min_down, must_run=np.zeros(len(rows), bool), on_before=on.astype(np.int64),
         steps_before=np.full(len(rows), int(_LONG_H / h)),
-        p_before_mw=np.where(on, np.clip(gen.p_mw[rows], low[rows], high[rows]), 0.0),
+        p_before_mw=np.where(on, np.clip(was[rows], low[rows], high[rows]), 0.0),
         start_lag=lag, start_cost=cost, stop_cost=gen.stop_cost[rows],
         cost_min=h * np.array([c for c, _, _ in curves]).reshape(len(rows)), width_mw=width, slope=slope,
     )  # fmt: skip

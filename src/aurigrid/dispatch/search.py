@@ -116,7 +116,15 @@ class Blackboard:
         return self.done.is_set() or self.left <= 0
 
 
-def search(problem: Problem, states: Array, *, gap: float, time_limit: float, start: Array | None = None) -> Found:
+def search(
+    problem: Problem,
+    states: Array,
+    *,
+    gap: float,
+    time_limit: float,
+    start: Array | None = None,
+    steady: Array | None = None,
+) -> Found:
     """Solve a commitment problem to a relative gap.
 
     Args:
@@ -125,6 +133,7 @@ def search(problem: Problem, states: Array, *, gap: float, time_limit: float, st
         gap: relative gap at which to stop.
         time_limit: seconds.
         start: (n,) a plan to begin with.
+        steady: (n_unit, T) states that are always possible; what is left where time allowed for nothing better.
 
     Returns:
         The best plan, its bound and how the two came together. `x` is a feasible plan in every case in which time
@@ -142,6 +151,12 @@ def search(problem: Problem, states: Array, *, gap: float, time_limit: float, st
             thread.join(0.2)
     if board.failure is not None:
         raise board.failure
+    if board.x is None and steady is not None:
+        lower, upper = problem.lower.copy(), problem.upper.copy()
+        lower[states] = upper[states] = np.clip(steady, problem.lower[states], problem.upper[states])
+        plain = solve_relaxed(replace(problem, lower=lower, upper=upper), threads=1)
+        if plain.x is not None:
+            board.offer(plain.x)
     if board.x is not None:
         _polish(board)
     seconds = time.perf_counter() - board.began

@@ -122,7 +122,9 @@ def _committed(
     start: Array | None = None
     while True:
         left = max(until - time.perf_counter(), 1.0)
-        found = search(model.problem, model.state.on, gap=gap, time_limit=left, start=start)
+        found = search(
+            model.problem, model.state.on, gap=gap, time_limit=left, start=start, steady=model.system.steady_states()
+        )
         if flows is None:
             return found, model, limits
         flow = flows.of(net_injection(model, found.x))

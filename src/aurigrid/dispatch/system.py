@@ -203,6 +203,17 @@ class System:
         """Number of steps T."""
         return int(self.demand_mw.shape[1])
 
+    def steady_states(self) -> Array:
+        """(n_unit, T) nothing is switched but what must: states that always make a plan."""
+        units = self.units
+        now = np.where(units.must_run, 1, units.on_before)
+        out = np.repeat(now[:, None], self.steps, 1)
+        if self.fixed_on is not None:
+            for t in range(self.steps):
+                now = np.where(self.fixed_on[:, t] >= 0, self.fixed_on[:, t], now)
+                out[:, t] = now
+        return out * units.count[:, None]
+
     def replace(self, **changes: Any) -> System:
         """A copy with other fields."""
         return dataclasses.replace(self, **changes)
