@@ -53,6 +53,8 @@ _DEAREST_CUT = 50.0
 _VOLTAGE_PRICE = 10.0
 """Price of a pu of voltage and of a radian, in those of a pu of power."""
 _TILES_A_TASK = 4
+_WARM_GAMMA, _WARM_SLACK = 1e-3, 1e-3
+"""Barrier and least slack from a neighbour's optimum: with those of a flat start, its nearness would be lost."""
 _LAST_TRY = 60
 """Iterations of the hard problem from a point that is known to keep all limits: where they do not do, more rarely do."""
 
@@ -143,6 +145,10 @@ def _answered(run: Run, soft: bool, soft_price: float, start: Start | None) -> R
     """Points of all scenarios: of the hard problem, else of the forms that may break limits."""
     raw = run.solve(soft_price if soft else None, start)
     failed = np.setdiff1d(np.arange(run.sc.n), solved_rows(raw))
+    if start is not None and failed.size:
+        # the start may be at fault
+        raw = raw.put(failed, run.some(failed).solve(soft_price if soft else None), None)
+        failed = np.setdiff1d(np.arange(run.sc.n), solved_rows(raw))
     return explored(run, raw, failed, soft, soft_price) if failed.size else raw
 
 
@@ -286,7 +292,8 @@ class Start:
 def _start_of(warm: OptimalPowerFlow | None) -> Start | None:
     if warm is None:
         return None
-    return Start(np.where(np.isfinite(warm.solution.v), warm.solution.v, 1.0), warm.x, warm.lam, warm.mu)
+    v = np.where(np.isfinite(warm.solution.v), warm.solution.v, 1.0)
+    return Start(v, warm.x, warm.lam, warm.mu, _WARM_GAMMA, _WARM_SLACK)
 
 
 _NOT_BEST = 10
