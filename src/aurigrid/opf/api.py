@@ -511,7 +511,9 @@ class Run:
         )  # fmt: skip
         typical = np.abs(job.need[:, 0::2]).sum(1).mean()
         gap = _GAP * max(1.0, float(typical))
-        step = max(LANES, min(_TILES_A_TASK * LANES, -(-n // (self.threads * LANES)) * LANES))
+        # one thread takes all at once: lanes are refilled, and only the last of them run half empty
+        most = n if self.threads == 1 else _TILES_A_TASK * LANES
+        step = max(LANES, min(most, -(-n // (self.threads * LANES)) * LANES))
         tasks = []
         for rows, kind in groups:
             fixed = np.where(kind == OFF, 2, np.where(kind == REF, 1, 0)).astype(np.int8)[problem.pattern.order]

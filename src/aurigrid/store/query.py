@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.store.database import Database
-from aurigrid.store.run import RunInfo, finished_steps, read_info, step_file
-from aurigrid.store.schema import DERIVED_TABLES, STEP_TABLES, TABLES, arrow_schema
+from aurigrid.store.run import RunInfo, chunk_file, finished_chunks, finished_steps, read_info, step_file
+from aurigrid.store.schema import CHUNK_TABLES, DERIVED_TABLES, STEP_TABLES, TABLES, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +78,13 @@ class Run:
     @cached_property
     def table_names(self) -> tuple[str, ...]:
         """Everything that a query may name."""
-        return (*TABLES, *self._grid_files)
+        return (*(name for name in TABLES if name not in self._absent), *self._grid_files)
+
+    @cached_property
+    def _absent(self) -> set[str]:
+        """Tables of the other kind of run that this one does not have."""
+        others = STEP_TABLES if self.info.chunk_steps else CHUNK_TABLES
+        return {name for name in others if not self._parts(name)}
 
     @cached_property
     def _grid_files(self) -> dict[str, Path]:
@@ -87,13 +93,21 @@ class Run:
     def _source(self, name: str, steps: tuple[int, ...] | None = None) -> Any:
         import pyarrow.dataset as ds
 
-        if name in DERIVED_TABLES and not (self.path / f"{name}.parquet").exists():
+        parts = self._parts(name, steps)
+        if not parts:
             return ds.dataset(arrow_schema(name).empty_table())
-        if name not in STEP_TABLES:
-            return ds.dataset(self.path / f"{name}.parquet", schema=arrow_schema(name))
+        found = ds.dataset([str(f) for f in parts], schema=arrow_schema(name), format="parquet")
+        return found if steps is None or name not in CHUNK_TABLES else found.filter(ds.field("step").isin(list(steps)))
+
+    def _parts(self, name: str, steps: tuple[int, ...] | None = None) -> list[Path]:
+        """The files of a table, of all finished steps or of those that hold some; none where the run has no such table."""
+        if name not in self.info.tables:
+            file = self.path / f"{name}.parquet"
+            return [file] if file.exists() or name not in (*DERIVED_TABLES, *CHUNK_TABLES, *STEP_TABLES) else []
         chosen = self.steps if steps is None else [s for s in steps if s in self.steps]
-        files = [str(self.path / step_file(name, step)) for step in chosen]
-        return ds.dataset(files, schema=arrow_schema(name), format="parquet")
+        if size := self.info.chunk_steps:
+            return [self.path / chunk_file(name, chunk) for chunk in sorted({step // size for step in chosen})]
+        return [self.path / step_file(name, step) for step in chosen]
 
     def steps_where(self, condition: str) -> tuple[int, ...]:
         """The finished steps that satisfy a condition, ascending.
@@ -142,10 +156,7 @@ class Run:
         folder = str(self.path.resolve())
         if name in self._grid_files:
             return [f"{folder}/grid/{name}.parquet"]
-        if name in STEP_TABLES:
-            return [f"{folder}/{step_file(name, step)}" for step in self.steps]
-        file = f"{folder}/{name}.parquet"
-        return [file] if name not in DERIVED_TABLES or os.path.exists(file) else []
+        return [f"{folder}/{part.relative_to(self.path)}" for part in self._parts(name)]
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -155,4 +166,9 @@ def open_run(path: str | os.PathLike[str]) -> Run:
         InputError: the folder is missing, is not a run, or was written by another format version.
     """
     folder = Path(path)
-    return Run(folder, read_info(folder), finished_steps(folder))
+    info = read_info(folder)
+    size = info.chunk_steps
+    if not size:
+        return Run(folder, info, finished_steps(folder))
+    steps = (step for c in finished_chunks(folder) for step in range(c * size, min((c + 1) * size, info.n_steps)))
+    return Run(folder, info, tuple(steps))

@@ -1,4 +1,4 @@
-"""Run folders: writing step by step, resuming, and the record of how a run was made.
+"""Run folders: writing step by step or chunk by chunk, resuming, and the record of how a run was made.
 
 Every file is written beside its place and moved there when complete, so a file that exists is whole. A step is finished
 when its row of ``steps`` exists, which is written last: after a full disk, a power cut or Ctrl-C the finished steps are
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import AurigridError, InputError, Issue
-from aurigrid.store.schema import FORMAT_VERSION, STEP_TABLES, to_arrow
+from aurigrid.store.schema import CHUNK_TABLES, FORMAT_VERSION, STEP_TABLES, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +44,7 @@ class RunInfo:
         versions: versions of the packages that made it.
         status: ``"running"``, ``"interrupted"`` or ``"finished"``.
         summary: figures of the finished run.
+        chunk_steps: steps a file, in a run that is written chunk by chunk; 0 where each step has its own files.
     """
 
     grid: Mapping[str, Any]
@@ -53,6 +54,12 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     status: str = "running"
     summary: Mapping[str, Any] = field(default_factory=dict)
+    chunk_steps: int = 0
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that are written as the run goes on, the mark of what is finished last."""
+        return CHUNK_TABLES if self.chunk_steps else STEP_TABLES
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain data."""
@@ -64,6 +71,7 @@ class RunInfo:
             "versions": dict(self.versions),
             "grid": dict(self.grid),
             "n_steps": self.n_steps,
+            "chunk_steps": self.chunk_steps,
             "options": dict(self.options),
             "summary": dict(self.summary),
         }
@@ -74,8 +82,19 @@ def step_file(table: str, step: int) -> str:
     return f"{table}/step={step:04d}.parquet"
 
 
+def chunk_file(table: str, chunk: int) -> str:
+    """Path of a chunk's file inside a run folder."""
+    return f"{table}/chunk={chunk:05d}.parquet"
+
+
+def finished_chunks(path: Path) -> tuple[int, ...]:
+    """Chunks of a run folder whose results are complete, ascending."""
+    marks = path / CHUNK_TABLES[-1]
+    return tuple(sorted(int(f.stem.partition("=")[2]) for f in marks.glob("chunk=*.parquet")))
+
+
 def finished_steps(path: Path) -> tuple[int, ...]:
-    """Steps of a run folder whose results are complete, ascending."""
+    """Steps of a run folder whose results are complete, ascending; of a run that is written step by step."""
     marks = path / STEP_TABLES[-1]
     return tuple(sorted(int(f.stem.partition("=")[2]) for f in marks.glob("step=*.parquet")))
 
@@ -107,7 +126,7 @@ def read_info(path: Path) -> RunInfo:
     missing = [key for key in keys if key not in data]
     if missing:
         raise InputError(Issue(str(file), ", ".join(missing), "is missing", hint="the file was changed by hand"))
-    return RunInfo(**{key: data[key] for key in keys})
+    return RunInfo(**{key: data[key] for key in keys}, chunk_steps=int(data.get("chunk_steps", 0)))
 
 
 class RunWriter:
@@ -119,8 +138,33 @@ class RunWriter:
 
     @property
     def finished(self) -> tuple[int, ...]:
-        """Steps whose results are complete, ascending."""
-        return finished_steps(self.path)
+        """Steps (or chunks, in a run that is written by chunks) whose results are complete, ascending."""
+        return finished_chunks(self.path) if self.info.chunk_steps else finished_steps(self.path)
+
+    def write_chunk(self, chunk: int, tables: Mapping[str, dict[str, Any]]) -> None:
+        """Write all tables of one chunk of steps; it counts as finished when the last one is in place.
+
+        Args:
+            chunk: number of the chunk.
+            tables: by name, columns as in `aurigrid.store.schema`, ``step`` included; every one of `CHUNK_TABLES`.
+
+        Raises:
+            InputError: a table or column is missing, unknown or of the wrong type; nothing is written then.
+            StoreError: the disk is full or the folder cannot be written; earlier chunks are kept.
+        """
+        absent = [name for name in CHUNK_TABLES if name not in tables]
+        if absent:
+            raise InputError(Issue("chunk", ", ".join(absent), "is missing", hint="give every table of a chunk"))
+        ready = {name: to_arrow(name, tables[name]) for name in CHUNK_TABLES}
+        try:
+            for name, table in ready.items():
+                write_table(self.path / chunk_file(name, chunk), table)
+        except OSError as error:
+            done = len(self.finished)
+            raise StoreError(
+                f"could not write chunk {chunk} to {self.path} ({error.strerror or error}); "
+                f"{done} finished chunks are kept, and the same command continues behind them"
+            ) from error
 
     def write_step(self, step: int, tables: Mapping[str, dict[str, Any] | pa.Table]) -> None:
         """Write all tables of one step; the step counts as finished when the last one is in place.
@@ -161,6 +205,7 @@ class RunWriter:
             self.info.versions,
             status,
             dict(summary or {}),
+            self.info.chunk_steps,
         )
         _write_json(self.path / "run.json", self.info.to_dict())
         return self.info
@@ -174,6 +219,7 @@ def start_run(
     n_steps: int,
     contingency_list: Mapping[str, Any],
     save_grid: Callable[[Path], object],
+    chunk_steps: int = 0,
 ) -> RunWriter:
     """Create a run folder, or open one to continue it.
 
@@ -184,13 +230,14 @@ def start_run(
         n_steps: steps of the whole run.
         contingency_list: columns of the table of that name.
         save_grid: called with the path of ``grid/`` to write the network.
+        chunk_steps: steps a file where the run is written chunk by chunk; each step by itself where 0.
 
     Raises:
         InputError: the folder is something else, or a run made otherwise; every difference is named.
         StoreError: the folder cannot be written.
     """
     folder = Path(path)
-    wanted = RunInfo(_plain(grid), _plain(options), n_steps, _now(), _versions())
+    wanted = RunInfo(_plain(grid), _plain(options), n_steps, _now(), _versions(), chunk_steps=chunk_steps)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not folder.is_dir() or not (folder / "run.json").is_file():
             raise InputError(
@@ -200,11 +247,11 @@ def start_run(
             )
         found = read_info(folder)
         _require_same(folder, found, wanted)
-        _remove_leftovers(folder)
+        _remove_leftovers(folder, found.tables)
         return RunWriter(folder, found)
     beside = folder.parent / f".{folder.name}.tmp-{os.getpid()}"
     try:
-        for name in STEP_TABLES:
+        for name in wanted.tables:
             (beside / name).mkdir(parents=True, exist_ok=True)
         save_grid(beside / "grid")
         write_table(beside / "contingency_list.parquet", to_arrow("contingency_list", dict(contingency_list)))
@@ -241,6 +288,8 @@ def _require_same(folder: Path, found: RunInfo, wanted: RunInfo) -> None:
         before, now = found.options.get(key), wanted.options.get(key)
         if before != now:
             issues.append(Issue(str(folder), f"options.{key}", f"was {_short(before)}, now {_short(now)}"))
+    if found.chunk_steps != wanted.chunk_steps:
+        issues.append(Issue(str(folder), "chunk_steps", f"was {found.chunk_steps}, now {wanted.chunk_steps}"))
     if found.n_steps != wanted.n_steps:
         issues.append(Issue(str(folder), "n_steps", f"was {found.n_steps}, now {wanted.n_steps}"))
     if issues:
@@ -255,12 +304,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _remove_leftovers(folder: Path) -> None:
+def _remove_leftovers(folder: Path, tables: tuple[str, ...]) -> None:
     """Drop files that an interrupted writer left beside their place."""
-    for name in ("", *STEP_TABLES):
+    for name in ("", *tables):
         for leftover in (folder / name).glob(".*.tmp-*"):
             leftover.unlink(missing_ok=True)
-    for name in STEP_TABLES:
+    for name in tables:
         (folder / name).mkdir(exist_ok=True)
 
 

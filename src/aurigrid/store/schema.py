@@ -10,6 +10,11 @@ A run folder::
     feature_list.parquet          derived from the above (`aurigrid.store.features`), absent until it was asked for:
     features.parquet              what describes a state, and a vector for each finished step
 
+A run of operating points (``aurigrid generate``) has many small steps, so it holds files of ``chunk_steps`` steps
+(``run.json``) in place of files of one: ``points/chunk=00000.parquet`` and likewise for each table of `CHUNK_TABLES`; a
+chunk is finished when its file of the last one, ``points``, exists. A day on generated operating points has
+``points.parquet`` and ``reasons.parquet`` beside its own tables.
+
 A limit that is broken before any outage is one row of ``violations`` with contingency -1. After an outage it has
 another row only where the outage makes it worse by more than 1 % of the limit.
 
@@ -130,6 +135,59 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("worst_severity", "float64", "how far, as a share of the limit"),
         Column("seconds", "float64", "solving time of the step, s"),
     ),
+    "point_gen": (
+        _STEP,
+        Column("gen", "int32", "position of the unit; units out of service are left out"),
+        Column("p_mw", "float32", "active power injected, MW"),
+        Column("q_mvar", "float32", "reactive power injected, Mvar"),
+    ),
+    "point_bus": (
+        _STEP,
+        Column("bus", "int32", "position of the bus"),
+        Column("v_mag", "float32", "voltage magnitude, pu; null where de-energised or not solved"),
+        Column("v_ang", "float32", "voltage angle, rad"),
+    ),
+    "reasons": (
+        _STEP,
+        Column("kind", "text", "short_mw, unused_mw, short_mvar, unused_mvar, overload, voltage_low or voltage_high"),
+        Column("element_table", "text", "bus or branch"),
+        Column("element", "int32", "position of the element"),
+        Column("element_id", "text", "the source's own id of the element"),
+        Column("amount", "float64", "how much is missing or over the limit, in the unit of the kind"),
+        Column("unit", "text", "MW, Mvar, MVA or pu"),
+    ),
+    "points": (
+        _STEP,
+        Column("time", "time", "start of the interval, in the profiles' own zone"),
+        Column("label", "text", "secure, feasible, infeasible or unsolved"),
+        Column("cost_per_h", "float64", "cost of the units, currency/h"),
+        Column("carbon_t_per_h", "float64", "emissions of the units, t/h; units of unknown rate count 0"),
+        Column("available_mw", "float64", "wind and sun that could be given, MW"),
+        Column("curtailed_mw", "float64", "of these, not given, MW"),
+        Column("redispatch_mw", "float64", "sum of the changes of units from the data's dispatch, either way, MW"),
+        Column("started_units", "int32", "units that give more than 1 MW though the data's dispatch has them at 0"),
+        Column("short_mw", "float64", "active power that is missing or cannot be used, MW"),
+        Column("short_mvar", "float64", "reactive power that is missing or cannot be absorbed, Mvar"),
+        Column("data_base_violations", "int32", "limits that the data's own dispatch breaks; null where not looked at"),
+        Column("status", "text", "outcome of the optimal power flow"),
+        Column("iterations", "int32", "interior-point iterations, all attempts together"),
+        Column("mismatch_pu", "float64", "largest power mismatch, missing power counted as given, pu of 100 MVA"),
+        Column("violation_pu", "float64", "largest broken limit, pu of 100 MVA or pu of voltage"),
+        Column("load_mw", "float64", "load, MW; storage that charges counts as load"),
+        Column("gen_mw", "float64", "generation, MW"),
+        Column("losses_mw", "float64", "losses of the branches, MW"),
+        Column("gen_by_fuel_mw", "shares", "generation by fuel, MW"),
+        Column("max_loading", "float64", "largest loading, 1.0 = 100 %"),
+        Column("max_loading_branch", "text", "id of the branch that has it"),
+        Column("v_min_pu", "float64", "lowest voltage, pu"),
+        Column("v_max_pu", "float64", "highest voltage, pu"),
+        Column("outages", "int32", "outages checked; 0 where none was asked for"),
+        Column("outages_failed", "int32", "of these, without a solution"),
+        Column("outages_violating", "int32", "of these, breaking at least one limit that held before"),
+        Column("worst_contingency", "text", "outage with the largest severity"),
+        Column("worst_element", "text", "element that it endangers"),
+        Column("worst_severity", "float64", "how far, as a share of the limit"),
+    ),
     "feature_list": (
         Column("feature", "int32", "position in the vectors of features"),
         Column("name", "text", "unique name"),
@@ -151,6 +209,9 @@ STEP_TABLES = ("bus_state", "branch_state", "gen_state", "violations", "continge
 
 DERIVED_TABLES = ("feature_list", "features")
 """Tables that follow from the others and may be absent."""
+=======
+CHUNK_TABLES = ("point_gen", "point_bus", "reasons", "points")
+"""Tables with one file a chunk of steps, in the order of writing; the last one marks the chunk as finished."""
 
 
 def arrow_type(kind: str) -> pa.DataType:
