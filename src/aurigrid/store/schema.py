@@ -209,7 +209,6 @@ STEP_TABLES = ("bus_state", "branch_state", "gen_state", "violations", "continge
 
 DERIVED_TABLES = ("feature_list", "features")
 """Tables that follow from the others and may be absent."""
-=======
 CHUNK_TABLES = ("point_gen", "point_bus", "reasons", "points")
 """Tables with one file a chunk of steps, in the order of writing; the last one marks the chunk as finished."""
 
