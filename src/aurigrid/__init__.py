@@ -39,6 +39,7 @@ _HOME = {
     "secure_operating_points": "aurigrid.secure",
     "security_analysis": "aurigrid.security",
     "contingencies": "aurigrid.security.contingencies",
+    "generate": "aurigrid.studies.generate",
     "run_day": "aurigrid.studies.day",
 }
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies
     from aurigrid.studies.day import run_day
+    from aurigrid.studies.generate import generate
 
 
 def __getattr__(name: str) -> Any:

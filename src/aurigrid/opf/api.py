@@ -268,6 +268,11 @@ def _check(
                        hint=f"give ({net.n_gen},) or ({sc.n}, {net.n_gen})")  # fmt: skip
         elif np.isnan(given).any():
             issues.add("optimal_power_flow", "gen_p_max_mw", "holds NaN", hint="give a number for every unit")
+        else:
+            endless = net.gen.in_service & np.isposinf(net.gen.p_max_mw) & np.isfinite(given).any(0)
+            if endless.any():
+                issues.add("optimal_power_flow", "gen_p_max_mw", "limits units that have no p_max_mw to be lowered",
+                           net.gen.id[endless].tolist(), hint="give gen.p_max_mw a finite value")  # fmt: skip
     check_weights(net, weights, issues)
     issues.raise_if_any()
     ensure_valid(net)

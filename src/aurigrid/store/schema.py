@@ -149,12 +149,20 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "reasons": (
         _STEP,
-        Column("kind", "text", "short_mw, unused_mw, short_mvar, unused_mvar, overload, voltage_low or voltage_high"),
+        Column(
+            "kind",
+            "text",
+            "short_mw, unused_mw, short_mvar, unused_mvar, overload, voltage_low, voltage_high; binding_rating",
+        ),
         Column("element_table", "text", "bus or branch"),
         Column("element", "int32", "position of the element"),
         Column("element_id", "text", "the source's own id of the element"),
-        Column("amount", "float64", "how much is missing or over the limit, in the unit of the kind"),
-        Column("unit", "text", "MW, Mvar, MVA or pu"),
+        Column(
+            "amount",
+            "float64",
+            "how much is missing or over the limit; what one more MVA of a binding rating would save",
+        ),
+        Column("unit", "text", "MW, Mvar, MVA, pu or currency/MVAh"),
     ),
     "points": (
         _STEP,

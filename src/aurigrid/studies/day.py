@@ -133,14 +133,14 @@ def run_day(
     found = build_list(net, contingencies)
     if steps_per_call < 1:
         raise InputError(Issue("day", "steps_per_call", f"must be at least 1, is {steps_per_call}"))
-    folder = Path(out) if out is not None else Path("runs") / f"{_file_name(name)}_{date}"
+    folder = Path(out) if out is not None else Path("runs") / f"{file_name(name)}_{date}"
     options = {"slack": slack, "q_limits": q_limits, "tol_pu": tol_pu, "max_iterations": max_iterations}
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
     writer = _open(
         folder,
         net,
         name,
-        {"date": date, "contingencies": _spec(contingencies), "participation": participation, **options},
+        {"date": date, "contingencies": spec(contingencies), "participation": participation, **options},
         found,
         day,
     )
@@ -279,7 +279,7 @@ def peak_mb() -> float:
     return round(largest / (1e6 if sys.platform == "darwin" else 1e3), 1)  # bytes there, kilobytes elsewhere
 
 
-def _spec(given: object) -> object:
+def spec(given: object) -> object:
     """What was asked for, for the record: words and paths as they are, lists by what they hold."""
     if isinstance(given, Contingencies):
         return given.label.tolist()
@@ -288,5 +288,5 @@ def _spec(given: object) -> object:
     return [list(map(str, e)) if isinstance(e, (list, tuple, set)) else str(e) for e in given]  # type: ignore[attr-defined]
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)

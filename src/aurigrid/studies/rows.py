@@ -139,7 +139,7 @@ def step_columns(base: Solution, scenario: int, status: Array, violations: dict[
     fresh = np.asarray(violations["new"])
     # Reactive limits are small numbers beside what they hold, so their shares would crowd out everything else.
     kinds = np.array(violations["kind"].to_pylist(), dtype=object)
-    worst = _worst(violations["severity"], (fresh if fresh.any() else after) & (kinds != "reactive_limit"))
+    worst = worst_of(violations["severity"], (fresh if fresh.any() else after) & (kinds != "reactive_limit"))
     top = int(np.nanargmax(loading)) if np.any(loading > 0) else -1
     load_mw = base.cases.scenarios.values("load_p_mw")[base.cases.row[scenario]]
     real = v_mag[np.isfinite(v_mag) & ~net.bus.is_star]
@@ -151,7 +151,7 @@ def step_columns(base: Solution, scenario: int, status: Array, violations: dict[
         "load_mw": float(load_mw[net.load.in_service].sum()),
         "gen_mw": float(generation.sum()),
         "losses_mw": float(np.nansum(flow.p_from_mw[scenario] + flow.p_to_mw[scenario])),
-        "gen_by_fuel_mw": _by_fuel(net, generation),
+        "gen_by_fuel_mw": by_fuel(net, generation),
         "max_loading": float(loading[top]) if top >= 0 else np.nan,
         "max_loading_branch": str(net.branch.id[top]) if top >= 0 else None,
         "v_min_pu": float(real.min()) if len(real) else np.nan,
@@ -176,7 +176,7 @@ def _words(status: Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(status.astype(np.int32)), pa.array(STATUS_WORDS, type=pa.string()))
 
 
-def _worst(severity: Array, among: Array) -> int | None:
+def worst_of(severity: Array, among: Array) -> int | None:
     found = np.where(among & np.isfinite(severity), severity, -np.inf)
     return int(found.argmax()) if len(found) and np.isfinite(found.max()) else None
 
@@ -188,7 +188,7 @@ def _text(column: Any, row: int | None) -> str | None:
     return str(found.as_py() if hasattr(found, "as_py") else found)
 
 
-def _by_fuel(net: Network, generation: Array) -> dict[str, float]:
+def by_fuel(net: Network, generation: Array) -> dict[str, float]:
     fuels = np.where(net.gen.fuel == "", "unknown", net.gen.fuel).astype(str)
     names, which = np.unique(fuels, return_inverse=True)
     totals = np.bincount(which, generation, minlength=len(names))

@@ -1,0 +1,110 @@
+"""Optimal power flows of a batch as plain arrays, and another try where one stalls."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.table import Array
+from aurigrid.opf import OpfStatus, optimal_power_flow
+from aurigrid.opf.problem import LIMITS
+from aurigrid.studies.conditions import Conditions
+
+if TYPE_CHECKING:
+    from aurigrid.opf import OptimalPowerFlow
+
+SOFT_PRICE = 1000.0
+"""Price of missing power and overload, currency/MWh; far above any cost of the data or the defaults."""
+OTHER_WEIGHTS = (0.5, 2.0)
+"""Factors on all weights but that of cost, tried in turn where a problem stalls short of its optimum: its path changes."""
+_ANSWERED = (OpfStatus.OPTIMAL, OpfStatus.INFEASIBLE)
+
+
+@dataclass(frozen=True, eq=False)
+class Optima:
+    """What optimal power flows found; row for row.
+
+    Attributes:
+        status: (n,) int8 `OpfStatus`; iterations: (n,), all attempts together.
+        balance_pu, violation_pu: (n,) certificate: largest mismatch and largest broken limit.
+        gen_p_mw, gen_q_mvar, gen_v_pu: (n, n_gen).
+        short_mw, short_mvar: (n, n_bus) missing power, negative where it cannot be used.
+        v_mag, v_ang: (n, n_bus) pu and rad.
+        loading: (n, n_branch), 1.0 = 100 %; loss_mw: (n,).
+        rating_price: (n, n_branch) what one more MVA of rating would save, currency/h.
+    """
+
+    status: Array
+    iterations: Array
+    balance_pu: Array
+    violation_pu: Array
+    gen_p_mw: Array
+    gen_q_mvar: Array
+    gen_v_pu: Array
+    short_mw: Array
+    short_mvar: Array
+    v_mag: Array
+    v_ang: Array
+    loading: Array
+    loss_mw: Array
+    rating_price: Array
+
+    @classmethod
+    def of(cls, result: OptimalPowerFlow) -> Optima:
+        """The arrays of a result."""
+        flow = result.solution.branch_flow()
+        return cls(
+            result.status.copy(), result.iterations.copy(), result.residuals.balance, result.residuals.violation,
+            result.gen_p_mw, result.gen_q_mvar, np.array(result.scenarios.values("gen_v_pu")), result.short_mw,
+            result.short_mvar, result.solution.v_mag, result.solution.v_ang, flow.loading,
+            np.nansum(flow.p_from_mw + flow.p_to_mw, axis=1), _rating_price(result),
+        )  # fmt: skip
+
+    def put(self, rows: Array, other: Optima, picked: Array) -> Optima:
+        """The same with some rows replaced by rows of another; iterations add up."""
+        out = {}
+        for field in dataclasses.fields(self):
+            values = getattr(self, field.name).copy()
+            new = getattr(other, field.name)[picked]
+            values[rows] = new + values[rows] if field.name == "iterations" else new
+            out[field.name] = values
+        return Optima(**out)
+
+
+def optima(conditions: Conditions, sc: Scenarios, p_max_mw: Array, threads: int | None) -> Optima:
+    """Solve a batch of optimal power flows with priced limits."""
+
+    def solve(rows: Array | slice, weights: dict[str, float]) -> Optima:
+        return Optima.of(
+            optimal_power_flow(
+                conditions.solved, sc.take(rows), gen_p_max_mw=p_max_mw[rows], objective=weights, soft=True,
+                soft_price=SOFT_PRICE, threads=threads,
+            )
+        )  # fmt: skip
+
+    weights = conditions.objective
+    found = solve(slice(None), weights)
+    for factor in OTHER_WEIGHTS if len(weights) > 1 else ():
+        left = np.flatnonzero(~np.isin(found.status, _ANSWERED))
+        if not left.size:
+            break
+        again = solve(left, {name: w if name == "cost" else factor * w for name, w in weights.items()})
+        better = np.flatnonzero(np.isin(again.status, _ANSWERED))
+        found = found.put(left[better], again, better)
+    return found
+
+
+def _rating_price(result: OptimalPowerFlow) -> Array:
+    """(n, n_branch) from the multipliers of ``(s/rate)^2 - 1 <= 0``, whose slope at the rating is 2/rate."""
+    problem = result.problem
+    net = problem.grid.net
+    out = np.zeros((result.n, net.n_branch))
+    for name in ("flow_from", "flow_to"):
+        rows = np.flatnonzero(problem.kind == LIMITS.index(name))
+        branch = problem.element[rows]
+        out[:, branch] += 2 * result.mu[:, rows] / (result.scale[:, None] * net.branch.rate_mva[branch])
+    return out
