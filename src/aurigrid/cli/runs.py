@@ -1,7 +1,8 @@
-"""Commands on stored runs: day, sql."""
+"""Commands on stored runs: day, generate, sql."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from aurigrid.cli import show
 from aurigrid.cli.common import (
     INTERRUPTED,
     OUTAGES_HELP,
+    Grid,
     Iterations,
     Json,
     QLimits,
@@ -29,7 +31,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurigrid.studies.day import DayRun
+    from aurigrid.studies.generate import GenerateRun
     from aurigrid.studies.outlook import Outlook
+    from aurigrid.studies.tally import Tally
+
+
+class Dispatch(StrEnum):
+    """Whose dispatch a day takes."""
+
+    points = "points"
+    data = "data"
+
 
 DEFAULT_GRID, DEFAULT_DATE = "1-EHV-mixed--0-no_sw", "2016-12-06"
 
@@ -46,6 +58,10 @@ def day(
     contingencies: Annotated[str, typer.Option("--contingencies", "-c", help=OUTAGES_HELP)] = "branches+generators",
     q_limits: QLimits = True,
     slack: SlackOption = Slack.distributed,
+    dispatch: Annotated[
+        Dispatch,
+        typer.Option(help="points: first an operating point that keeps the limits; data: as the profiles say."),
+    ] = Dispatch.points,
     tol: Tolerance = 1e-8,
     max_iterations: Iterations = 20,
     threads: Threads = None,
@@ -53,13 +69,14 @@ def day(
     open: Annotated[bool, typer.Option("--open", help="Then show the run in the browser.")] = False,
     json: Json = False,
 ) -> int:
-    """Solve a day of a grid: every step and every outage in full AC, stored step by step.
+    """Solve a day of a grid: an operating point a step, every outage of each in full AC, stored step by step.
 
     A second call with the same options continues behind the finished steps. Ctrl-C keeps them.
     """
     from aurigrid.store import open_run
     from aurigrid.studies.day import run_day
     from aurigrid.studies.outlook import outlook
+    from aurigrid.studies.tally import tally
 
     state: dict[str, int] = {}
     with compiling_notice(), show.progress("steps") as bar:
@@ -85,15 +102,89 @@ def day(
             kept = f"{state.get('done', 0)} finished steps are kept" if state else "nothing was started"
             say(f"interrupted; {kept}. The same command continues behind them.")
             return INTERRUPTED
-    found = outlook(open_run(done.run), top)
+    run = open_run(done.run)
+    found, points = outlook(run, top), tally(run, top)
     if json:
-        print_json({**done.to_dict(), "outlook": found.to_dict()})
+        print_json({**done.to_dict(), "outlook": found.to_dict(), "points": points.to_dict() if points else None})
     else:
-        _print_day(done, found)
+        _print_day(done, found, points)
     if open:
         from aurigrid.cli.serve import show_runs
 
         show_runs([done.run], port=0, open=True)
+    return 0
+
+
+@guarded
+def generate(
+    grid: Grid,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(help="Time series: a folder or file of wide tables, load.p_mw.csv and so on.", show_default=False),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First step, 'YYYY-MM-DD' or 'YYYY-MM-DD HH:MM'.", show_default=False)
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", help="Where to stop; that step is left out.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; runs/GRID_points if not given.", show_default=False)
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check",
+            "--contingencies",
+            "-c",
+            help="Solve these outages at every feasible point. " + OUTAGES_HELP,
+            show_default=False,
+        ),
+    ] = None,
+    states: Annotated[bool, typer.Option("--states", help="Store the voltages of all buses too.")] = False,
+    co2_price: Annotated[float, typer.Option(help="Price of carbon in default costs, per tonne.")] = 0.0,
+    threads: Threads = None,
+    top: Top = 8,
+    json: Json = False,
+) -> int:
+    """Find an AC operating point for every step of a time span, and say which steps have none and why.
+
+    A second call with the same options continues behind the finished chunks. Ctrl-C keeps them.
+    """
+    from aurigrid.store import open_run
+    from aurigrid.studies.generate import generate as find
+    from aurigrid.studies.tally import tally
+
+    state: dict[str, int] = {}
+    with compiling_notice(), show.progress("steps") as bar:
+
+        def advance(done: int, total: int) -> None:
+            state.update(done=done, total=total)
+            bar(done, total)
+
+        try:
+            done = find(
+                grid,
+                profiles,
+                start,
+                stop,
+                out,
+                contingencies=check,
+                states=states,
+                co2_price_per_t=co2_price,
+                threads=threads,
+                progress=advance,
+            )
+        except KeyboardInterrupt:
+            kept = f"{state.get('done', 0)} finished steps are kept" if state else "nothing was started"
+            say(f"interrupted; {kept}. The same command continues behind them.")
+            return INTERRUPTED
+    found = tally(open_run(done.run), top)
+    assert found is not None
+    if json:
+        print_json({**done.to_dict(), **found.to_dict()})
+    else:
+        _print_points(done, found)
     return 0
 
 
@@ -136,7 +227,52 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _print_day(done: DayRun, found: Outlook) -> None:
+def _print_points(done: GenerateRun, found: Tally) -> None:
+    print(f"{done.run}: {done.steps:,} steps; this call {done.new_steps:,} steps in {show.duration(done.seconds)}")
+    if done.new_steps:
+        print(f"{done.steps_per_second:,.0f} steps a second, peak memory {done.peak_mb:,.0f} MB")
+    headings = [
+        ("period", "l"),
+        ("steps", "r"),
+        ("kept", "r"),
+        ("short MW", "r"),
+        ("curtailed GWh", "r"),
+        ("cost M", "r"),
+        ("CO2 kt", "r"),
+    ]
+    keys = ("period", "steps", "kept", "short_mw", "curtailed_gwh", "cost_m", "carbon_kt")
+    show.table("Operating points", headings, [tuple(p[k] for k in keys) for p in found.periods])
+    _print_reasons(found)
+    if found.insecure:
+        rows = [(r["outage"], r["element"], r["steps"], _share(r["severity"])) for r in found.insecure]
+        show.table(
+            "Outages that points do not survive",
+            [("outage", "l"), ("at", "l"), ("steps", "r"), ("past limit", "r")],
+            rows,
+        )
+    query = "SELECT time, short_mw, max_loading FROM points WHERE label = 'infeasible' ORDER BY short_mw DESC"
+    show.summary([*found.sentences(), *_defaults(found)], [f'aurigrid sql {done.run} "{query}"'])
+
+
+def _print_reasons(found: Tally) -> None:
+    if found.reasons:
+        headings = [("infeasible by", "l"), ("element", "l"), ("steps", "r"), ("largest", "r"), ("unit", "l")]
+        rows = [
+            (r["kind"].replace("_", " "), f"{r['table']} {r['element']}", r["steps"], r["largest"], r["unit"])
+            for r in found.reasons
+        ]
+        show.table("Reasons", headings, rows)
+
+
+def _defaults(found: Tally) -> list[str]:
+    if not found.defaults:
+        return []
+    return [
+        f"{len(found.defaults)} columns of kinds of units were filled with defaults (--json lists them with their sources)."
+    ]
+
+
+def _print_day(done: DayRun, found: Outlook, points: Tally | None) -> None:
     speed = done.new_steps * (done.outages + 1) / done.solve_seconds if done.solve_seconds else 0.0
     print(
         f"{done.run}: {done.steps} steps, {done.power_flows:,} AC power flows, {done.converged:,} solved; this call "
@@ -178,7 +314,9 @@ def _print_day(done: DayRun, found: Outlook) -> None:
             for t in found.threatened
         ]
         show.table("Most threatened elements", headings, rows)
-    show.summary(found.sentences(), found.next)
+    if points:
+        _print_reasons(points)
+    show.summary([*(points.sentences() if points else []), *found.sentences()], found.next)
 
 
 def _share(value: float | None) -> str | None:

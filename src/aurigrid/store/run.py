@@ -141,6 +141,19 @@ class RunWriter:
         """Steps (or chunks, in a run that is written by chunks) whose results are complete, ascending."""
         return finished_chunks(self.path) if self.info.chunk_steps else finished_steps(self.path)
 
+    def write_once(self, table: str, columns: Mapping[str, Any]) -> None:
+        """Write a table of the whole run as one file; one that exists is replaced.
+
+        Raises:
+            InputError: a column is missing, unknown or of the wrong type.
+            StoreError: the disk is full or the folder cannot be written.
+        """
+        ready = to_arrow(table, dict(columns))
+        try:
+            write_table(self.path / f"{table}.parquet", ready)
+        except OSError as error:
+            raise StoreError(f"could not write {table} to {self.path} ({error.strerror or error})") from error
+
     def write_chunk(self, chunk: int, tables: Mapping[str, dict[str, Any]]) -> None:
         """Write all tables of one chunk of steps; it counts as finished when the last one is in place.
 

@@ -1,9 +1,10 @@
 """A day of a grid: every step solved in full AC, every outage of every step, to a run folder.
 
-The conditions are those of the data set: its profiles give the loads, the infeed of wind and sun and the dispatch of
-all other units. What is missing or too much (losses above all) is shared among the units that run all day, wind and
-sun excepted (distributed slack), and every unit stays inside its reactive limits. Nothing is re-dispatched and nothing
-curtailed.
+The profiles give the loads, the infeed of wind and sun and a dispatch of all other units. By default an AC operating point
+near that dispatch is found first for every step (`aurigrid.studies.points`): it keeps the limits of the intact grid where
+that is possible; outages are not yet looked at. On request the data's dispatch is taken as it is. Either way every outage
+is then solved: what is missing or too much is shared among the units that run all day, wind and sun excepted (distributed
+slack), and every unit stays inside its reactive limits.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenario_input import SOURCES
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
 from aurigrid.store import RunWriter, ensure_features, start_run
 from aurigrid.studies import rows
+from aurigrid.studies.conditions import batch_of, conditions_of
+from aurigrid.studies.points import Points, operating_points, point_columns, reason_columns
+from aurigrid.studies.sources import load_with_profiles
 
 DEFAULT_GRID = "1-EHV-mixed--0-no_sw"
 DEFAULT_DATE = "2016-12-06"
@@ -80,6 +85,7 @@ def run_day(
     max_iterations: int = 20,
     threads: int | None = None,
     participation: Literal["dispatch", "grid"] = "dispatch",
+    dispatch: Literal["points", "data"] = "points",
     steps_per_call: int = 8,
     progress: Progress | None = None,
 ) -> DayRun:
@@ -97,6 +103,8 @@ def run_day(
         participation: who takes the balance with distributed slack: ``"dispatch"``, all units but wind and sun that
             run all day, in proportion to their least output of the day, so that none is pushed below zero by a
             surplus that the others could take; ``"grid"``, as the grid says.
+        dispatch: ``"points"`` finds an operating point near the data's dispatch for every step first; ``"data"`` takes the
+            data's dispatch as it is.
         q_limits: hold units within their reactive limits.
         tol_pu: largest power mismatch accepted, pu.
         max_iterations: Newton iterations a power flow may take.
@@ -122,32 +130,44 @@ def run_day(
         max(energy, key=energy.get)
     """
     began = time.perf_counter()
-    net, profiles, name = _load(grid)
+    given, profiles, name = load_with_profiles(grid)
     day = profiles.day(date)
-    if participation not in ("dispatch", "grid"):
-        raise InputError(Issue("day", "participation", f"is {participation!r}", hint="choose dispatch or grid"))
-    net = _at_first_step(net, day)
-    if slack == "distributed" and participation == "dispatch":
-        net = _by_dispatch(net, day)
-    scenarios = day.scenarios(net)
+    for option, value, words in (
+        ("participation", participation, ("dispatch", "grid")),
+        ("dispatch", dispatch, ("points", "data")),
+    ):
+        if value not in words:
+            raise InputError(Issue("day", option, f"is {value!r}", hint=f"choose {' or '.join(words)}"))
+    shared = slack == "distributed" and participation == "dispatch"
+    scenarios = _settled(given, day.scenarios(given), shared)
+    net = scenarios.net
     found = build_list(net, contingencies)
     if steps_per_call < 1:
         raise InputError(Issue("day", "steps_per_call", f"must be at least 1, is {steps_per_call}"))
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(name)}_{date}"
     options = {"slack": slack, "q_limits": q_limits, "tol_pu": tol_pu, "max_iterations": max_iterations}
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
-    writer = _open(
-        folder,
-        net,
-        name,
-        {"date": date, "contingencies": spec(contingencies), "participation": participation, **options},
-        found,
-        day,
-    )
+    solving = 0.0
+    about: dict[str, dict[str, Any]] = {}
+    if dispatch == "points":
+        clock = time.perf_counter()
+        about, points = _points(given, day, scenarios, {**options, "threads": threads})
+        scenarios = _settled(given, points.scenarios, shared)
+        net = scenarios.net
+        solving = time.perf_counter() - clock
+    recorded = {
+        "date": date,
+        "contingencies": spec(contingencies),
+        "participation": participation,
+        "dispatch": dispatch,
+        **options,
+    }
+    writer = _open(folder, net, name, recorded, found, day)
+    for table, columns in about.items():
+        writer.write_once(table, columns)
     ahead = [step for step in range(len(day)) if step not in set(writer.finished)]
     if progress is not None:
         progress(len(day) - len(ahead), len(day))
-    solving = 0.0
     try:
         for chunk in _chunks(ahead, steps_per_call):
             solving += _solve_chunk(writer, scenarios, day, found, chunk, {**options, "threads": threads}, progress)
@@ -171,37 +191,54 @@ def run_day(
     return result
 
 
-def _load(grid: object) -> tuple[Network, Profiles, str]:
-    from aurigrid.io.load import load_with_report
+def _settled(net: Network, scenarios: Scenarios, shared: bool) -> Scenarios:
+    """The scenarios of the network that engines start from: with the injections of the first step, and with participation
+    by the least output of the day where that is asked for.
 
-    imported = load_with_report(grid)
-    name = imported.network.name or "grid"
-    if imported.profiles is None:
-        hint = "use a SimBench code, an RTS-GMLC folder or an Aurigrid folder with profiles"
-        raise InputError(Issue("grid", "", f"{name} comes without profiles, so it has no days", hint=hint))
-    return imported.network, imported.profiles, name
-
-
-def _at_first_step(net: Network, day: Profiles) -> Network:
-    """The network with the injections of the day's first step.
-
-    Engines start from the network's own state. In data sets with profiles that is often the sum of all installed
-    power, which no grid can carry.
+    A data set's own state is often the sum of all installed power, which no grid can carry.
     """
-    first = day.scenarios(net, [0])
     changed: dict[str, dict[str, Any]] = {}
-    for name, (table, column) in SOURCES.items():
-        if getattr(first, name) is not None:
-            changed.setdefault(table, {})[column] = first.values(name)[0]
-    return net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
+    arrays = {name: getattr(scenarios, name) for name in SOURCES if getattr(scenarios, name) is not None}
+    for name in arrays:
+        table, column = SOURCES[name]
+        changed.setdefault(table, {})[column] = scenarios.values(name)[0]
+    net = net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
+    if shared:
+        net = _by_dispatch(net, scenarios.values("gen_p_mw"))
+    return Scenarios(net, n=scenarios.n, label=scenarios.label, **arrays)
 
 
-def _by_dispatch(net: Network, day: Profiles) -> Network:
+def _by_dispatch(net: Network, output: Array) -> Network:
     """The network with participation by the least output of the day; unchanged where no unit qualifies."""
-    output = day.scenarios(net).values("gen_p_mw").min(axis=0)
     weather = np.isin(net.gen.fuel.astype(str), ("wind", "solar"))
-    shares = np.where(net.gen.in_service & ~weather, np.maximum(output, 0.0), 0.0)
+    shares = np.where(net.gen.in_service & ~weather, np.maximum(output.min(axis=0), 0.0), 0.0)
     return net.replace(gen=net.gen.replace(participation=shares)) if shares.any() else net
+
+
+def _points(
+    net: Network, day: Profiles, planned: Scenarios, options: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]], Points]:
+    """Operating points of the day, and the tables that tell of them.
+
+    Args:
+        planned: the conditions with the data's dispatch; the limits that it breaks are counted.
+        options: those of the power flows.
+    """
+    conditions = conditions_of(net, day)
+    steps = np.arange(len(day))
+    points = operating_points(conditions, batch_of(conditions, day, slice(None)), threads=options["threads"])
+    about = point_columns(conditions, points, steps, day.local)
+    about["data_base_violations"] = _broken_by(planned, options)
+    return {"reasons": reason_columns(conditions, points, steps), "points": about}, points
+
+
+def _broken_by(scenarios: Scenarios, options: dict[str, Any]) -> Array:
+    """(n,) limits that the scenarios break before any outage."""
+    from aurigrid.security import security_analysis
+
+    none = build_list(scenarios.net, [])
+    report = security_analysis(scenarios.net, scenarios, none, **options)
+    return np.bincount(report.found.scenario[report.found.contingency < 0], minlength=scenarios.n)
 
 
 def _open(
