@@ -142,6 +142,9 @@ def generate(
         ),
     ] = None,
     states: Annotated[bool, typer.Option("--states", help="Store the voltages of all buses too.")] = False,
+    margin: Annotated[
+        float, typer.Option(help="Share of ratings and reactive ranges to leave free where possible.")
+    ] = 0.0,
     co2_price: Annotated[float, typer.Option(help="Price of carbon in default costs, per tonne.")] = 0.0,
     threads: Threads = None,
     top: Top = 8,
@@ -172,6 +175,7 @@ def generate(
                 contingencies=check,
                 states=states,
                 co2_price_per_t=co2_price,
+                margin=margin,
                 threads=threads,
                 progress=advance,
             )

@@ -9,6 +9,8 @@ that is settled, once for a network and step by step:
 - A unit that holds no voltage and has no reactive limits gives the reactive power of the data.
 - Storage follows its series, or stays as it is in the network: a single step cannot weigh energy.
 - Costs and emissions are the data's, or defaults (`aurigrid.model.defaults`) where these are silent.
+- With a margin, ratings, voltage bands and reactive limits are first taken a little tighter (`tightened`): a point that sits
+  on its limits passes them after any outage, and units at their reactive limits hold no voltage.
 - Powers are per unit of 100 MVA: on the 1 MVA of some data sets the solver's tolerances would ask for 0.1 W.
 """
 
@@ -27,6 +29,7 @@ from aurigrid.model.table import Array
 BASE_MVA = 100.0
 CHANGE_WEIGHT, CURTAILMENT_WEIGHT = 0.1, 50.0
 """Currency/h for a squared MW of change from the data's dispatch, and for a MW of wind or sun that is not given."""
+_VOLTAGE_PART = 0.25
 _MOST_MW = 1e6
 """Stands for no limit: only a unit that has one can be held to what its series says."""
 _WEATHER = ("wind", "solar", "pv", "sun", "hydro")
@@ -40,6 +43,7 @@ class Conditions:
     Attributes:
         net: the network as it was given.
         solved: the network that the optimal power flow sees.
+        tight: the same with limits tightened by the margin; None without one.
         defaults: what was filled in for silent data.
         objective: weights of `aurigrid.optimal_power_flow`.
         available: (n_gen,) bool, units that may give what their series says.
@@ -48,6 +52,7 @@ class Conditions:
 
     net: Network
     solved: Network
+    tight: Network | None
     defaults: tuple[DefaultUse, ...]
     objective: dict[str, float]
     available: Array
@@ -71,8 +76,14 @@ class Batch:
     schedule_mw: Array
 
 
-def conditions_of(net: Network, profiles: Profiles, co2_price_per_t: float = 0.0) -> Conditions:
+def conditions_of(net: Network, profiles: Profiles, co2_price_per_t: float = 0.0, margin: float = 0.0) -> Conditions:
     """Make a network ready.
+
+    Args:
+        net: the network.
+        profiles: what varies.
+        co2_price_per_t: price of carbon in default costs.
+        margin: share of ratings and of reactive ranges, and a quarter of it in pu of voltage, to leave free where possible.
 
     Raises:
         InputError: a price that is no finite number of 0 or more.
@@ -99,7 +110,8 @@ def conditions_of(net: Network, profiles: Profiles, co2_price_per_t: float = 0.0
         objective["curtailment"] = CURTAILMENT_WEIGHT
     if not len(net.cost_point) and series is not None and not available[series.position].all():
         objective["change"] = CHANGE_WEIGHT  # the data give a dispatch to stay near, not only what could be given
-    return Conditions(net, solved, uses, objective, available, curtailed)
+    tight = tightened(solved, margin) if margin > 0 else None
+    return Conditions(net, solved, tight, uses, objective, available, curtailed)
 
 
 def batch_of(conditions: Conditions, profiles: Profiles, rows: list[int] | slice) -> Batch:
@@ -117,6 +129,21 @@ def batch_of(conditions: Conditions, profiles: Profiles, rows: list[int] | slice
         hvdc_p_mw=given.hvdc_p_mw, shunt_step=given.shunt_step, label=given.label,
     )  # fmt: skip
     return Batch(given, scenarios, top, schedule)
+
+
+def tightened(net: Network, margin: float) -> Network:
+    """The network with ratings, voltage bands and reactive ranges that leave a margin."""
+    gen, bus, v = net.gen, net.bus, _VOLTAGE_PART * margin
+    room = np.where(np.isfinite(gen.q_max_mvar - gen.q_min_mvar), gen.q_max_mvar - gen.q_min_mvar, 0.0)
+    wide = bus.v_max_pu - bus.v_min_pu > 2 * v
+    return net.replace(
+        branch=net.branch.replace(rate_mva=net.branch.rate_mva * (1 - margin)),
+        gen=gen.replace(q_min_mvar=gen.q_min_mvar + margin * room, q_max_mvar=gen.q_max_mvar - margin * room),
+        bus=bus.replace(
+            v_min_pu=np.where(wide & (bus.v_min_pu > 0), bus.v_min_pu + v, bus.v_min_pu),
+            v_max_pu=np.where(wide, bus.v_max_pu - v, bus.v_max_pu),
+        ),
+    )
 
 
 def _storage_as_load(net: Network) -> Network:

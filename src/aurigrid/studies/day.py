@@ -38,6 +38,9 @@ DEFAULT_GRID = "1-EHV-mixed--0-no_sw"
 DEFAULT_DATE = "2016-12-06"
 DEFAULT_CONTINGENCIES = "branches+generators"
 
+MARGIN = 0.02
+"""Share of ratings and reactive ranges that a day's points leave free where they can."""
+
 Progress = Callable[[int, int], None]
 """Called with the number of finished steps and of all steps."""
 
@@ -224,7 +227,7 @@ def _points(
         planned: the conditions with the data's dispatch; the limits that it breaks are counted.
         options: those of the power flows.
     """
-    conditions = conditions_of(net, day)
+    conditions = conditions_of(net, day, margin=MARGIN)
     steps = np.arange(len(day))
     points = operating_points(conditions, batch_of(conditions, day, slice(None)), threads=options["threads"])
     about = point_columns(conditions, points, steps, day.local)

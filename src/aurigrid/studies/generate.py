@@ -84,6 +84,7 @@ def generate(
     contingencies: str | os.PathLike[str] | Explicit | Contingencies | None = None,
     states: bool = False,
     co2_price_per_t: float = 0.0,
+    margin: float = 0.0,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> GenerateRun:
@@ -104,6 +105,8 @@ def generate(
             which all hold is labelled secure. None are checked where absent.
         states: store the voltages of all buses too.
         co2_price_per_t: price of carbon in default costs, currency/t.
+        margin: share of ratings and reactive ranges, and a quarter of it in pu of voltage, that points leave free where
+            they can; 0.02 is what `run_day` takes.
         threads: threads to use; all CPUs where absent.
         progress: called after every stored chunk.
 
@@ -118,14 +121,16 @@ def generate(
     net, series, name = load_with_profiles(grid, profiles)
     if threads is not None and threads < 1:
         raise InputError(Issue("generate", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs"))
+    if not 0 <= margin < 0.5:
+        raise InputError(Issue("generate", "margin", f"is {margin}", hint="give a share from 0 to 0.5"))
     span = _span(series, start, stop)
     span.scenarios(net, [0])  # refuses series that do not fit before anything is written
-    conditions = conditions_of(net, span, co2_price_per_t)
+    conditions = conditions_of(net, span, co2_price_per_t, margin)
     outages = None if contingencies is None else build_list(net, contingencies)
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(name)}_points"
     told = None if contingencies is None else spec(contingencies)
     writer = _open(folder, conditions, name, span, outages, {"contingencies": told, "states": states,
-                                                             "co2_price_per_t": co2_price_per_t})  # fmt: skip
+                                                             "co2_price_per_t": co2_price_per_t, "margin": margin})  # fmt: skip
     n = len(span)
     finished = set(writer.finished)
     ahead = [c for c in range(-(-n // CHUNK_STEPS)) if c not in finished]

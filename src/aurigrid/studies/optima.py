@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aurigrid.model.network import Network
+from aurigrid.model.scenario_input import SOURCES
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.opf import OpfStatus, optimal_power_flow
@@ -76,17 +78,29 @@ class Optima:
 
 
 def optima(conditions: Conditions, sc: Scenarios, p_max_mw: Array, threads: int | None) -> Optima:
-    """Solve a batch of optimal power flows with priced limits."""
+    """Solve a batch of optimal power flows with priced limits; within the margin where there is one and it can be kept."""
+    if conditions.tight is None:
+        return _optima(conditions.solved, conditions.objective, sc, p_max_mw, threads)
+    found = _optima(conditions.tight, conditions.objective, sc, p_max_mw, threads)
+    left = np.flatnonzero(found.status != OpfStatus.OPTIMAL)
+    if left.size:
+        plain = _optima(conditions.solved, conditions.objective, sc.take(left), p_max_mw[left], threads)
+        found = found.put(left, plain, np.arange(left.size))
+    return found
+
+
+def _optima(net: Network, weights: dict[str, float], sc: Scenarios, p_max_mw: Array, threads: int | None) -> Optima:
+    arrays = {name: getattr(sc, name) for name in SOURCES if getattr(sc, name) is not None}
+    mine = Scenarios(net, n=sc.n, label=sc.label, **arrays)
 
     def solve(rows: Array | slice, weights: dict[str, float]) -> Optima:
         return Optima.of(
             optimal_power_flow(
-                conditions.solved, sc.take(rows), gen_p_max_mw=p_max_mw[rows], objective=weights, soft=True,
-                soft_price=SOFT_PRICE, threads=threads,
+                net, mine.take(rows), gen_p_max_mw=p_max_mw[rows], objective=weights, soft=True, soft_price=SOFT_PRICE,
+                threads=threads,
             )
         )  # fmt: skip
 
-    weights = conditions.objective
     found = solve(slice(None), weights)
     for factor in OTHER_WEIGHTS if len(weights) > 1 else ():
         left = np.flatnonzero(~np.isin(found.status, _ANSWERED))
