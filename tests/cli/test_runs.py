@@ -12,7 +12,7 @@ from aurigrid.store import RunWriter, open_run
 
 from .conftest import Call, small_network, small_profiles
 
-DAY = ("--date", "2020-03-02")
+DAY = ("--date", "2020-03-02", "--dispatch", "data")
 
 
 def test_day_json_and_the_stored_run(call: Call, grid_with_day: Path, tmp_path: Path) -> None:

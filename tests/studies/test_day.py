@@ -68,7 +68,7 @@ def test_who_takes_the_balance(tmp_path: Path) -> None:
     wind = profiles.day(DATE).values("gen", "p_mw")[:, 0]
     planned = np.column_stack([np.full(4, 50.0), wind, np.full(4, 25.0)])
     for participation, shares in (("dispatch", [2 / 3, 0, 1 / 3]), ("grid", [0.8, 0.1, 0.1])):
-        ag.run_day(folder, DATE, tmp_path / participation, participation=participation)
+        ag.run_day(folder, DATE, tmp_path / participation, participation=participation, dispatch="data")
         p = stored(tmp_path / participation, "gen_state", "p_mw").reshape(4, 3)
         gap = (p - planned).sum(axis=1, keepdims=True)
         assert np.abs(gap).min() > 1
@@ -82,6 +82,7 @@ def test_bad_requests_name_what_is_wrong(grid: Path, tmp_path: Path) -> None:
         ({"grid": bare}, "comes without profiles"),
         ({"date": "2021-05-05"}, "no step on 2021-05-05"),
         ({"participation": "nobody"}, "choose dispatch or grid"),
+        ({"dispatch": "mine"}, "choose points or data"),
         ({"steps_per_call": 0}, "must be at least 1"),
         ({"slack": "nobody"}, "slack"),
         ({"contingencies": ["L1", "L77"]}, "L77"),

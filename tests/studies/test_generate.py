@@ -125,7 +125,7 @@ def test_other_options_do_not_continue_a_run(grid: Path, tmp_path: Path) -> None
 def test_curtailment_and_a_margin(tmp_path: Path) -> None:
     """Wind behind lines that cannot carry it is curtailed to their ratings, and to a share of these with a margin."""
     net = small_network()
-    net = net.replace(gen=net.gen.replace(p_max_mw=[200.0, 400.0]))
+    net = net.replace(gen=net.gen.replace(p_max_mw=[200.0, 400.0]), load=net.load.replace(p_mw=[0.0, 120.0, 20.0]))
     time = np.datetime64("2020-03-02T00:00") + np.arange(2) * np.timedelta64(1, "h")
     windy = Profiles(time, {("gen", "p_mw"): (np.array([[300.0], [20.0]]), [1])})
     for name, margin in (("plain", 0.0), ("margin", 0.05)):
@@ -133,9 +133,11 @@ def test_curtailment_and_a_margin(tmp_path: Path) -> None:
     plain, room = (open_run(tmp_path / name).table("points").to_pylist() for name in ("plain", "margin"))
     assert plain[0]["available_mw"] == pytest.approx(300)
     assert plain[0]["curtailed_mw"] > 100
+    assert plain[0]["max_loading"] == pytest.approx(1, abs=1e-5)
     assert plain[1]["curtailed_mw"] < 0.5
     assert plain[0]["gen_by_fuel_mw"] != []
-    assert room[0]["max_loading"] <= 0.95 + 1e-6
+    assert room[0]["max_loading"] == pytest.approx(0.95, abs=1e-5)
+    assert room[0]["curtailed_mw"] > plain[0]["curtailed_mw"]
     assert room[0]["label"] == "feasible"
 
 

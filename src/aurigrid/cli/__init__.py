@@ -47,6 +47,7 @@ for _command in (
     secure.actions,
     dispatch.dispatch,
     runs.day,
+    runs.generate,
     runs.sql,
     serve.serve,
     similar.similar,

@@ -92,6 +92,7 @@ def day(
                 out,
                 contingencies=contingencies,
                 slack=slack.value,
+                dispatch=dispatch.value,
                 q_limits=q_limits,
                 tol_pu=tol,
                 max_iterations=max_iterations,

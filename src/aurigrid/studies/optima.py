@@ -82,6 +82,8 @@ def optima(conditions: Conditions, sc: Scenarios, p_max_mw: Array, threads: int 
     if conditions.tight is None:
         return _optima(conditions.solved, conditions.objective, sc, p_max_mw, threads)
     found = _optima(conditions.tight, conditions.objective, sc, p_max_mw, threads)
+    share = conditions.tight.branch.rate_mva / conditions.solved.branch.rate_mva
+    found = dataclasses.replace(found, loading=found.loading * np.where(np.isfinite(share), share, 1.0))
     left = np.flatnonzero(found.status != OpfStatus.OPTIMAL)
     if left.size:
         plain = _optima(conditions.solved, conditions.objective, sc.take(left), p_max_mw[left], threads)
