@@ -10,6 +10,7 @@ are compiled beforehand.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -50,15 +51,12 @@ def main() -> None:
         if done < total and used > options.seconds:
             raise Enough
 
-    try:
+    with contextlib.suppress(Enough):
         ag.generate(net, profiles, out=options.out, threads=options.threads, progress=look)
-    except Enough:
-        pass
     used = time.perf_counter() - began
     new = first[-1] - first[0]
-    print(
-        f"{first[-1]:,} of {len(profiles):,} steps; this call {new:,} in {used:.1f} s: {new / used:.0f} steps/s, {peak_mb():.0f} MB"
-    )
+    print(f"{first[-1]:,} of {len(profiles):,} steps; this call {new:,} in {used:.1f} s")
+    print(f"{new / used:.0f} steps/s, peak memory {peak_mb():.0f} MB")
     clock = time.perf_counter()
     found = tally(open_run(options.out))
     assert found is not None
@@ -72,14 +70,10 @@ def main() -> None:
         print(
             f"| {row['kind']} | {row['table']} {row['element']} | {row['steps']} | {row['largest']:.4g} | {row['unit']} |"
         )
-    print(
-        "| period | steps | keep all limits | short MW | curtailed GWh | cost, million | CO2 kt |\n|---|---|---|---|---|---|---|"
-    )
+    print("| period | steps | kept | short MW | curtailed GWh | cost M | CO2 kt |\n|---|---|---|---|---|---|---|")
     for p in found.periods:
-        print(
-            f"| {p['period']} | {p['steps']} | {p['kept']} | {p['short_mw']:.1f} | {p['curtailed_gwh']:.2f} | {p['cost_m']:.2f} | "
-            f"{p['carbon_kt']:.1f} |"
-        )
+        figures = f"{p['short_mw']:.1f} | {p['curtailed_gwh']:.2f} | {p['cost_m']:.2f} | {p['carbon_kt']:.1f}"
+        print(f"| {p['period']} | {p['steps']} | {p['kept']} | {figures} |")
 
 
 def thinned(profiles: Profiles, every: int) -> Profiles:
