@@ -12,6 +12,7 @@ import pytest
 import aurigrid as ag
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.tables import BranchTable, BusTable, GenTable, LoadTable
 from oracle import OFF, Condition, aligned, dc_angles, mismatch_pu, solve
 from sample_grids import CONDITIONS, everything, with_zip_loads
 
@@ -589,3 +590,19 @@ def test_the_iteration_limit_is_kept() -> None:
     assert sol.status.tolist() == [ag.Status.CONVERGED, ag.Status.ITERATION_LIMIT]
     assert sol.iterations[1] == 1
     assert ag.power_flow(net, sc).converged.all()
+
+
+def test_a_reference_that_is_out_goes_to_the_largest_unit_left_though_the_grid_splits_too() -> None:
+    net = Network(
+        BusTable.make(id=np.arange(5), v_nom_kv=110.0),
+        BranchTable.make(id=np.arange(4), from_bus=[0, 1, 1, 0], to_bus=[1, 2, 3, 4], x_pu=0.1),
+        GenTable.make(
+            id=np.arange(4), bus=[0, 2, 3, 4], p_mw=[0.0, 5.0, 5.0, 5.0], regulates=True,
+            is_reference=[True, False, False, False], p_max_mw=[100.0, 27.8, 25.0, 36.6],
+        ),
+        LoadTable.make(id=np.arange(4), bus=[1, 2, 3, 4], p_mw=5.0),
+    )  # fmt: skip
+    sol = ag.power_flow(net, Scenarios(net, branch_out=[[0, 2]], gen_out=[[0, 2]]))
+    assert sol.status.tolist() == [ag.Status.ISLANDED]
+    assert np.isfinite(sol.v_mag[0]).tolist() == [True, False, False, False, True]
+    assert sol.lost_load_mw.tolist() == [15.0]

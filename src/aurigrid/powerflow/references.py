@@ -106,17 +106,20 @@ def _kinds_of(grid: Grid, cases: Cases, which: list[int], off: Pairs) -> Iterato
         out[r_out[case_r == c]] = True
         dead = grid.node_of_bus[buses.element[buses.case == c]]
         out |= np.isin(reg.node, dead)
-        kind = grid.kind.copy()
+        kind, replaced = grid.kind.copy(), []
         for i in np.flatnonzero(grid.kind == REF):
             if not out[reg.node == i].all():
                 continue
             kind[i] = PV  # whose regulation the outage takes away
+            replaced.append(grid.island[i])
             left = np.flatnonzero(~out & (grid.island[reg.node] == grid.island[i]) & (reg.table == 0) & (reg.node != i))
             if (kind[(grid.island == grid.island[i])] == REF).any():
                 continue
             if left.size:  # else the island is without supply
                 kind[reg.node[left[np.argmax(size[left])]]] = REF
-        _towards_larger_part(grid, kind, off.element[lost[c] : lost[c + 1]], ~out, size)
+        # what lies without supply was found with the references where they were: it tells nothing about one that is new
+        without = off.element[lost[c] : lost[c + 1]]
+        _towards_larger_part(grid, kind, without[~np.isin(grid.island[without], replaced)], ~out, size)
         yield kind
 
 
