@@ -13,9 +13,9 @@ from aurigrid.kernels.controls import FLOOR, spread_controls
 from aurigrid.kernels.ipm import assemble
 from aurigrid.kernels.kkt import CURVATURE, State, factorise, lacking, lengths, spread, step_of
 from aurigrid.kernels.simd import LANES
-from aurigrid.opf.api import problem_of
 from aurigrid.opf.conditions import conditions_of
 from aurigrid.opf.problem import Problem
+from aurigrid.opf.run import problem_of
 from aurigrid.opf.tables import TAP, Freedom
 from aurigrid.powerflow.cases import NO_PAIRS, Cases
 

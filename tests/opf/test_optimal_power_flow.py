@@ -239,9 +239,9 @@ def test_the_certificate_is_not_the_solver() -> None:
     net = ag.load("case30")
     good = ag.optimal_power_flow(net)
     from aurigrid.kernels.tile import REF
-    from aurigrid.opf.api import Run
     from aurigrid.opf.conditions import conditions_of
     from aurigrid.opf.residuals import Point, residuals
+    from aurigrid.opf.run import Run
     from aurigrid.powerflow.cases import NO_PAIRS, Cases
 
     run = Run(net, ag.Scenarios.base(net), None, {"cost": 1.0}, 100, 1)

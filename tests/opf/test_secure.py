@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import aurigrid as ag
-from aurigrid.opf.api import problem_of
+from aurigrid.opf.run import problem_of
 from aurigrid.powerflow.api import solve_cases
 from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings

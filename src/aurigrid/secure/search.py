@@ -9,7 +9,8 @@ import numpy as np
 
 from aurigrid.kernels.ipm import OPTIMAL
 from aurigrid.model.scenarios import Scenarios
-from aurigrid.opf.api import Raw, Run, Start, explored, solved_rows
+from aurigrid.opf.api import explored
+from aurigrid.opf.run import Raw, Run, Start, solved_rows
 from aurigrid.opf.status import OpfStatus
 from aurigrid.opf.tables import ACTIVE, GEN, REACTIVE, STORAGE
 from aurigrid.powerflow.grid import compile_grid
