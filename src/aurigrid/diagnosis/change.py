@@ -17,8 +17,6 @@ UNITS = {
     "p_mw": "MW", "q_mvar": "Mvar", "q_min_mvar": "Mvar", "q_max_mvar": "Mvar", "b_mvar": "Mvar", "x_pu": "pu", "r_pu": "pu",
     "v_set_pu": "pu", "shift_deg": "degrees", "v_ang_deg": "degrees", "rate_mva": "MVA", "b_from_pu": "pu", "b_to_pu": "pu",
 }  # fmt: skip
-NEW_SHUNT = -1
-"""Element of a change that adds a shunt; its id is then the bus."""
 
 
 def named(table: str, id: Any) -> str:
@@ -31,8 +29,8 @@ class Change:
     """One field of one element.
 
     Attributes:
-        table, element, field: where; ``element`` is a position, `NEW_SHUNT` for a shunt to add.
-        id: the element's id (of the bus, where a shunt is added).
+        table, element, field: where; ``element`` is a position.
+        id: the element's id.
         before, after: values of the field, in the table's unit.
     """
 
@@ -59,8 +57,6 @@ class Change:
 
     def words(self) -> str:
         """``load 7: p_mw from 12,500 to 12.5 MW``."""
-        if self.element == NEW_SHUNT:
-            return f"bus {self.id}: {self.after:+,.4g} Mvar of shunt compensation"
         what = named(self.table, self.id)
         if self.field == "in_service":
             return f"{what}: {'put into' if self.after else 'take out of'} service"
@@ -117,11 +113,8 @@ def changed(net: Network, changes: Sequence[Change]) -> Network:
             columns[key] = getattr(getattr(net, table), field).copy()
         return columns[key]
 
-    added: list[Change] = []
     for change in changes:
-        if change.element == NEW_SHUNT:
-            added.append(change)
-        elif (change.table, change.field) == ("branch", "from_bus"):
+        if (change.table, change.field) == ("branch", "from_bus"):
             a, b = column("branch", "from_bus"), column("branch", "to_bus")
             a[change.element], b[change.element] = b[change.element], a[change.element]
         else:
@@ -129,18 +122,4 @@ def changed(net: Network, changes: Sequence[Change]) -> Network:
     tables: dict[str, dict[str, Any]] = {}
     for (table, field), values in columns.items():
         tables.setdefault(table, {})[field] = values
-    out = net.replace(**{table: getattr(net, table).replace(**fields) for table, fields in tables.items()})
-    return _with_shunts(out, added) if added else out
-
-
-def _with_shunts(net: Network, added: list[Change]) -> Network:
-    place = {str(bus): i for i, bus in enumerate(net.bus.id.tolist())}
-    old = dict(net.shunt.items())
-    n = len(net.shunt) + len(added)
-    ids = [*old["id"].tolist(), *(f"added at bus {change.id}" for change in added)]
-    fields: dict[str, Any] = {name: [*values.tolist()] for name, values in old.items() if name != "id"}
-    given = {"bus": [place[str(c.id)] for c in added], "b_mvar": [c.after for c in added], "g_mw": [0.0] * len(added)}
-    blank = type(net.shunt).make(1, id=["x"], bus=[0])
-    for name, values in fields.items():
-        values += given.get(name, [getattr(blank, name)[0]] * len(added))
-    return net.replace(shunt=type(net.shunt).make(n, id=ids, **fields))
+    return net.replace(**{table: getattr(net, table).replace(**fields) for table, fields in tables.items()})

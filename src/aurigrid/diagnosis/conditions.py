@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.diagnosis.change import NEW_SHUNT, Change
+from aurigrid.diagnosis.change import Change
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.scenario_input import OUTAGES, SOURCES
@@ -46,7 +46,7 @@ def as_scenario(net: Network, at: Scenarios, changes: Sequence[Change], label: s
     for change in changes:
         name = place.get((change.table, change.field))
         outage = f"{change.table}_out"
-        if name is not None and change.element != NEW_SHUNT:
+        if name is not None:
             column = values.setdefault(name, at.values(name)[0].copy())
             column[change.element] = change.after
         elif (
