@@ -17,6 +17,7 @@ _HOME = {
     "Grouped": "aurigrid.model.grouped",
     "Network": "aurigrid.model.network",
     "Profiles": "aurigrid.model.profiles",
+    "scaled": "aurigrid.model.scale",
     "Scenarios": "aurigrid.model.scenarios",
     "Rung": "aurigrid.powerflow",
     "Solution": "aurigrid.powerflow",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from aurigrid.model.grouped import Grouped
     from aurigrid.model.network import Network
     from aurigrid.model.profiles import Profiles
+    from aurigrid.model.scale import scaled
     from aurigrid.model.scenarios import Scenarios
     from aurigrid.opf import OpfStatus, optimal_power_flow
     from aurigrid.powerflow import Rung, Solution, Status, power_flow

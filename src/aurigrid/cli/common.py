@@ -52,6 +52,14 @@ Tolerance = Annotated[float, typer.Option("--tol", help="Largest power mismatch 
 Iterations = Annotated[int, typer.Option("--max-iterations", min=1, help="Newton iterations a power flow may take.")]
 Report = Annotated[bool, typer.Option("--report", help="Show what the import changed, and compare with the source.")]
 Top = Annotated[int, typer.Option(min=1, help="Rows of each table.")]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        help="Multiply all plants of a fuel, in the grid and in its series: wind=2,pv=40.",
+        show_default=False,
+    ),
+]
 OUTAGES_HELP = (
     "What is taken out: n-1, lines, transformers, generators, hvdc, buses, loads, towers, all (join with +), "
     "n-2:FILTER such as n-2:lines,kv=380, or a CSV or JSON list."

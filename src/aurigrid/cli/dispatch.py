@@ -3,31 +3,129 @@
 from __future__ import annotations
 
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aurigrid.cli import show
-from aurigrid.cli.common import Json, guarded, print_json
+from aurigrid.cli.common import Json, Scale, guarded, print_json
 
 if TYPE_CHECKING:
     from aurigrid.dispatch.commit import Commitments
+    from aurigrid.studies.planning import Planned
 
 _MARKS = (0.01, 0.005, 0.001)
+_SHOWN = 8
+
+
+class Security(StrEnum):
+    """Which flow limits are kept."""
+
+    n1 = "n-1"
+    base = "base"
+    none = "none"
 
 
 @guarded
 def dispatch(
-    case: Annotated[str, typer.Argument(metavar="FILE", help="A PGLib-UC instance (.json).", show_default=False)],
-    gap: Annotated[float, typer.Option(min=0.0, max=1.0, help="Relative gap at which to stop.")] = 0.001,
-    time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds after which to stop with the best plan.")] = 570.0,
+    case: Annotated[
+        str,
+        typer.Argument(
+            metavar="GRID|FILE",
+            help="A grid with profiles (catalogue name, SimBench code, folder), or a PGLib-UC instance (.json).",
+            show_default=False,
+        ),
+    ],
+    profiles: Annotated[
+        Path | None,
+        typer.Option(help="Time series: a folder or file of wide tables, load.p_mw.csv and so on.", show_default=False),
+    ] = None,
+    date: Annotated[str | None, typer.Option(help="The day, YYYY-MM-DD.", show_default=False)] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First step, 'YYYY-MM-DD' or 'YYYY-MM-DD HH:MM'.", show_default=False)
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", help="Where to stop; that step is left out.", show_default=False)
+    ] = None,
+    security: Annotated[
+        Security | None,
+        typer.Option(
+            help="Flow limits: n-1 after outages too, base of the intact grid, none. n-1 where absent.",
+            show_default=False,
+        ),
+    ] = None,
+    gap: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Relative gap at which to stop; 0.005, or 0.001 of an instance.", show_default=False
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0, help="Seconds after which the search stops; 60, or 570 of an instance.", show_default=False
+        ),
+    ] = None,
+    co2_price: Annotated[
+        float | None, typer.Option(min=0.0, help="Price of carbon, currency/t.", show_default=False)
+    ] = None,
+    scale: Scale = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the tables, as Parquet and CSV.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> int:
-    """Find the cheapest schedule of plants: which run, when, and at what output, with a proven bound."""
+    """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
+
+    Prints cost, curtailment by cause and what limits; --out writes schedule, prices, carbon and reasons step by step.
+    """
+    given = {
+        "--profiles": profiles, "--date": date, "--from": start, "--to": stop, "--security": security,
+        "--co2-price": co2_price, "--scale": scale, "--out": out,
+    }  # fmt: skip
+    if _is_instance(case):
+        return _instance(case, given, 0.001 if gap is None else gap, 570.0 if time_limit is None else time_limit, json)
+    from aurigrid.studies.planning import plan_grid, summary_of
+
+    with show.waiting("searching for the cheapest schedule ..."):
+        done = plan_grid(
+            case, profiles, start=start, stop=stop, date=date, scale=scale, out=out,
+            security=(security or Security.n1).value, gap=0.005 if gap is None else gap,
+            time_limit=60.0 if time_limit is None else time_limit, co2_price=co2_price or 0.0,
+        )  # fmt: skip
+    data = {"grid": done.name, **summary_of(done.plan), "seconds": done.seconds, "out": done.out}
+    if json:
+        print_json(data)
+    else:
+        _print_plan(case, done, data)
+    return 0
+
+
+def _is_instance(case: str) -> bool:
+    """Whether a name is a file that is no grid: a .json that neither pandapower nor pypowsybl wrote."""
+    path = Path(case)
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        head = path.read_bytes()[:4096].decode("utf-8", errors="replace")
+    except OSError:
+        return True
+    return not any(mark in head for mark in ('"_module"', '"_class"', '"iidm', '"networks"'))
+
+
+def _instance(case: str, given: dict[str, Any], gap: float, time_limit: float, json: bool) -> int:
+    """Solve a PGLib-UC instance."""
     from aurigrid.dispatch.commit import commit_units
     from aurigrid.dispatch.pglib_uc import read_pglib_uc
+    from aurigrid.errors import InputError, Issue
 
+    useless = [
+        Issue(case, name, "means nothing for an instance without a grid") for name, x in given.items() if x is not None
+    ]
+    if useless:
+        raise InputError(useless)
     system = read_pglib_uc(case)
     with show.waiting("searching for the cheapest schedule ..."):
         plan = commit_units(system, gap=gap, time_limit=time_limit)
@@ -49,11 +147,11 @@ def dispatch(
     if json:
         print_json(data)
     else:
-        _print(case, plan, data)
+        _print_instance(case, plan, data)
     return 0
 
 
-def _print(case: str, plan: Commitments, data: dict[str, Any]) -> None:
+def _print_instance(case: str, plan: Commitments, data: dict[str, Any]) -> None:
     print(f"{data['case']}: {data['units']} units, {data['steps']} steps; {data['solver']}")
     rows = [
         (f"{100 * float(mark):g} %", "-" if seconds is None else f"{seconds:.1f}")
@@ -67,3 +165,78 @@ def _print(case: str, plan: Commitments, data: dict[str, Any]) -> None:
     if data["unserved_mwh"] > 1e-6 or data["surplus_mwh"] > 1e-6:
         sentences.append(f"{data['unserved_mwh']:,.1f} MWh not served, {data['surplus_mwh']:,.1f} MWh without use.")
     show.summary(sentences, [f"aurigrid dispatch {shlex.quote(case)} --gap {data['gap'] / 2:.2g}"])
+
+
+def _print_plan(case: str, done: Planned, data: dict[str, Any]) -> None:
+    plan = done.plan
+    first, minutes = str(done.local[0]).replace("T", " "), plan.step_h * 60
+    print(f"{done.name}: {plan.n_steps} steps of {minutes:g} min from {first}, {plan.net.n_gen} units\n")
+    total = sum(data["energy_mwh"].values())
+    rows = [(f, x, show.percent(x / max(total, 1e-9))) for f, x in data["energy_mwh"].items() if x > 0.5]
+    show.table("Energy by fuel", [("fuel", "l"), ("MWh", "r"), ("share", "r")], rows[:_SHOWN])
+    items = [(name, x) for name, x in data["cost_items"].items() if abs(x) > 0.005]
+    show.table("Cost by item", [("item", "l"), ("cost", "r")], [(n, f"{x:,.0f}") for n, x in items])
+    causes = [(name, x) for name, x in data["curtailed_by_cause_mwh"].items() if x > 0.05]
+    if causes:
+        show.table("Curtailed wind, sun and water by cause", [("cause", "l"), ("MWh", "r")], causes)
+    _print_limits(done)
+    show.summary(_sentences(done, data), _commands(case, done, data))
+
+
+def _print_limits(done: Planned) -> None:
+    """The flow limits that cost most, all steps together."""
+    plan = done.plan
+    worth: dict[tuple[int, int], tuple[int, float, float]] = {}
+    ids = plan.net.branch.id.astype(str)
+    for row in plan.limits:
+        key = (int(row["branch"]), int(row["outage"]))
+        steps, price, over = worth.get(key, (0, 0.0, 0.0))
+        saved = plan.step_h * float(row["price_per_mw"])
+        worth[key] = (steps + 1, price + saved, max(over, float(row["excess_mw"])))
+    if not worth:
+        return
+    ranked = sorted(worth.items(), key=lambda item: -item[1][1])[:_SHOWN]
+    rows = [
+        (ids[m], ids[k] if k >= 0 else "intact grid", steps, price, over or None)
+        for (m, k), (steps, price, over) in ranked
+    ]
+    headings = [
+        ("branch", "l"),
+        ("after outage of", "l"),
+        ("steps", "r"),
+        ("one MW more saves", "r"),
+        ("excess, MW", "r"),
+    ]
+    show.table("Flow limits that bind", headings, rows)
+
+
+def _sentences(done: Planned, data: dict[str, Any]) -> list[str]:
+    proven = f"no schedule can cost less than {data['bound']:,.0f} (gap {show.percent(data['gap'])})"
+    if data["bound"] == float("-inf"):
+        proven = "no bound was proven in the time"
+    weather = data["curtailed_mwh"]
+    sentences = [
+        f"Cost {data['cost']:,.0f}; {proven}, {show.duration(done.seconds)} in all. {data['co2_t']:,.0f} t of CO2; wind, sun and "
+        f"water give {show.percent(data['renewable_share'])} of the energy, {weather:,.0f} MWh of theirs are curtailed.",
+    ]
+    missing = {
+        "MWh of load not served": data["unserved_mwh"], "MWh of power without use": data["surplus_mwh"],
+        "MWh of reserve missing": data["reserve_short_mwh"], "MWh of flow above limits": data["limit_excess_mwh"],
+    }  # fmt: skip
+    told = [f"{x:,.1f} {what}" for what, x in missing.items() if x > 1e-3]
+    if told:
+        sentences.append("The plan is short: " + ", ".join(told) + ".")
+    if data["unsettled_limits"]:
+        sentences.append(f"{data['unsettled_limits']} flow limits were still broken when the time was over.")
+    if data["defaults"]:
+        sentences.append(f"{data['defaults']} figures that the data lack were filled in; plan_assumptions lists them.")
+    if done.out is not None:
+        sentences.append(f"Tables as Parquet and CSV in {done.out}.")
+    return sentences
+
+
+def _commands(case: str, done: Planned, data: dict[str, Any]) -> list[str]:
+    if done.out is None:
+        return [f"aurigrid dispatch {shlex.quote(case)} ... --out runs/plan"]
+    query = "SELECT cause, limiting, outage, sum(mwh) FROM plan_curtailment GROUP BY ALL ORDER BY 4 DESC"
+    return [f'aurigrid sql {shlex.quote(str(done.out))} "{query}"']

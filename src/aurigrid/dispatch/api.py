@@ -199,7 +199,7 @@ def _plan(
         cost_items=cost_items(model, done.limits, x), co2_t=float(carbon.emission_rates(model) @ x),
         co2_by_unit_t=energy * rate, curtailed_mw=curtailed, curtailment=table,
         congestion_rent=congestion_rent(prices, net_mw, bound.system.step_h), limits=_limits(done, x, dual),
-        renewable_share=float(energy[weather].sum() / max(energy.sum(), 1e-9)),
+        renewable_share=float(energy[weather].sum() / max(energy.sum(), 1e-9)), rows=bound,
         schedule=schedule, secured=done, defaults=tuple(uses), notes=bound.notes,
     )  # fmt: skip
 

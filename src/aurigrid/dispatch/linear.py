@@ -95,6 +95,8 @@ class Builder:
         summed over.
         """
         wanted = np.broadcast_to(np.asarray(keep, bool), shape).ravel()
+        if not wanted.size:
+            return np.full(shape, NONE, np.int64)
         place = np.full(wanted.size, NONE, np.int64)
         place[wanted] = self.m + np.arange(int(wanted.sum()))
         for columns, coefficients in terms:

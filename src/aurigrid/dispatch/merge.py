@@ -33,8 +33,8 @@ class Merged:
 
 def merge(system: System) -> Merged:
     """Merge identical units and injections."""
-    unit, first_unit = _groups(_unit_key(system))
-    injection, first = _groups(_injection_key(system))
+    unit, first_unit = _groups(_unit_key(system) if len(system.units) else np.zeros((0, 1)))
+    injection, first = _groups(_injection_key(system) if len(system.injections) else np.zeros((0, 1)))
     old = system.injections
     taken = {f.name: getattr(old, f.name)[first] for f in dataclasses.fields(Injections)}
     for name in ("low_mw", "high_mw"):

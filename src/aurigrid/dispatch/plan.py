@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from aurigrid.dispatch.curtailment import CAUSES
+from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.schedule import Schedule
 from aurigrid.dispatch.secure import Secured
+from aurigrid.dispatch.tables import Columns, plan_tables
 from aurigrid.model.defaults import DefaultUse
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
@@ -43,6 +46,7 @@ class Plan:
         curtailment: rows of (gen, step, mwh, cause, branch, outage, unit, product); positions, -1 for none.
         congestion_rent: currency over the horizon.
         limits: rows of (branch, outage or -1, step, excess_mw, price_per_mw) of flow limits that bind or are exceeded.
+        rows: the system that was scheduled, and which elements of the network its rows are.
         schedule, secured: the numbers behind it, element by element, and the problem that was solved.
         defaults: what the data were silent about, each figure with its source.
         notes: what else was assumed.
@@ -80,6 +84,7 @@ class Plan:
     congestion_rent: float
     limits: Array
     renewable_share: float
+    rows: Bound
     schedule: Schedule
     secured: Secured
     defaults: tuple[DefaultUse, ...]
@@ -99,6 +104,14 @@ class Plan:
         """Curtailed energy by cause, MWh; sums to that of `curtailed_mw`."""
         found = self.curtailment
         return {name: float(found["mwh"][found["cause"] == k].sum()) for k, name in enumerate(CAUSES)}
+
+    def tables(self, local: Array | None = None) -> dict[str, Columns]:
+        """The plan as long tables with times and ids, columns by name; those of a plan's folder (docs/dispatch.md).
+
+        Args:
+            local: (T,) times to write in place of `time`, such as those of the profiles' own clock.
+        """
+        return plan_tables(self if local is None else dataclasses.replace(self, time=local))
 
     def scenarios(self) -> Scenarios:
         """One scenario a step: the plan as conditions of the network, for power flow, optimal power flow or outages.

@@ -190,6 +190,17 @@ class Profiles:
         object.__setattr__(out, "series", {key: s.cut(first, last) for key, s in self.series.items()})
         return out
 
+    def multiplied(self, factors: Mapping[Key, Array]) -> Self:
+        """The same profiles with some series multiplied, element by element.
+
+        Args:
+            factors: (k,) finite factors by (table, column), in the order of the series' `position`.
+        """
+        out = self._cut(0, self.n_steps)
+        series = {key: s.multiplied(factors[key]) if key in factors else s for key, s in self.series.items()}
+        object.__setattr__(out, "series", series)
+        return out
+
     def scenarios(self, net: Network, rows: slice | Sequence[int] | Array | None = None) -> Scenarios:
         """One scenario a step, labelled with its local time; elements without a series stay as in the network.
 

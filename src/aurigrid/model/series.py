@@ -209,6 +209,16 @@ class Series:
         """A window of this one."""
         return Series(self.whole, self.first + first, self.first + last)
 
+    def multiplied(self, factor: Array) -> Series:
+        """The same window of a series with each element multiplied by its factor (k,)."""
+        whole = self.whole
+
+        def source(begin: int, end: int) -> Array:
+            return np.asarray(whole._from_source(begin, end) * factor)
+
+        more = _Whole(whole.where, source, whole.position, whole.axis, whole.source_row, whole.fill)
+        return Series(more, self.first, self.last)
+
     def read(self, start: int, stop: int) -> Array:
         """Rows start..stop, float64 (stop - start, k), read-only.
 

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.store.database import Database
-from aurigrid.store.run import RunInfo, chunk_file, finished_chunks, finished_steps, read_info, step_file
+from aurigrid.store.plan_tables import PLAN_TABLES
+from aurigrid.store.run import RunInfo, chunk_file, finished_chunks, finished_steps, is_plan, read_info, step_file
 from aurigrid.store.schema import CHUNK_TABLES, DERIVED_TABLES, STEP_TABLES, TABLES, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_OPTIONAL = (*DERIVED_TABLES, *CHUNK_TABLES, *STEP_TABLES, *PLAN_TABLES)
+"""Tables that some run does without."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,10 @@ class Run:
 
     @cached_property
     def _absent(self) -> set[str]:
-        """Tables of the other kind of run that this one does not have."""
-        others = STEP_TABLES if self.info.chunk_steps else CHUNK_TABLES
+        """Tables of other kinds of run that this one does not have."""
+        if is_plan(self.path):
+            return {name for name in TABLES if not self._parts(name)}
+        others = (*(STEP_TABLES if self.info.chunk_steps else CHUNK_TABLES), *PLAN_TABLES)
         return {name for name in others if not self._parts(name)}
 
     @cached_property
@@ -101,9 +107,9 @@ class Run:
 
     def _parts(self, name: str, steps: tuple[int, ...] | None = None) -> list[Path]:
         """The files of a table, of all finished steps or of those that hold some; none where the run has no such table."""
-        if name not in self.info.tables:
+        if name not in self.info.tables or is_plan(self.path):
             file = self.path / f"{name}.parquet"
-            return [file] if file.exists() or name not in (*DERIVED_TABLES, *CHUNK_TABLES, *STEP_TABLES) else []
+            return [file] if file.exists() or (name not in _OPTIONAL and not is_plan(self.path)) else []
         chosen = self.steps if steps is None else [s for s in steps if s in self.steps]
         if size := self.info.chunk_steps:
             return [self.path / chunk_file(name, chunk) for chunk in sorted({step // size for step in chosen})]
@@ -167,6 +173,8 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     """
     folder = Path(path)
     info = read_info(folder)
+    if is_plan(folder):
+        return Run(folder, info, tuple(range(info.n_steps)))
     size = info.chunk_steps
     if not size:
         return Run(folder, info, finished_steps(folder))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "aurigrid-run"
+PLAN_RECORD = "plan.json"
+"""Stands in place of ``run.json`` in the folder of a plan."""
 _PACKAGES = ("aurigrid", "numpy", "numba", "pyarrow", "duckdb")
 
 
@@ -99,13 +101,18 @@ def finished_steps(path: Path) -> tuple[int, ...]:
     return tuple(sorted(int(f.stem.partition("=")[2]) for f in marks.glob("step=*.parquet")))
 
 
+def is_plan(path: Path) -> bool:
+    """Whether the folder holds a plan, which is written at once, and no run."""
+    return (path / PLAN_RECORD).is_file() and not (path / "run.json").is_file()
+
+
 def read_info(path: Path) -> RunInfo:
-    """Read ``run.json``.
+    """Read ``run.json``, or ``plan.json`` of a plan.
 
     Raises:
         InputError: the folder is missing, is not a run, is damaged or was written by another format version.
     """
-    file = path / "run.json"
+    file = path / (PLAN_RECORD if is_plan(path) else "run.json")
     if not path.is_dir():
         raise InputError(
             Issue(str(path), "", "there is no such run folder", hint="'aurigrid day --out FOLDER' writes one")

@@ -20,28 +20,22 @@ another row only where the outage makes it worse by more than 1 % of the limit.
 
 Types: ``text`` is a dictionary-coded string. float32 is used only where a figure is read by people (flows, loadings,
 mismatches of outages); base voltages, which a power flow can start from, are float64.
+
+A plan of ``aurigrid dispatch`` has a folder of its own kind (`aurigrid.store.plan_tables`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import InputError, Issue
+from aurigrid.store.columns import Column
+from aurigrid.store.plan_tables import PLAN_TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: name, type (``int8|int16|int32|float32|float64|bool|text|texts|numbers|time|shares``), meaning and unit."""
-
-    name: str
-    type: str
-    doc: str
 
 
 _STEP = Column("step", "int32", "step, counted from 0")
@@ -210,6 +204,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("value", "numbers", "one value a feature, in the order of feature_list; NaN where not solved"),
         Column("branches_out", "texts", "ids of the branches that carry nothing"),
     ),
+    **PLAN_TABLES,
 }
 
 STEP_TABLES = ("bus_state", "branch_state", "gen_state", "violations", "contingencies", "steps")

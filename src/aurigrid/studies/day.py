@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +32,7 @@ from aurigrid.store import RunWriter, ensure_features, start_run
 from aurigrid.studies import rows
 from aurigrid.studies.conditions import batch_of, conditions_of
 from aurigrid.studies.points import Points, operating_points, point_columns, reason_columns
-from aurigrid.studies.sources import load_with_profiles
+from aurigrid.studies.sources import factors_of, load_with_profiles
 
 DEFAULT_GRID = "1-EHV-mixed--0-no_sw"
 DEFAULT_DATE = "2016-12-06"
@@ -89,6 +89,7 @@ def run_day(
     threads: int | None = None,
     participation: Literal["dispatch", "grid"] = "dispatch",
     dispatch: Literal["points", "data"] = "points",
+    scale: Mapping[str, float] | str | None = None,
     steps_per_call: int = 8,
     progress: Progress | None = None,
 ) -> DayRun:
@@ -112,6 +113,7 @@ def run_day(
         tol_pu: largest power mismatch accepted, pu.
         max_iterations: Newton iterations a power flow may take.
         threads: threads to use; all CPUs where absent.
+        scale: factors by fuel, ``{"wind": 2}`` or ``"wind=2,pv=40"``, as in `aurigrid.scaled`.
         steps_per_call: steps that go to the engine together; more use more memory and fill its lanes better.
         progress: called after every stored step.
 
@@ -133,7 +135,7 @@ def run_day(
         max(energy, key=energy.get)
     """
     began = time.perf_counter()
-    given, profiles, name = load_with_profiles(grid)
+    given, profiles, name = load_with_profiles(grid, scale=scale)
     day = profiles.day(date)
     for option, value, words in (
         ("participation", participation, ("dispatch", "grid")),
@@ -164,6 +166,7 @@ def run_day(
         "participation": participation,
         "dispatch": dispatch,
         **options,
+        **({"scale": factors_of(scale)} if scale else {}),
     }
     writer = _open(folder, net, name, recorded, found, day)
     for table, columns in about.items():

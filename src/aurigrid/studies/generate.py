@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ from aurigrid.studies.points import (
     point_columns,
     reason_columns,
 )
-from aurigrid.studies.sources import load_with_profiles
+from aurigrid.studies.sources import factors_of, load_with_profiles
 
 CHUNK_STEPS = 192
 """Steps that are solved and written together: two days of quarter-hours; more would need more memory."""
@@ -85,6 +85,7 @@ def generate(
     states: bool = False,
     co2_price_per_t: float = 0.0,
     margin: float = 0.0,
+    scale: Mapping[str, float] | str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> GenerateRun:
@@ -107,6 +108,7 @@ def generate(
         co2_price_per_t: price of carbon in default costs, currency/t.
         margin: share of ratings and reactive ranges, and a quarter of it in pu of voltage, that points leave free where
             they can; 0.02 is what `run_day` takes.
+        scale: factors by fuel, ``{"wind": 2}`` or ``"wind=2,pv=40"``, as in `aurigrid.scaled`.
         threads: threads to use; all CPUs where absent.
         progress: called after every stored chunk.
 
@@ -118,7 +120,7 @@ def generate(
         StoreError: the disk is full; finished chunks are kept.
     """
     began = time.perf_counter()
-    net, series, name = load_with_profiles(grid, profiles)
+    net, series, name = load_with_profiles(grid, profiles, scale)
     if threads is not None and threads < 1:
         raise InputError(Issue("generate", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs"))
     if not 0 <= margin < 0.5:
@@ -129,8 +131,8 @@ def generate(
     outages = None if contingencies is None else build_list(net, contingencies)
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(name)}_points"
     told = None if contingencies is None else spec(contingencies)
-    writer = _open(folder, conditions, name, span, outages, {"contingencies": told, "states": states,
-                                                             "co2_price_per_t": co2_price_per_t, "margin": margin})  # fmt: skip
+    asked = {"contingencies": told, "states": states, "co2_price_per_t": co2_price_per_t, "margin": margin}
+    writer = _open(folder, conditions, name, span, outages, asked | ({"scale": factors_of(scale)} if scale else {}))
     n = len(span)
     finished = set(writer.finished)
     ahead = [c for c in range(-(-n // CHUNK_STEPS)) if c not in finished]

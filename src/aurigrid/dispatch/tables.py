@@ -1,0 +1,200 @@
+"""A plan as tables: one row an element and step, with times and ids, for files and frames.
+
+Names and columns are those of a plan's folder (docs/dispatch.md); values are those of `Plan`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aurigrid.dispatch.curtailment import CAUSES
+from aurigrid.dispatch.from_network import WEATHER
+from aurigrid.dispatch.linear import Array
+
+if TYPE_CHECKING:
+    from aurigrid.dispatch.plan import Plan
+
+Columns = dict[str, Any]
+
+_ZERO_MW = 1e-6
+
+
+def plan_tables(plan: Plan) -> dict[str, Columns]:
+    """Every table of a plan, columns by name."""
+    return {
+        "plan_steps": _steps(plan),
+        "plan_schedule": {
+            **_long(plan, "gen"), "fuel": np.tile(plan.net.gen.fuel, plan.n_steps), "p_mw": plan.gen_p_mw.ravel(),
+            "curtailed_mw": plan.curtailed_mw.ravel(),
+        },
+        "plan_commitment": _commitment(plan),
+        "plan_storage": {
+            **_long(plan, "storage"), "p_mw": plan.storage_p_mw.ravel(), "energy_mwh": plan.storage_energy_mwh.ravel(),
+        },
+        "plan_hvdc": {**_long(plan, "hvdc"), "p_mw": plan.hvdc_p_mw.ravel()},
+        "plan_prices": {
+            **_long(plan, "bus"), "price_per_mwh": plan.price_per_mwh.ravel(), "energy": plan.price_energy.ravel(),
+            "base": plan.price_base.ravel(), "outage": plan.price_outage.ravel(),
+        },
+        "plan_carbon": {
+            **_long(plan, "bus"), "average_t_per_mwh": plan.co2_average_t_per_mwh.ravel(),
+            "marginal_t_per_mwh": plan.co2_marginal_t_per_mwh.ravel(),
+        },
+        "plan_curtailment": _curtailment(plan),
+        "plan_limits": _limits(plan),
+        "plan_reserves": _reserves(plan),
+        "plan_unserved": _unserved(plan),
+        "plan_costs": {"item": list(plan.cost_items), "cost": list(plan.cost_items.values())},
+        "plan_emissions": {
+            "gen": np.arange(plan.net.n_gen), "gen_id": _ids(plan, "gen"), "fuel": plan.net.gen.fuel,
+            "energy_mwh": plan.gen_p_mw.sum(0) * plan.step_h, "co2_t": plan.co2_by_unit_t,
+        },
+        "plan_assumptions": {
+            "what": [_used(use) for use in plan.defaults] + list(plan.notes),
+            "units": [use.units for use in plan.defaults] + [None] * len(plan.notes),
+            "source": [use.source for use in plan.defaults] + [""] * len(plan.notes),
+        },
+    }  # fmt: skip
+
+
+def _used(use: Any) -> str:
+    return f"gen.{use.column}: {use.value or 'nothing is known'} for {use.fuel or 'units without fuel'}"
+
+
+def _ids(plan: Plan, table: str) -> Array:
+    return np.asarray(getattr(plan.net, table).id.astype(str), object)
+
+
+def _stamped(plan: Plan, step: Array) -> Columns:
+    return {"step": step, "time": plan.time[step]}
+
+
+def _long(plan: Plan, table: str) -> Columns:
+    """Step, time and element of every cell of a (T, n) array, row by row."""
+    n, ids = len(getattr(plan.net, table)), _ids(plan, table)
+    step = np.repeat(np.arange(plan.n_steps), n)
+    return {
+        **_stamped(plan, step),
+        table: np.tile(np.arange(n), plan.n_steps),
+        f"{table}_id": np.tile(ids, plan.n_steps),
+    }
+
+
+def _steps(plan: Plan) -> Columns:
+    weather = np.isin(np.char.lower(plan.net.gen.fuel.astype(str)), WEATHER)
+    curtailed = plan.curtailed_mw.sum(1)
+    rate = np.nan_to_num(plan.net.gen.co2_t_per_mwh)
+    return {
+        **_stamped(plan, np.arange(plan.n_steps)), "load_mw": plan.load_p_mw.sum(1), "gen_mw": plan.gen_p_mw.sum(1),
+        "losses_mw": plan.loss_mw, "available_mw": plan.gen_p_mw[:, weather].sum(1) + curtailed,
+        "curtailed_mw": curtailed, "unserved_mw": plan.unserved_mw.sum(1), "surplus_mw": plan.surplus_mw.sum(1),
+        "price_per_mwh": mean_price(plan), "co2_t": plan.gen_p_mw @ rate * plan.step_h,
+    }  # fmt: skip
+
+
+def mean_price(plan: Plan) -> Array:
+    """(T,) price that demand pays on average, currency/MWh; NaN without demand."""
+    paid = (plan.price_per_mwh[:, plan.net.load.bus] * plan.load_p_mw).sum(1)
+    load = plan.load_p_mw.sum(1)
+    return np.asarray(np.divide(paid, load, out=np.full(len(load), np.nan), where=load > 0))
+
+
+def _commitment(plan: Plan) -> Columns:
+    """Units that can be switched; all others follow from the network."""
+    rows = plan.rows.unit
+    on = plan.gen_on[:, rows] > 0
+    before = np.vstack([plan.gen_on_before[None, rows] > 0, on[:-1]])
+    steps, ids = plan.n_steps, _ids(plan, "gen")
+    return {
+        **_stamped(plan, np.repeat(np.arange(steps), len(rows))), "gen": np.tile(rows, steps),
+        "gen_id": np.tile(ids[rows], steps), "on": on.ravel(), "started": (on & ~before).ravel(),
+        "stopped": (~on & before).ravel(),
+    }  # fmt: skip
+
+
+def _curtailment(plan: Plan) -> Columns:
+    rows, gens, branches = plan.curtailment, _ids(plan, "gen"), _ids(plan, "branch")
+    products = [r.name for r in plan.rows.system.reserves]
+    limiting = [
+        f"branch {branches[r['branch']]}" if r["branch"] >= 0
+        else f"gen {gens[r['unit']]}" if r["unit"] >= 0 and r["product"] < 0
+        else f"reserve {products[r['product']]}" if r["product"] >= 0
+        else ""
+        for r in rows
+    ]  # fmt: skip
+    return {
+        **_stamped(plan, rows["step"]), "gen": rows["gen"], "gen_id": gens[rows["gen"]], "mwh": rows["mwh"],
+        "cause": [CAUSES[c] for c in rows["cause"]], "limiting": limiting,
+        "outage": [branches[k] if k >= 0 else "" for k in rows["outage"]],
+    }  # fmt: skip
+
+
+def _limits(plan: Plan) -> Columns:
+    rows, branches = plan.limits, _ids(plan, "branch")
+    return {
+        **_stamped(plan, rows["step"]), "branch": rows["branch"], "branch_id": branches[rows["branch"]],
+        "outage": [branches[k] if k >= 0 else "" for k in rows["outage"]], "excess_mw": rows["excess_mw"],
+        "price_per_mw": rows["price_per_mw"],
+    }  # fmt: skip
+
+
+def _unserved(plan: Plan) -> Columns:
+    step, bus = np.nonzero((plan.unserved_mw > _ZERO_MW) | (plan.surplus_mw > _ZERO_MW))
+    return {
+        **_stamped(plan, step), "bus": bus, "bus_id": _ids(plan, "bus")[bus], "unserved_mw": plan.unserved_mw[step, bus],
+        "surplus_mw": plan.surplus_mw[step, bus],
+    }  # fmt: skip
+
+
+def _reserves(plan: Plan) -> Columns:
+    """A row for each product and step, and one for everyone who holds some of it."""
+    parts: dict[str, list[Array]] = {k: [] for k in ("step", "product", "table", "id", "held", "need", "short")}
+
+    def add(step: Array, product: str, table: str, ids: Array, held: Array, need: Array, short: Array) -> None:
+        values = (step, np.full(len(step), product, object), np.full(len(step), table, object), ids, held, need, short)
+        for name, value in zip(parts, values, strict=True):
+            parts[name].append(value)
+
+    for k, reserve in enumerate(plan.rows.system.reserves):
+        by_gen, by_store = reserve_held(plan, k)
+        short, every = plan.schedule.reserve_short_mw[k], np.arange(plan.n_steps)
+        whole = by_gen.sum(1) + by_store.sum(1)
+        add(every, reserve.name, "", np.full(plan.n_steps, "", object), whole, reserve.need_mw, short)
+        for table, held in (("gen", by_gen), ("storage", by_store)):
+            step, at = np.nonzero(held > _ZERO_MW)
+            none = np.full(len(step), np.nan)
+            add(step, reserve.name, table, _ids(plan, table)[at], held[step, at], none, none)
+    done = {name: np.concatenate(values) if values else np.zeros(0) for name, values in parts.items()}
+    return {
+        **_stamped(plan, done["step"].astype(int)), "product": done["product"].astype(object),
+        "element_table": done["table"].astype(object), "element_id": done["id"].astype(object),
+        "held_mw": done["held"], "need_mw": done["need"], "short_mw": done["short"],
+    }  # fmt: skip
+
+
+def reserve_held(plan: Plan, product: int) -> tuple[Array, Array]:
+    """(T, n_gen) and (T, n_storage) what each unit and each store holds of a product, MW.
+
+    Injections that were merged share what they hold by the room that each has.
+    """
+    done, bound = plan.secured, plan.rows
+    x, offers = done.answer.x, done.model.offers
+    assert x is not None
+    gen, store = np.zeros((plan.n_steps, plan.net.n_gen)), np.zeros((plan.n_steps, len(plan.net.storage)))
+    gen[:, bound.unit] = plan.schedule.reserve_mw[product].T
+
+    def at(columns: Array) -> Array:
+        return np.where(columns >= 0, x[np.maximum(columns, 0)], 0.0)
+
+    inj, p = bound.system.injections, plan.schedule.injection_mw
+    room = np.maximum(inj.high_mw - p if bound.system.reserves[product].up else p - inj.low_mw, 0.0)
+    total, group = at(offers.injection[product]), done.merged.injection
+    whole = np.zeros_like(total)
+    np.add.at(whole, group, room)
+    held = room * np.divide(total, whole, out=np.zeros_like(total), where=whole > 0)[group]
+    mine = np.flatnonzero(bound.injection >= 0)
+    np.add.at(gen.T, bound.injection[mine], held[mine])
+    store[:, bound.store] = at(offers.store[product]).T
+    return gen, store

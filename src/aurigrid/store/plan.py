@@ -1,0 +1,80 @@
+"""Plan folders: a whole plan written at once, as Parquet and CSV, so that a folder that exists is complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from aurigrid.errors import InputError, Issue
+from aurigrid.store.plan_tables import PLAN_TABLES
+from aurigrid.store.run import PLAN_RECORD, RunInfo, StoreError, _now, _plain, _versions, _write_json, write_table
+from aurigrid.store.schema import to_arrow
+
+
+def require_new(path: str | os.PathLike[str]) -> Path:
+    """The folder, which must be absent or empty.
+
+    Raises:
+        InputError: it holds something, or is a file.
+    """
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(Issue(str(folder), "", "exists already", hint="name another folder; nothing was written"))
+    return folder
+
+
+def write_plan(
+    path: str | os.PathLike[str],
+    tables: Mapping[str, Mapping[str, Any]],
+    *,
+    grid: Mapping[str, Any],
+    options: Mapping[str, Any],
+    n_steps: int,
+    summary: Mapping[str, Any],
+    save_grid: Callable[[Path], object],
+) -> Path:
+    """Write a plan folder.
+
+    Args:
+        path: the folder; it must be absent or empty.
+        tables: columns of every table of `PLAN_TABLES` by name; a table may be left out where it would be empty.
+        grid: description of the network, with at least ``name`` and ``digest``.
+        options: what the plan was asked with, as plain data.
+        n_steps: steps of the plan.
+        summary: its main figures.
+        save_grid: called with the path of ``grid/`` to write the network.
+
+    Raises:
+        InputError: the folder holds something, or a table or column is unknown, missing or of the wrong type.
+        StoreError: the folder cannot be written; nothing of it is left.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+
+    folder = require_new(path)
+    unknown = [Issue("plan", name, "is no table of a plan") for name in tables if name not in PLAN_TABLES]
+    if unknown:
+        raise InputError(unknown)
+    ready = {name: to_arrow(name, dict(columns)) for name, columns in tables.items()}
+    info = RunInfo(_plain(grid), _plain(options), n_steps, _now(), _versions(), "finished", _plain(summary))
+    beside = folder.parent / f".{folder.name}.tmp-{os.getpid()}"
+    try:
+        (beside / "csv").mkdir(parents=True)
+        save_grid(beside / "grid")
+        for name, table in ready.items():
+            write_table(beside / f"{name}.parquet", table)
+            plain = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
+            text = table.cast(pa.schema([(f.name, t) for f, t in zip(table.schema, plain, strict=True)]))
+            pyarrow.csv.write_csv(text, beside / "csv" / f"{name}.csv")
+        _write_json(beside / PLAN_RECORD, info.to_dict())
+        if folder.is_dir():
+            folder.rmdir()  # empty, as checked above
+        os.replace(beside, folder)
+    except OSError as error:
+        raise StoreError(f"could not write the plan to {folder} ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder

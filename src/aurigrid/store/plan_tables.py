@@ -1,0 +1,107 @@
+"""What a plan's folder holds: the tables of `aurigrid.dispatch`, their columns, types and units, and how they are written.
+
+A plan folder::
+
+    plan.json                   format version, grid digest, package versions, options, summary
+    grid/                       the network, one Parquet file a table
+    plan_schedule.parquet       and likewise for each table of `PLAN_TABLES`
+    csv/plan_schedule.csv       the same as text
+
+It appears whole or not at all. `aurigrid.store.open_run` reads it, and so does ``aurigrid sql``.
+"""
+
+from __future__ import annotations
+
+from aurigrid.store.columns import Column
+
+_STEP = (Column("step", "int32", "step, counted from 0"), Column("time", "time", "start of the step"))
+
+
+def _element(table: str, what: str) -> tuple[Column, Column]:
+    return Column(table, "int32", f"position of the {what}"), Column(f"{table}_id", "text", "the source's own id of it")
+
+
+PLAN_TABLES: dict[str, tuple[Column, ...]] = {
+    "plan_steps": (
+        *_STEP,
+        Column("load_mw", "float64", "demand, shifted load where it went to, MW"),
+        Column("gen_mw", "float64", "output of units, MW"),
+        Column("losses_mw", "float64", "losses of the linear flows, MW"),
+        Column("available_mw", "float64", "what weather-driven units could give, MW"),
+        Column("curtailed_mw", "float64", "of this, not given, MW"),
+        Column("unserved_mw", "float64", "load that is not met, MW"),
+        Column("surplus_mw", "float64", "power that cannot be used, MW"),
+        Column("price_per_mwh", "float64", "price that demand pays on average, currency/MWh"),
+        Column("co2_t", "float64", "emissions of the step, t"),
+    ),
+    "plan_schedule": (
+        *_STEP, *_element("gen", "unit"),
+        Column("fuel", "text", "fuel of the unit"),
+        Column("p_mw", "float64", "output, MW"),
+        Column("curtailed_mw", "float64", "what a weather-driven unit could have given more, MW"),
+    ),
+    "plan_commitment": (
+        *_STEP, *_element("gen", "unit"),
+        Column("on", "bool", "whether it is on"),
+        Column("started", "bool", "whether it starts in this step"),
+        Column("stopped", "bool", "whether this is the first step off"),
+    ),
+    "plan_storage": (
+        *_STEP, *_element("storage", "store"),
+        Column("p_mw", "float64", "power, positive when it feeds, MW"),
+        Column("energy_mwh", "float64", "energy at the end of the step, MWh"),
+    ),
+    "plan_hvdc": (*_STEP, *_element("hvdc", "link"), Column("p_mw", "float64", "power drawn at the from end, MW")),
+    "plan_prices": (
+        *_STEP, *_element("bus", "bus"),
+        Column("price_per_mwh", "float64", "price of one MWh more, currency/MWh; sum of the next three"),
+        Column("energy", "float64", "part that demand pays on average"),
+        Column("base", "float64", "part of limits of the intact grid"),
+        Column("outage", "float64", "part of limits after outages"),
+    ),
+    "plan_carbon": (
+        *_STEP, *_element("bus", "bus"),
+        Column("average_t_per_mwh", "float64", "carbon of the power at the bus, t/MWh"),
+        Column("marginal_t_per_mwh", "float64", "carbon of one MWh more, t/MWh"),
+    ),
+    "plan_curtailment": (
+        *_STEP, *_element("gen", "unit"),
+        Column("mwh", "float64", "energy that is not used, MWh"),
+        Column("cause", "text", "no demand, must-run, ramp, reserve, base limit, n-1 limit"),
+        Column("limiting", "text", "what limits it: branch, plant or reserve product; empty for no demand"),
+        Column("outage", "text", "branch after whose outage the limiting branch is full; empty where the grid is intact"),
+    ),
+    "plan_limits": (
+        *_STEP, *_element("branch", "branch"),
+        Column("outage", "text", "branch that is out; empty where the grid is intact"),
+        Column("excess_mw", "float64", "flow above the limit, MW"),
+        Column("price_per_mw", "float64", "what one more MW of the limit would save, currency/MW and hour"),
+    ),
+    "plan_reserves": (
+        *_STEP,
+        Column("product", "text", "reserve product"),
+        Column("element_table", "text", "gen or storage; empty for the product as a whole"),
+        Column("element_id", "text", "id of who holds it; empty for the product as a whole"),
+        Column("held_mw", "float64", "reserve held, MW"),
+        Column("need_mw", "float64", "requirement, MW; null for elements"),
+        Column("short_mw", "float64", "what is missing, MW; null for elements"),
+    ),
+    "plan_unserved": (
+        *_STEP, *_element("bus", "bus"),
+        Column("unserved_mw", "float64", "load that is not met, MW"),
+        Column("surplus_mw", "float64", "power that cannot be used, MW"),
+    ),
+    "plan_costs": (Column("item", "text", "item"), Column("cost", "float64", "currency over the horizon")),
+    "plan_emissions": (
+        *_element("gen", "unit"),
+        Column("fuel", "text", "fuel of the unit"),
+        Column("energy_mwh", "float64", "energy over the horizon, MWh"),
+        Column("co2_t", "float64", "emissions over the horizon, t"),
+    ),
+    "plan_assumptions": (
+        Column("what", "text", "what was filled in or assumed"),
+        Column("units", "int32", "units that it holds for; null where it is no default"),
+        Column("source", "text", "where the figure comes from"),
+    ),
+}  # fmt: skip
+"""Tables of a plan; steps of one plan count from 0."""

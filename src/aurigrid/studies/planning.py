@@ -1,0 +1,199 @@
+"""A plan of a grid, by name: read, cut to a span, scaled, scheduled at least cost, and written to a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aurigrid.dispatch.api import dispatch
+from aurigrid.dispatch.plan import Plan
+from aurigrid.errors import InputError, Issue
+from aurigrid.model.network import Network
+from aurigrid.model.profiles import Profiles
+from aurigrid.model.scale import scaled
+from aurigrid.model.table import Array
+from aurigrid.studies.sources import factors_of, load_with_profiles
+
+T = TypeVar("T")
+
+MOST_STEPS = 7 * 96
+"""Steps above which a plan is not begun unless asked for in pieces: a problem of that size does not end in useful time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A plan and where it was written.
+
+    Attributes:
+        plan: the plan.
+        local: (T,) start of each step on the clock of the profiles.
+        name: of the grid.
+        seconds: wall time of the whole call, s.
+        out: its folder, None where none was asked for.
+    """
+
+    plan: Plan
+    local: Array
+    name: str
+    seconds: float
+    out: Path | None
+
+
+def plan_grid(
+    grid: object,
+    profiles: str | os.PathLike[str] | Profiles | None = None,
+    *,
+    start: object = None,
+    stop: object = None,
+    date: str | None = None,
+    scale: str | Mapping[str, float] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Planned:
+    """Schedule a grid over a span of its profiles.
+
+    Args:
+        grid: anything that `aurigrid.load` reads.
+        profiles: series for it, as in `aurigrid.generate`; those that it comes with where absent.
+        start, stop: first step, and the step after the last, as local times or positions.
+        date: a day, ``YYYY-MM-DD``, in place of both.
+        scale: factors by fuel (`aurigrid.scaled`), or as text, ``"wind=2,pv=40"``.
+        out: folder for the plan's tables, as Parquet and CSV; it must be absent or empty.
+        options: those of `aurigrid.dispatch`.
+
+    Raises:
+        InputError: a bad grid, series, span, factor, option or folder, all at once as far as they can be told apart; nothing
+            is written then.
+        MissingExtraError: highspy is not installed.
+        DispatchError: no plan was found in the time.
+    """
+    began = time.perf_counter()
+    net, span, name, folder, found = _asked(grid, profiles, start, stop, date, scale, out)
+    plan = dispatch(net, span, **{**found, **options})
+    if folder is not None:
+        words = {"scale": factors_of(scale), **{k: v for k, v in options.items() if isinstance(v, (str, int, float))}}
+        save_plan(folder, plan, name, words, span.local)
+    return Planned(plan, span.local, name, round(time.perf_counter() - began, 3), folder)
+
+
+def _asked(
+    grid: object, profiles: Any, start: object, stop: object, date: str | None, scale: Any, out: Any
+) -> tuple[Network, Profiles, str, Path | None, dict[str, Any]]:
+    """Everything that can be wrong before solving, told together: (network, span, name, folder, options of the data)."""
+    from aurigrid.io.load import load_with_report
+    from aurigrid.store.plan import require_new
+
+    issues: list[Issue] = []
+
+    def tried(call: Callable[[], T]) -> T | None:
+        try:
+            return call()
+        except InputError as error:
+            issues.extend(error.issues)
+            return None
+
+    factors = tried(lambda: factors_of(scale))
+    folder = None if out is None else tried(lambda: require_new(out))
+    if date is not None and (start is not None or stop is not None):
+        issues.append(
+            Issue("dispatch", "date", "is given together with a span", hint="give --date, or --from and --to")
+        )
+    imported = tried(lambda: load_with_report(grid))
+    read = None if imported is None else tried(lambda: load_with_profiles(imported, profiles))
+    if read is None:
+        raise InputError(issues)
+    net, series, name = read
+    span = tried(lambda: _span(series, start, stop, date))
+    sized = None if factors is None else tried(lambda: scaled(net, span, factors))
+    if issues or sized is None or span is None:
+        raise InputError(issues)
+    return sized[0], span if sized[1] is None else sized[1], name, folder, {}
+
+
+def _span(series: Profiles, start: object, stop: object, date: str | None) -> Profiles:
+    if date is not None:
+        return series.day(date)
+    span = series.window(0 if start is None else start, len(series) if stop is None else stop)
+    if len(span) > MOST_STEPS:
+        hint = (
+            f"name a day with --date, or at most {MOST_STEPS} steps with --from and --to; the profiles {_ends(series)}"
+        )
+        raise InputError(Issue("dispatch", "span", f"has {len(span)} steps", hint=hint))
+    return span
+
+
+def _ends(series: Profiles) -> str:
+    return f"run from {str(series.local[0]).replace('T', ' ')} to {str(series.local[-1]).replace('T', ' ')}"
+
+
+def save_plan(
+    out: str | os.PathLike[str], plan: Plan, name: str, options: Mapping[str, Any], local: Array | None = None
+) -> Path:
+    """Write a plan's tables as Parquet and CSV; the folder appears whole or not at all.
+
+    Args:
+        out: the folder; absent or empty.
+        plan: the plan.
+        local: (T,) start of each step on the clock of the profiles.
+        name: of the grid.
+        options: what the plan was asked with, for the record.
+        local: (T,) start of each step on a clock of its own; the plan's where absent.
+
+    Raises:
+        InputError: the folder holds something.
+        StoreError: the folder cannot be written.
+    """
+    from aurigrid.io.folder import save
+    from aurigrid.store.plan import write_plan
+
+    net = plan.net
+    return write_plan(
+        out,
+        plan.tables(local),
+        grid={"name": name, "digest": net.digest, "buses": net.n_bus, "branches": net.n_branch, "units": net.n_gen},
+        options={**options, "start": str((plan.time if local is None else local)[0]), "step_h": plan.step_h},
+        n_steps=plan.n_steps,
+        summary=summary_of(plan),
+        save_grid=lambda path: save(net, path),
+    )
+
+
+def summary_of(plan: Plan) -> dict[str, Any]:
+    """The main figures as plain data."""
+    found, h = plan.secured.found, plan.step_h
+    return {
+        "steps": plan.n_steps,
+        "step_h": h,
+        "cost": plan.cost,
+        "bound": plan.bound,
+        "gap": plan.gap,
+        "status": "linear" if found is None else found.status,
+        "cost_items": dict(plan.cost_items),
+        "load_mwh": float(plan.load_p_mw.sum() * h),
+        "energy_mwh": energy_by_fuel(plan),
+        "losses_mwh": float(plan.loss_mw.sum() * h),
+        "curtailed_mwh": float(plan.curtailed_mw.sum() * h),
+        "curtailed_by_cause_mwh": plan.curtailed_mwh(),
+        "unserved_mwh": float(plan.unserved_mw.sum() * h),
+        "surplus_mwh": float(plan.surplus_mw.sum() * h),
+        "reserve_short_mwh": float(plan.schedule.reserve_short_mw.sum() * h),
+        "limit_excess_mwh": float(plan.limits["excess_mw"].sum() * h),
+        "co2_t": plan.co2_t,
+        "renewable_share": plan.renewable_share,
+        "congestion_rent": plan.congestion_rent,
+        "flow_limits": len(plan.secured.limits.key),
+        "unsettled_limits": len(plan.secured.unsettled),
+        "defaults": len(plan.defaults),
+    }
+
+
+def energy_by_fuel(plan: Plan) -> dict[str, float]:
+    """Energy of units over the horizon by fuel, MWh, largest first."""
+    energy = plan.gen_p_mw.sum(0) * plan.step_h
+    fuels = plan.net.gen.fuel.astype(str)
+    total = {str(fuel): float(energy[fuels == fuel].sum()) for fuel in sorted(set(fuels.tolist()))}
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
