@@ -2,6 +2,7 @@
 
     python benchmarks/dispatch.py uc --data FOLDER [--day 07-06 ...] [--limit 570]   rts_gmlc_2020-*.json of PGLib-UC
     python benchmarks/dispatch.py day [--date 2016-01-18] [--security n-1] [--gap 0.005] [--limit 300]
+    python benchmarks/dispatch.py rts --data FOLDER [--days 14] ...      the example rts_gmlc_fortnight.py: beside PLEXOS
 
 `uc` uses the same options for all days and prints the cost beside the best primal known (`BEST`, in $; from the library's
 published bounds and longer runs of commercial solvers), the proven gap, and the seconds to 1, 0.5 and 0.1 %.
@@ -10,6 +11,7 @@ published bounds and longer runs of commercial solvers), the proven gap, and the
 from __future__ import annotations
 
 import argparse
+import runpy
 import time
 from pathlib import Path
 
@@ -71,7 +73,13 @@ def main() -> None:
     day.add_argument("--security", default="n-1")
     day.add_argument("--gap", type=float, default=0.005)
     day.add_argument("--limit", type=float, default=300.0)
-    given = parser.parse_args()
+    parts.add_parser("rts", add_help=False)
+    given, rest = parser.parse_known_args()
+    if given.what == "rts":
+        script = Path(__file__).parent.parent / "examples" / "rts_gmlc_fortnight.py"
+        raise SystemExit(runpy.run_path(str(script))["main"](rest))
+    if rest:
+        parser.error(f"unknown arguments: {' '.join(rest)}")
     if given.what == "uc":
         unit_commitment(given.data, given.day, given.gap, given.limit)
     else:

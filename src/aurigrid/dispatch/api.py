@@ -14,6 +14,7 @@ from aurigrid.dispatch.flows import Flows, net_injection
 from aurigrid.dispatch.follow import continued, last_step
 from aurigrid.dispatch.from_network import WEATHER, Bound, bind, series
 from aurigrid.dispatch.linear import Array
+from aurigrid.dispatch.more import with_inflow, with_start_costs
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.prices import congestion_rent, spread
 from aurigrid.dispatch.products import ReserveProduct, reserves_of
@@ -50,6 +51,8 @@ def dispatch(
     co2_cap_t: float = np.inf,
     shiftable: Mapping[object, float] | None = None,
     energy_mwh: Mapping[object, float] | None = None,
+    inflow_mw: Mapping[object, Any] | None = None,
+    start_costs: Mapping[object, Sequence[tuple[float, float]]] | None = None,
     before: Plan | None = None,
     notice_h: float = 0.0,
     losses: bool = True,
@@ -74,6 +77,10 @@ def dispatch(
         co2_price, co2_cap_t: currency/t, and t over the horizon (exceeded at a price).
         shiftable: share (0..1) of loads, by id, that may move within the horizon, up to twice their share in a step.
         energy_mwh: most energy over the horizon of units, by id (hydro budgets, plants short of fuel).
+        inflow_mw: (T,) energy that flows into stores by itself, by id: heat of thermal solar plants, water; what a full store
+            cannot take is spilled.
+        start_costs: cost of a start by the time off, by unit id: up to three (hours, cost), both rising, the cost holding from
+            those hours on; in place of ``gen.start_cost``.
         before: a plan that this one goes on from: the state at the end of its step that ends where the profiles begin (what
             units did and for how long, outputs, stored energy). Where absent, ``gen.p_mw`` at the first step.
         notice_h: time ahead, h, for which the states of `before` are kept.
@@ -97,6 +104,8 @@ def dispatch(
         unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
     )  # fmt: skip
     issues = IssueList()
+    bound = with_inflow(with_start_costs(bound, start_costs or {}, issues), inflow_mw or {}, issues)
+    issues.raise_if_any()
     if before is not None:
         at = last_step(before, profiles.time, net, issues)
         issues.raise_if_any()

@@ -23,6 +23,7 @@ WEATHER = ("wind", "solar", "hydro")
 
 _QUADRATIC_SEGMENTS = 4
 _LONG_H = 1e4
+_SAME_MW = 1e-6
 _STORE_H = 6.0
 
 
@@ -138,6 +139,8 @@ def _curve(net: Network, g: int, low: float, high: float) -> tuple[float, Array,
     if mine.any():
         at, cost = points.p_mw[mine], points.cost_per_h[mine]
         knots = np.unique(np.clip(np.r_[low, at, high], low, high))
+        # points and limits that a file's rounding sets apart are one: the slope between them would be noise
+        knots = knots[np.diff(knots, prepend=-np.inf) > _SAME_MW]
         slopes = np.diff(cost) / np.diff(at) if len(at) > 1 else np.zeros(1)
         place = np.clip(np.searchsorted(at, knots, side="right") - 1, 0, len(slopes) - 1)
         value = cost[place] + slopes[place] * (knots - at[place])

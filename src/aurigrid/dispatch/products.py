@@ -27,6 +27,7 @@ class ReserveProduct:
         areas: control areas (``bus.area``) whose plants count; all where empty. Reserve that lies behind a full line is not
             deliverable: give one product a zone.
         fuels: fuels of plants that may provide it; all where empty.
+        units: ids of units and stores that may provide it; all where empty.
         storage: whether storage may.
         price: of what is missing, currency/MW and hour.
     """
@@ -37,6 +38,7 @@ class ReserveProduct:
     minutes: float = np.inf
     areas: tuple[str, ...] = ()
     fuels: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     storage: bool = True
     price: float = 1_000.0
 
@@ -56,9 +58,16 @@ def reserves_of(
         if unknown:
             issues.add("reserve", product.name, "names areas that no bus has", unknown)
             continue
+        ids, stores = net.gen.id.astype(str), net.storage.id.astype(str)
+        unknown = [u for u in product.units if u not in ids and u not in stores]
+        if unknown:
+            issues.add("reserve", product.name, "names units that are not in the network", unknown)
+            continue
+        named = np.isin(ids, product.units) if product.units else np.ones(net.n_gen, bool)
+        stored = np.isin(stores, product.units) if product.units else np.ones(len(net.storage), bool)
         here = np.isin(areas, product.areas) if product.areas else np.ones(net.n_bus, bool)
         kind = np.isin(fuels, product.fuels) if product.fuels else np.ones(net.n_gen, bool)
-        able = here[net.gen.bus] & kind
+        able = here[net.gen.bus] & kind & named
         mine = np.flatnonzero(bound.injection >= 0)
         out.append(
             Reserve(
@@ -67,7 +76,9 @@ def reserves_of(
                 np.broadcast_to(need, (len(profiles),)).copy(),
                 np.flatnonzero(able[bound.unit]),
                 mine[able[bound.injection[mine]]],
-                np.flatnonzero(here[net.storage.bus[bound.store]]) if product.storage else np.zeros(0, np.int64),
+                np.flatnonzero((here[net.storage.bus] & stored)[bound.store])
+                if product.storage
+                else np.zeros(0, np.int64),
                 product.minutes,
                 product.price,
             )
