@@ -102,31 +102,43 @@ def bound_of(form: Lagrangian, multipliers: Multipliers) -> LowerBound:
 
 
 def _some(form: Lagrangian, given: Multipliers) -> tuple[Array, Array, Array]:
+    value, margin, completion = np.full(form.n, -np.inf), np.zeros(form.n), np.zeros(form.n, np.int8)
     with np.errstate(over="ignore", invalid="ignore"):
         y = form.allowed(given)
         diagonal, off = form.quadratic_form(y)
         fixed, size = form.apart(y)
         size = size + _matrix_size(form, y)
-    value, margin, completion = np.full(form.n, -np.inf), np.zeros(form.n), np.zeros(form.n, np.int8)
-    for s in np.flatnonzero(np.isfinite(fixed) & np.isfinite(size)):
-        matrix = form.dense(diagonal[[s]], off[[s]])[0]
-        alive = form.at.alive[s]
-        one, mine = form.rows(np.array([s])), y.take(np.array([s]))
-        for kind, square in _completions(matrix[np.ix_(alive, alive)], y.square[s][alive]):
-            full = np.zeros(len(alive))
-            full[alive] = square
-            at, sizes = one.magnitudes(mine, full[None])
-            worst = _negative(matrix[np.ix_(alive, alive)] + np.diag(square))
-            if worst is None:
-                continue
-            terms = 4 * form.problem.injection.count + 8 * len(form.problem.branch) + 8 * len(alive) + 64
-            lost = worst * (form.hi[alive] ** 2).sum() + 2 * terms * UNIT * (size[s] + sizes[0])
-            total = fixed[s] + at[0] - lost
-            if np.isfinite(total) and total > value[s]:
-                value[s], margin[s], completion[s] = total, lost, kind
-            if kind == 1:
-                break
+        for s in np.flatnonzero(np.isfinite(fixed) & np.isfinite(size)):
+            matrix = form.dense(diagonal[[s]], off[[s]])[0]
+            row = np.array([s])
+            value[s], margin[s], completion[s] = _one(form.rows(row), y.take(row), matrix, fixed[s], size[s])
     return value, completion, margin
+
+
+def _one(form: Lagrangian, y: Multipliers, matrix: Array, fixed: float, size: float) -> tuple[float, float, int]:
+    """Best proven bound of one scenario, what rounding takes off it, and its completion.
+
+    Args:
+        matrix: A; fixed: the part of the dual function besides voltages; size: of all terms but single magnitudes'.
+    """
+    alive = form.at.alive[0]
+    matrix = matrix[np.ix_(alive, alive)]
+    terms = 4 * form.problem.injection.count + 8 * len(form.problem.branch) + 8 * len(matrix) + 64
+    best = (-np.inf, 0.0, 0)
+    for kind, square in _completions(matrix, y.square[0][alive]):
+        worst = _negative(matrix + np.diag(square))
+        if worst is None:
+            continue
+        full = np.zeros((1, len(alive)))
+        full[0, alive] = square
+        value, sizes = form.magnitudes(y, full)
+        lost = worst * float((form.hi[alive] ** 2).sum()) + 2 * terms * UNIT * (size + float(sizes[0]))
+        total = fixed + float(value[0]) - lost
+        if np.isfinite(total) and total > best[0]:
+            best = (total, lost, kind)
+        if kind == 1:
+            break
+    return best
 
 
 def _matrix_size(form: Lagrangian, y: Multipliers) -> Array:

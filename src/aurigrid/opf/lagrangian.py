@@ -13,7 +13,7 @@ A load in proportion to ``|V|`` and the last term are functions of one magnitude
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,7 +167,7 @@ class Lagrangian:
     def rows(self, which: Array) -> Lagrangian:
         """Of some of the scenarios."""
         fields = {name: getattr(self.at, name) for name in self.at.__dataclass_fields__}
-        at = Conditions(**{k: None if x is None else x[which] for k, x in fields.items()})
+        at = replace(self.at, **{k: x[which] for k, x in fields.items() if x is not None})
         mine = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name in ("linear", "quadratic", "constant"):
             mine[name] = mine[name] if len(mine[name]) == 1 else mine[name][which]
