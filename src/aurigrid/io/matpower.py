@@ -394,9 +394,7 @@ class _Converter:
             what = f"has {len(cost)} rows for {n} units"
             self.issues.add(self.where, "gencost", what, hint="give one row per unit, or two (P, then Q)")
             self.issues.raise_if_any()
-        if len(cost) == 2 * n and n:
-            self.report.ignore("gencost", "costs of reactive power", (), "they matter to an optimal power flow only")
-        c = np.zeros((n, 3))
+        c, of_q = np.zeros((n, 3)), self.reactive_costs(cost[n:], n)
         start, stop = np.zeros(n), np.zeros(n)
         points: list[tuple[int, float, float]] = []
         cubic, short = [], []
@@ -413,8 +411,7 @@ class _Converter:
             elif line[0] == 2:
                 if (values[:-3] != 0).any():
                     cubic.append(row + 1)
-                tail = values[-3:][::-1]
-                c[row, : len(tail)] = tail
+                c[row] = _lowest(values)
             else:
                 self.issues.add("gencost", "model", "must be 1 (piecewise linear) or 2 (polynomial)", [row + 1])
         if short:
@@ -424,22 +421,56 @@ class _Converter:
             why = "an optimal power flow uses the rest of the polynomial; no power flow depends on it"
             self.report.ignore("gencost", "terms above the second degree", cubic, why)
         columns = {
-            "cost_c0_per_h": c[:, 0],
+            "cost_c0_per_h": c[:, 0] + of_q[:, 0],
             "cost_c1_per_mwh": c[:, 1],
             "cost_c2_per_mw2h": c[:, 2],
+            "cost_q1_per_mvarh": of_q[:, 1],
+            "cost_q2_per_mvar2h": of_q[:, 2],
             "start_cost": start,
             "stop_cost": stop,
         }
         at, p, value = (list(v) for v in zip(*points, strict=True)) if points else ([], [], [])
         return columns, t.CostPointTable.make(len(at), gen=at, p_mw=p, cost_per_h=value)
 
-    def capability(self) -> t.CapabilityTable:
-        """The two points (Pc1, Pc2) of a unit's capability line where the file gives one."""
+    def reactive_costs(self, cost: Array, n: int) -> Array:
+        """(n, 3) coefficients of the costs of reactive power, lowest degree first."""
+        c, other = np.zeros((n, 3)), []
+        for row, line in enumerate(cost):
+            count = int(np.nan_to_num(line[3], posinf=-1.0))
+            values = line[4 : 4 + max(count, 0)]
+            if line[0] != 2 or len(values) != count or (values[:-3] != 0).any():
+                other.append(row + 1)
+            else:
+                c[row] = _lowest(values)
+        if other:
+            why = "only polynomials up to the second degree are costs of reactive power here"
+            self.report.ignore("gencost", "costs of reactive power", other, why)
+        return c
+
+    def sinks(self) -> Array:
+        """Rows of dispatchable loads with reactive power: units of negative output that keep their power factor.
+
+        As in MATPOWER, the reactive power at Pmin is the limit that is not 0, and follows active power in proportion.
+        """
         g = self.gen
+        sink = (g[:, 9] < 0) & np.isfinite(g[:, 9]) & (g[:, 8] == 0) & ((g[:, 3] != 0) | (g[:, 4] != 0))
+        unclear = sink & (g[:, 3] != 0) & (g[:, 4] != 0)
+        if unclear.any():
+            why = "Qmin and Qmax are both not 0, so that no power factor follows; they move freely within them"
+            self.report.approximate("gen", "dispatchable loads", self.gen_row[unclear], why)
+        return np.flatnonzero(sink & ~unclear)
+
+    def capability(self) -> t.CapabilityTable:
+        """The two points (Pc1, Pc2) of a unit's capability line where the file gives one; the power factor of dispatchable
+        loads as limits that coincide."""
+        g, sink = self.gen, self.sinks()
         given = (g[:, 10] != g[:, 11]) & (g[:, 12:16] != 0).any(axis=1)
-        rows = np.flatnonzero(given)
-        at = np.repeat(rows, 2)
+        rows = np.setdiff1d(np.flatnonzero(given), sink)
+        at = np.repeat(np.r_[rows, sink], 2)
         p, low, high = (g[rows][:, pair].ravel() for pair in ([10, 11], [12, 14], [13, 15]))
+        own = np.column_stack([g[sink, 3] + g[sink, 4], np.zeros(len(sink))]).ravel()
+        p = np.r_[p, np.column_stack([g[sink, 9], np.zeros(len(sink))]).ravel()]
+        low, high = np.r_[low, own], np.r_[high, own]
         order = np.lexsort((p, at))
         return t.CapabilityTable.make(
             len(at), gen=at[order], p_mw=p[order], q_min_mvar=low[order], q_max_mvar=high[order]
@@ -514,6 +545,14 @@ class _Converter:
         self.report.count("branch", self.branch[:, 10] > 0)
         if len(self.dcline):
             self.report.count("dcline", self.dcline[:, 2] > 0, self.dcline[:, 3])
+
+
+def _lowest(values: Array) -> Array:
+    """(3,) coefficients of a polynomial from constant to square, from those of a row, highest first."""
+    c = np.zeros(3)
+    tail = values[-3:][::-1]
+    c[: len(tail)] = tail
+    return c
 
 
 def _padded(array: Array, width: int) -> Array:

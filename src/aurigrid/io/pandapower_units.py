@@ -193,11 +193,11 @@ def convert_capability(frame: Frame, units: t.GenTable) -> t.CapabilityTable:
 def convert_costs(frame: Frame, units: t.GenTable) -> tuple[t.GenTable, t.CostPointTable]:
     """Polynomial and piecewise-linear costs of units; those of other elements are named as ignored."""
     where = {id: i for i, id in enumerate(units.id)}
-    c = np.zeros((3, len(units)))
+    c = np.zeros((6, len(units)))
     rows, ignored = Rows(), []
     data = frame.table("poly_cost")
     if len(data):
-        names = ("cp0_eur", "cp1_eur_per_mw", "cp2_eur_per_mw2")
+        names = ("cp0_eur", "cp1_eur_per_mw", "cp2_eur_per_mw2", "cq0_eur", "cq1_eur_per_mvar", "cq2_eur_per_mvar2")
         for et, element, *cost in zip(
             data["et"], data["element"], *(numbers(data, n, 0.0) for n in names), strict=True
         ):
@@ -206,10 +206,6 @@ def convert_costs(frame: Frame, units: t.GenTable) -> tuple[t.GenTable, t.CostPo
                 c[:, where[id]] = cost
             else:
                 ignored.append(id)
-        if any(numbers(data, f"cq{k}", 0.0).any() for k in ("0_eur", "1_eur_per_mvar", "2_eur_per_mvar2")):
-            frame.report.ignore(
-                "poly_cost", "costs of reactive power", (), "an optimal power flow alone would use them"
-            )
     data = frame.table("pwl_cost")
     if len(data):
         kinds = texts(data, "power_type")
@@ -223,7 +219,9 @@ def convert_costs(frame: Frame, units: t.GenTable) -> tuple[t.GenTable, t.CostPo
     if ignored:
         why = "only units have costs here; no power flow depends on them"
         frame.report.ignore("cost", "costs of other elements", ignored, why)
-    units = units.replace(cost_c0_per_h=c[0], cost_c1_per_mwh=c[1], cost_c2_per_mw2h=c[2])
+    units = units.replace(
+        cost_c0_per_h=c[0] + c[3], cost_c1_per_mwh=c[1], cost_c2_per_mw2h=c[2], cost_q1_per_mvarh=c[4], cost_q2_per_mvar2h=c[5]
+    )  # fmt: skip
     return units, rows.make(t.CostPointTable) if rows.n else t.CostPointTable.empty()
 
 

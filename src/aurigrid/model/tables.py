@@ -112,6 +112,8 @@ class GenTable(Table):
     cost_c0_per_h: Array = column("float", 0.0, "cost at zero output, currency/h")
     cost_c1_per_mwh: Array = column("float", 0.0, "linear cost, currency/MWh")
     cost_c2_per_mw2h: Array = column("float", 0.0, "quadratic cost, currency/(MW^2 h)")
+    cost_q1_per_mvarh: Array = column("float", 0.0, "linear cost of reactive power, currency/Mvarh")
+    cost_q2_per_mvar2h: Array = column("float", 0.0, "quadratic cost of reactive power, currency/(Mvar^2 h)")
     co2_t_per_mwh: Array = column("float", np.nan, "emission rate, t/MWh electric")
     in_service: Array = column("bool", True, "synchronised")
 

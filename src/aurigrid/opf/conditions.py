@@ -11,19 +11,21 @@ from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.problem import Problem
 from aurigrid.opf.tables import (
-    ACTIVE,
+    BOTH,
     CONVERTER_FROM,
     CONVERTER_TO,
     GEN,
     LINK,
     LINK_BACK,
     OTHER,
+    REACTIVE,
     SHED,
     SHUNT,
     TAP,
     free_links,
     free_shunts,
     shunt_unit,
+    sinks,
 )
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.grid import Grid
@@ -111,7 +113,7 @@ def conditions_of(problem: Problem, sc: Scenarios, cases: Cases, off: Pairs, ava
     of_gen = injection.owner == GEN
     live[:, of_gen] &= ~gone[:, injection.element[of_gen]]
     if available is not None:
-        mine = np.flatnonzero(of_gen & (injection.axis == ACTIVE))
+        mine = np.flatnonzero(of_gen & (injection.axis != REACTIVE))
         top = np.broadcast_to(available, (n, net.n_gen))[:, injection.element[mine]] / grid.base_mva
         hi[:, mine] = np.minimum(hi[:, mine], np.maximum(top, 0.0))
         lo[:, mine] = np.minimum(lo[:, mine], hi[:, mine])
@@ -213,9 +215,9 @@ def _bound_controls(
         start[:, rows] = (sc.shunt_step * shunt_unit(net))[:, injection.element[rows]]
     rows = np.flatnonzero(injection.owner == SHED)
     hi[:, rows] = np.maximum(load.real[:, injection.element[rows]], 0.0)
-    others = np.flatnonzero(injection.axis == OTHER)
+    others = np.flatnonzero(injection.axis >= OTHER)
     # what is out draws nothing; a tap or a shunt that is out keeps its place
-    moved = np.isin(injection.owner[others], (SHED, LINK, LINK_BACK))
+    moved = np.isin(injection.owner[others], (GEN, SHED, LINK, LINK_BACK))
     gone = others[moved]
     start[:, gone] = np.where(live[:, gone], start[:, gone], 0.0)
 
@@ -223,14 +225,17 @@ def _bound_controls(
 def _shapes(problem: Problem, load: Array) -> Array:
     """(n or 1, s, 6), see `Conditions.shape`."""
     injection, net = problem.injection, problem.grid.net
-    rows = np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT))
+    rows = sinks(injection)
     shape = np.zeros((len(load) if (injection.owner == SHED).any() else 1, len(rows), 6))
     of_shunt = injection.owner[rows] == SHUNT
     k, unit = injection.element[rows[of_shunt]], shunt_unit(net)
     if len(k):
         scale = problem.grid.base_mva * unit[k]
         shape[:, of_shunt, 2], shape[:, of_shunt, 5] = net.shunt.g_mw[k] / scale, -net.shunt.b_mvar[k] / scale
-    k, t = injection.element[rows[~of_shunt]], net.load
+    both = injection.axis[rows] == BOTH
+    shape[:, both, 0], shape[:, both, 3] = -1.0, -injection.ratio[rows[both]]
+    of_load = injection.owner[rows] == SHED
+    k, t = injection.element[rows[of_load]], net.load
     if len(k):
         served = load[:, k]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -239,5 +244,5 @@ def _shapes(problem: Problem, load: Array) -> Array:
         p[0], p[1], p[2] = 1 - t.p_share_i[k] - t.p_share_z[k], t.p_share_i[k], t.p_share_z[k]
         q[0], q[1], q[2] = 1 - t.q_share_i[k] - t.q_share_z[k], t.q_share_i[k], t.q_share_z[k]
         for x in range(3):
-            shape[:, ~of_shunt, x], shape[:, ~of_shunt, 3 + x] = -p[x], -q[x] * slope
+            shape[:, of_load, x], shape[:, of_load, 3 + x] = -p[x], -q[x] * slope
     return shape

@@ -14,7 +14,7 @@ from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.problem import Problem
-from aurigrid.opf.tables import ACTIVE, COMPENSATOR, GEN, SHED, SHORT
+from aurigrid.opf.tables import ACTIVE, BOTH, COMPENSATOR, GEN, SHED, SHORT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -68,7 +68,7 @@ def renewable(net: Network) -> Array:
 def objective_of(problem: Problem, sc: Scenarios, weights: dict[str, float], hi: Array) -> Objective:
     """The objective's coefficients; ``hi`` (n, k) are what injections can give, pu."""
     injection, base, net = problem.injection, problem.grid.base_mva, problem.grid.net
-    active = injection.axis == ACTIVE
+    active = (injection.axis == ACTIVE) | (injection.axis == BOTH)
     unit = (injection.owner == GEN) & active
     # a MW that a load is not given is one that was demanded and not lost
     feeds = (injection.owner < COMPENSATOR) & active | (injection.owner == SHED)

@@ -13,6 +13,7 @@ from aurigrid.opf.conditions import reference_groups_of
 from aurigrid.opf.problem import Problem
 from aurigrid.opf.tables import (
     ACTIVE,
+    BOTH,
     GEN,
     LINK,
     LINK_BACK,
@@ -40,6 +41,16 @@ def by_element(problem: Problem, x: Array, owner: int, axis: int, size: int) -> 
     out = np.zeros((size, len(x)))
     np.add.at(out, problem.injection.element[rows], x[:, rows].T)
     return out.T
+
+
+def unit_powers(problem: Problem, x: Array) -> tuple[Array, Array]:
+    """(n, n_gen) active and reactive power of units, pu; 0 where they do not run."""
+    injection, size = problem.injection, problem.grid.net.n_gen
+    p, q = by_element(problem, x, GEN, ACTIVE, size), by_element(problem, x, GEN, REACTIVE, size)
+    if (injection.axis == BOTH).any():
+        p = p + by_element(problem, x, GEN, BOTH, size)
+        q = q + by_element(problem, x * injection.ratio, GEN, BOTH, size)
+    return p, q
 
 
 def _given(problem: Problem, owners: tuple[int, ...], size: int) -> Array:
@@ -81,11 +92,12 @@ def point_scenarios(problem: Problem, sc: Scenarios, x: Array, v_mag: Array) -> 
     grid, net = problem.grid, problem.grid.net
     base, gen = grid.base_mva, net.gen
     x = np.nan_to_num(x)
+    p, q = unit_powers(problem, x)
     held = np.where(gen.regulates & (gen.controlled_bus >= 0) & ~gen.is_reference, gen.controlled_bus, gen.bus)
     size = v_mag[:, grid.node_of_bus[held]]
     changes: dict[str, Array] = {
-        "gen_p_mw": by_element(problem, x, GEN, ACTIVE, net.n_gen) * base,
-        "gen_q_mvar": by_element(problem, x, GEN, REACTIVE, net.n_gen) * base,
+        "gen_p_mw": p * base,
+        "gen_q_mvar": q * base,
         "gen_v_pu": np.where(size > 0, size, gen.v_set_pu),
     }
     if len(net.storage):

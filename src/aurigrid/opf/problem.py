@@ -15,6 +15,7 @@ from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.network import Network
 from aurigrid.opf.tables import (
     ACTIVE,
+    BOTH,
     COMPENSATOR,
     EXCESS,
     FIXED,
@@ -33,6 +34,7 @@ from aurigrid.opf.tables import (
     free_shunts,
     free_taps,
     pattern_of,
+    power_ratios,
 )
 from aurigrid.powerflow.grid import Grid, branch_admittances
 
@@ -48,10 +50,11 @@ class Injection:
 
     Attributes:
         owner: (k,) `GEN`, `STORAGE`, ... `EXCESS`; element (k,): its position there, or its node.
-        axis: (k,) `ACTIVE`, `REACTIVE`, or `OTHER` for what is no injection; node (k,) caller's node.
+        axis: (k,) `ACTIVE`, `REACTIVE`, `BOTH`, or `OTHER` for what is no injection; node (k,) caller's node.
         lo, hi: (k,) bounds, pu; linear, quadratic: (k,) cost by pu and pu^2, currency/h.
         segment: (k,) number of the cost segment, 0 for the first or only one.
         start: (k,) value of a control in the network, pu, NaN for units.
+        ratio: (k,) reactive power that goes with active power (`BOTH`), 0 for the others.
     """
 
     owner: Array
@@ -64,6 +67,7 @@ class Injection:
     quadratic: Array
     segment: Array
     start: Array
+    ratio: Array
 
     @property
     def count(self) -> int:
@@ -173,7 +177,7 @@ def compile_problem(
     branches, branch, row_of, twin, pair = _branches(net, grid, pattern, taps, position[ends], by_current, limits)
     bounded_hi, bounded_lo = np.isfinite(injection.hi), np.isfinite(injection.lo)
     number = np.arange(injection.count)
-    row = np.where(injection.axis == OTHER, -1, 2 * position[injection.node] + injection.axis).astype(np.int32)
+    row = np.where(injection.axis >= OTHER, -1, 2 * position[injection.node] + injection.axis).astype(np.int32)
     at_hi, at_lo = limits.add("upper", number, bounded_hi), limits.add("lower", number, bounded_lo)
     curves = curves_of(
         net if with_curves else net.replace(capability=net.capability.take([])), injection, grid.base_mva
@@ -201,10 +205,11 @@ def _check(net: Network) -> None:
             issues.add("cost_point", "cost_per_h", "does not rise ever more steeply", ids=[str(net.gen.id[g])],
                        hint="optimal power flow needs convex costs")  # fmt: skip
     check_taps(net, issues)
-    bad = net.gen.in_service & (net.gen.cost_c2_per_mw2h < 0)
-    if bad.any():
-        issues.add("gen", "cost_c2_per_mw2h", "is negative", ids=[str(x) for x in net.gen.id[bad]],
-                   hint="optimal power flow needs convex costs")  # fmt: skip
+    for name in ("cost_c2_per_mw2h", "cost_q2_per_mvar2h"):
+        bad = net.gen.in_service & (getattr(net.gen, name) < 0)
+        if bad.any():
+            issues.add("gen", name, "is negative", ids=[str(x) for x in net.gen.id[bad]],
+                       hint="optimal power flow needs convex costs")  # fmt: skip
     issues.raise_if_any()
 
 
@@ -304,22 +309,27 @@ def _injections(net: Network, grid: Grid, soft_price: float | None, free: Freedo
     rows: list[tuple[Any, ...]] = []
     constant = 0.0
     curves = {int(g): np.flatnonzero(net.cost_point.gen == g) for g in np.unique(net.cost_point.gen)}
-    gen = net.gen
+    gen, ratio = net.gen, power_ratios(net)
     for g in np.flatnonzero(gen.in_service & (grid.kind[grid.node_of_bus[gen.bus]] != OFF)).tolist():
         node = int(grid.node_of_bus[gen.bus[g]])
         lo, hi = gen.p_min_mw[g] / base, gen.p_max_mw[g] / base
+        q1, q2 = gen.cost_q1_per_mvarh[g] * base, gen.cost_q2_per_mvar2h[g] * base**2
+        tied = bool(np.isfinite(ratio[g]))
+        axis, beta = (BOTH, float(ratio[g])) if tied else (ACTIVE, 0.0)
         if g in curves:
             segments, at_start = _segments(net, curves[g], lo * base, hi * base)
             constant += at_start
             rows += [
-                (GEN, g, ACTIVE, node, a / base, b / base, slope * base, 0.0, s, np.nan)
+                (GEN, g, axis, node, a / base, b / base, slope * base + q1 * beta, 0.0, s, np.nan, beta)
                 for s, (a, b, slope) in enumerate(segments)
             ]
         else:
             constant += gen.cost_c0_per_h[g]
             c1, c2 = gen.cost_c1_per_mwh[g] * base, gen.cost_c2_per_mw2h[g] * base**2
-            rows.append((GEN, g, ACTIVE, node, lo, hi, c1, c2, 0, np.nan))
-        rows.append((GEN, g, REACTIVE, node, gen.q_min_mvar[g] / base, gen.q_max_mvar[g] / base, 0.0, 0.0, 0, np.nan))
+            rows.append((GEN, g, axis, node, lo, hi, c1 + q1 * beta, c2 + q2 * beta**2, 0, np.nan, beta))
+        if not tied:
+            limits = gen.q_min_mvar[g] / base, gen.q_max_mvar[g] / base
+            rows.append((GEN, g, REACTIVE, node, *limits, q1, q2, 0, np.nan))
     store = net.storage
     for k in np.flatnonzero(store.in_service & (grid.kind[grid.node_of_bus[store.bus]] != OFF)).tolist():
         node = int(grid.node_of_bus[store.bus[k]])
@@ -339,8 +349,10 @@ def _injections(net: Network, grid: Grid, soft_price: float | None, free: Freedo
             for axis in (ACTIVE, REACTIVE):
                 rows.append((SHORT, node, axis, node, 0.0, np.inf, soft_price * base, 0.0, 0, np.nan))
                 rows.append((EXCESS, node, axis, node, -np.inf, 0.0, -soft_price * base, 0.0, 0, np.nan))
-    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 10
-    kinds = (np.int8, np.int32, np.int8, np.int32, float, float, float, float, np.int32, float)
+    # most rows end before their ratio
+    columns: list[Any] = list(zip(*(row if len(row) == 11 else (*row, 0.0) for row in rows), strict=True))
+    columns = columns or [()] * 11
+    kinds = (np.int8, np.int32, np.int8, np.int32, float, float, float, float, np.int32, float, float)
     return Injection(*(np.array(c, kind) for c, kind in zip(columns, kinds, strict=True))), float(constant)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from aurigrid.opf.conditions import Conditions
 from aurigrid.opf.cuts import CutPoint
 from aurigrid.opf.problem import LIMITS, Problem
-from aurigrid.opf.tables import ACTIVE, GEN, LINK, LINK_BACK, OTHER, REACTIVE, SHED, SHUNT, TAP, tap_unit
+from aurigrid.opf.tables import ACTIVE, GEN, LINK, LINK_BACK, OTHER, REACTIVE, TAP, sinks, tap_unit
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -150,7 +150,7 @@ def _consumed(problem: Problem, v: Array, x: Array, at: Conditions | Point) -> t
         if part is not None:
             total, slope = total + part * size**power, slope + power * part * size**power
     injection = problem.injection
-    rows = np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT))
+    rows = sinks(injection)
     for power in range(3):
         unit = at.shape[:, :, power] + 1j * at.shape[:, :, 3 + power]
         node = injection.node[rows]
@@ -185,7 +185,7 @@ def _of_controls(problem: Problem, point: Point, ends: Ends, l_a: Array, l_b: Ar
     from_end = np.conj(l_a[:, row]) * (-tau * ends.cross_a[:, row] - 2 * tau.real * ends.own_a[:, row])
     to_end = np.conj(l_b[:, row]) * (-np.conj(tau) * ends.cross_b[:, row])
     out[:, mine] = np.real(from_end + to_end) + tau.real * held_a[:, row]
-    rows = np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT))
+    rows = sinks(injection)
     node = injection.node[rows]
     size = (np.abs(point.v) * point.alive)[:, node]
     for power in range(3):
@@ -261,7 +261,7 @@ def residuals(problem: Problem, point: Point) -> Residuals:
     lam = np.where(
         injection.axis == ACTIVE, np.real(point.lam)[:, injection.node], np.imag(point.lam)[:, injection.node]
     )
-    lam = np.where(injection.axis == OTHER, -_of_controls(problem, point, ends, l_a, l_b, held_a), lam)
+    lam = np.where(injection.axis >= OTHER, -_of_controls(problem, point, ends, l_a, l_b, held_a), lam)
     count = injection.count
     of_unit = point.linear + 2 * point.quadratic * point.x - lam + mu_of("upper", count) - mu_of("lower", count)
     _add_cuts(problem, of_unit, mu_of("capability", len(problem.system.curves.cut)))

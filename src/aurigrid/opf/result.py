@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aurigrid.opf.discrete import Move, moves_of
-from aurigrid.opf.points import by_element, point_network, shunt_steps, tap_positions
+from aurigrid.opf.points import by_element, point_network, shunt_steps, tap_positions, unit_powers
 from aurigrid.opf.prices import delivery_factors
 from aurigrid.opf.problem import LIMITS, Problem
 from aurigrid.opf.residuals import Residuals
@@ -79,14 +79,22 @@ class OptimalPowerFlow:
         return out
 
     @cached_property
+    def _unit_powers(self) -> tuple[Array, Array]:
+        """(n, n_gen) MW and Mvar of units."""
+        both = tuple(power * self.problem.grid.base_mva for power in unit_powers(self.problem, self.x))
+        for power in both:
+            power[self.status == OpfStatus.FAILED] = np.nan
+        return both[0], both[1]
+
+    @cached_property
     def gen_p_mw(self) -> Array:
         """(n, n_gen) active power of units, MW; 0 out of service."""
-        return self._units(GEN, ACTIVE, self.problem.grid.net.n_gen)
+        return self._unit_powers[0]
 
     @cached_property
     def gen_q_mvar(self) -> Array:
         """(n, n_gen) reactive power of units, Mvar; 0 out of service."""
-        return self._units(GEN, REACTIVE, self.problem.grid.net.n_gen)
+        return self._unit_powers[1]
 
     @cached_property
     def storage_p_mw(self) -> Array:
@@ -237,7 +245,7 @@ class OptimalPowerFlow:
                 owner, axis = self.problem.injection.owner[element], self.problem.injection.axis[element]
                 if owner != GEN:
                     continue
-                kind = f"{'p' if axis == ACTIVE else 'q'}_{'max' if kind == 'upper' else 'min'}"
+                kind = f"{'q' if axis == REACTIVE else 'p'}_{'max' if kind == 'upper' else 'min'}"
                 element = int(self.problem.injection.element[element])
             elif kind == "capability":
                 curves = self.problem.system.curves

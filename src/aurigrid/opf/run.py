@@ -206,7 +206,7 @@ class Run:
             for values in (at.lo, at.hi, at.start):
                 values[:, : given.shape[1]][given] = self.pinned[:, : given.shape[1]][given]
         injection, order, live, lo, hi = problem.injection, problem.pattern.order, at.live, at.lo, at.hi
-        control = injection.axis == OTHER
+        control = injection.axis >= OTHER
         fixed = np.isfinite(lo) & (hi - lo < _FIXED_PU)
         free = live & ~fixed
         given = np.where(free, 0.0, np.where(fixed & live, lo, np.where(control, at.start, 0.0)))

@@ -8,6 +8,9 @@ A control's value x is scaled so that it is of the size of a voltage or a power 
 | `SHUNT` | steps in service, as power at 1 pu | 0 to ``step_max`` |
 | `SHED` | active power that a load is not given at 1 pu; its power factor stays | 0 to what it asks for |
 | `LINK`, `LINK_BACK` | power drawn at the sending end, forwards and backwards | ``p_min_mw`` to ``p_max_mw`` |
+
+A unit whose capability curve is one line through the origin (a dispatchable load of constant power factor) has no reactive power
+of its own: its value is active power, and ``ratio`` times as much reactive power goes with it (`BOTH`).
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from aurigrid.powerflow.grid import Grid
 Array = np.ndarray[Any, np.dtype[Any]]
 Row = tuple[Any, ...]
 
-ACTIVE, REACTIVE, OTHER = 0, 1, 2
+ACTIVE, REACTIVE, OTHER, BOTH = 0, 1, 2, 3
+"""What an injection's value is: power of one kind, none of these, or active power with reactive power in proportion."""
 (GEN, STORAGE, COMPENSATOR, CONVERTER_FROM, CONVERTER_TO, SHED, TAP, SHUNT, LINK, LINK_BACK, SHORT, EXCESS) = range(12)
 """What an injection belongs to; SHORT and EXCESS are power that a soft problem may invent or drop at a price, by node."""
 FREE = ("taps", "shifters", "shunts", "hvdc")
@@ -48,6 +52,9 @@ class Freedom:
 
 
 FIXED = Freedom()
+
+_NO_ROOM = 1e-9
+"""Distance of reactive limits, as a share of them, below which a unit has no choice between them."""
 
 
 def tap_unit(net: Network) -> Array:
@@ -175,7 +182,7 @@ def controls_of(net: Network, grid: Grid, pattern: Pattern, injection: Any, row_
             np.deg2rad(t.tap_step_deg[k]) / unit[k],
         ]
     )
-    sink = np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT))
+    sink = sinks(injection)
     link = np.flatnonzero((injection.owner == LINK) | (injection.owner == LINK_BACK))
     x, back = injection.element[link], injection.owner[link] == LINK_BACK
     dc = net.hvdc
@@ -189,6 +196,30 @@ def controls_of(net: Network, grid: Grid, pattern: Pattern, injection: Any, row_
     return Controls(*(np.ascontiguousarray(v, dtype=kind) for v, kind in zip(whole, kinds, strict=True)))
 
 
+def sinks(injection: Any) -> Array:
+    """Rows of values that consume at one node, active and reactive power in fixed shapes."""
+    return np.flatnonzero((injection.owner == SHED) | (injection.owner == SHUNT) | (injection.axis == BOTH))
+
+
+def power_ratios(net: Network) -> Array:
+    """(n_gen,) reactive power per active power of units that have no choice of it, NaN for the others.
+
+    Those are units whose capability curve has equal upper and lower limits along one line through the origin.
+    """
+    cap, ratio = net.capability, np.full(net.n_gen, np.nan)
+    for g in np.unique(cap.gen).tolist():
+        rows = np.flatnonzero(cap.gen == g)
+        p, q = cap.p_mw[rows], cap.q_max_mvar[rows]
+        largest = np.argmax(np.abs(p))
+        if p[largest] == 0 or len(rows) < 2:
+            continue
+        slope = q[largest] / p[largest]
+        tight = _NO_ROOM * max(1.0, float(np.abs(q).max()))
+        if (np.abs(cap.q_min_mvar[rows] - q) <= tight).all() and (np.abs(q - slope * p) <= tight).all():
+            ratio[g] = slope
+    return ratio
+
+
 def curves_of(net: Network, injection: Any, base: float) -> Curves:
     """The kernels' table of capability curves, its inequalities not numbered yet.
 
@@ -198,7 +229,7 @@ def curves_of(net: Network, injection: Any, base: float) -> Curves:
     first, last, reactive, ptr, cuts = [], [], [], [0], []
     for g in np.unique(cap.gen).tolist():
         mine = np.flatnonzero((injection.owner == GEN) & (injection.element == g))
-        if not len(mine):
+        if not len(mine) or (injection.axis[mine] == BOTH).any():
             continue
         p_rows, q_row = mine[injection.axis[mine] == ACTIVE], mine[injection.axis[mine] == REACTIVE][0]
         rows = np.flatnonzero(cap.gen == g)

@@ -10,9 +10,10 @@ import numpy as np
 from aurigrid.kernels.ipm import OPTIMAL
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.api import explored
+from aurigrid.opf.points import by_element, unit_powers
 from aurigrid.opf.run import Raw, Run, Start, solved_rows
 from aurigrid.opf.status import OpfStatus
-from aurigrid.opf.tables import ACTIVE, GEN, REACTIVE, STORAGE
+from aurigrid.opf.tables import ACTIVE, REACTIVE, STORAGE
 from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.solution import Solution
@@ -382,23 +383,17 @@ def base_part(base: Solution, rows: Array) -> Solution:
 def as_scenarios(run: Run, raw: Raw) -> Scenarios:
     """Operating points as scenarios of the power flow: outputs, held voltages, and what else was free."""
     problem, net = raw.problem, run.net
-    grid, injection, n = problem.grid, problem.injection, len(raw.code)
+    grid = problem.grid
     x = np.nan_to_num(raw.x) * grid.base_mva
 
-    def summed(owner: int, axis: int, size: int) -> Array:
-        rows = np.flatnonzero((injection.owner == owner) & (injection.axis == axis))
-        out = np.zeros((size, n))
-        np.add.at(out, injection.element[rows], x[:, rows].T)
-        return np.ascontiguousarray(out.T)
-
-    gen = net.gen
+    gen, (p, q) = net.gen, unit_powers(problem, x)
     target = grid.node_of_bus[np.where((gen.controlled_bus >= 0) & ~gen.is_reference, gen.controlled_bus, gen.bus)]
     size = np.abs(raw.v)[:, target]
     changes: dict[str, Any] = {
-        "gen_p_mw": summed(GEN, ACTIVE, net.n_gen), "gen_q_mvar": summed(GEN, REACTIVE, net.n_gen),
+        "gen_p_mw": p, "gen_q_mvar": q,
         "gen_v_pu": np.where(size > 0, size, gen.v_set_pu),
     }  # fmt: skip
     if len(net.storage):
-        changes["storage_p_mw"] = summed(STORAGE, ACTIVE, len(net.storage))
-        changes["storage_q_mvar"] = summed(STORAGE, REACTIVE, len(net.storage))
+        changes["storage_p_mw"] = by_element(problem, x, STORAGE, ACTIVE, len(net.storage))
+        changes["storage_q_mvar"] = by_element(problem, x, STORAGE, REACTIVE, len(net.storage))
     return run.sc.replace(**changes)

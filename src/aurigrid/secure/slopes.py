@@ -18,7 +18,7 @@ from aurigrid.kernels.ipm import make_state
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import PQ, REF
 from aurigrid.opf.problem import Problem
-from aurigrid.opf.tables import ACTIVE, GEN, STORAGE
+from aurigrid.opf.tables import ACTIVE, GEN, REACTIVE, STORAGE
 from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import participation, regulating_units
@@ -52,7 +52,7 @@ class Levers:
         holds = np.zeros(injection.count, bool)
         of_gen = injection.owner == GEN
         holds[of_gen] = regulating_units(grid)[injection.element[of_gen]]
-        unit = np.flatnonzero(mine & ((injection.axis == ACTIVE) | ~holds))
+        unit = np.flatnonzero(mine & ((injection.axis == ACTIVE) | (injection.axis == REACTIVE) & ~holds))
         return cls(unit, np.flatnonzero((grid.kind != PQ) & (grid.kind != 3)))
 
 
