@@ -1,6 +1,7 @@
 """Batched AC optimal power flow against published objectives, pandapower's runopp and Ipopt.
 
     python benchmarks/opf.py truth --data FOLDER              objectives of PGLib-OPF cases against its BASELINE.md
+    python benchmarks/opf.py bound --data FOLDER              lower bounds on their costs, from the optima's own multipliers
     python benchmarks/opf.py speed [CASE ...] --data FOLDER   64 scenarios, loads +-10 %, one core; Ipopt and runopp beside it
     python benchmarks/opf.py robust CASE --data FOLDER [--n 10000] [--check 200]
                                                               loads +-40 % in regions, N-2: labels, checked with Ipopt
@@ -26,6 +27,7 @@ LISTED = (
     "case5_pjm", "case14_ieee", "case30_ieee", "case39_epri", "case57_ieee", "case73_ieee_rts", "case118_ieee", "case300_ieee",
     "case500_goc", "case1354_pegase", "case2000_goc", "case2869_pegase",
 )  # fmt: skip
+SMALL = LISTED[:8]
 
 
 class Ipopt:
@@ -215,6 +217,24 @@ def truth(folder: Path, cases: list[str]) -> None:
         )  # fmt: skip
 
 
+def bound(folder: Path, cases: list[str]) -> None:
+    """How far the costs of optimal points can lie above the least, by weak duality with the points' own multipliers."""
+    import aurigrid as ag
+    from aurigrid.opf.bound import COMPLETIONS, opf_lower_bound
+
+    print("| case | objective | bound | gap | proven by | ms |")
+    print("|---|---|---|---|---|---|")
+    for case in cases or SMALL:
+        found = ag.optimal_power_flow(load(folder, case), threads=1)
+        begin = time.perf_counter()
+        least = opf_lower_bound(found)
+        ms = (time.perf_counter() - begin) * 1e3
+        gap, how = least.gap(found.objective)[0], COMPLETIONS[int(least.completion[0])]
+        print(
+            f"| {case} | {found.objective[0]:.6g} | {least.value[0]:.6g} | {gap:.1e} | {how} | {ms:.0f} |", flush=True
+        )
+
+
 def speed(folder: Path, cases: list[str], n: int) -> None:
     import pandapower
     import pandapower.networks
@@ -309,7 +329,7 @@ def robust(folder: Path, case: str, n: int, check: int) -> None:
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["truth", "speed", "robust"])
+    parser.add_argument("what", choices=["truth", "bound", "speed", "robust"])
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=0)
@@ -317,6 +337,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.what == "truth":
         truth(args.data, args.cases)
+    elif args.what == "bound":
+        bound(args.data, args.cases)
     elif args.what == "speed":
         speed(args.data, args.cases, args.n or 64)
     else:
