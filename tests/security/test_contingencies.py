@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import aurigrid as ag
 from aurigrid.errors import InputError
 from aurigrid.model.network import Network
 from aurigrid.model.tables import BranchTable, BusTable, GenTable, HvdcTable, LoadTable
@@ -267,3 +268,19 @@ def test_too_many_pairs_are_refused_before_they_are_made() -> None:
     )
     with pytest.raises(InputError, match="2500 outages make 3123750 pairs"):
         contingencies(net, "n-2:lines")
+
+
+def test_violations_become_a_frame_where_tables_share_ids():
+    """Categories of a frame are unique, and tables may number their elements alike."""
+    net = ag.load("case118")
+    shared = set(net.bus.id.astype(str)) & set(net.gen.id.astype(str))
+    if not shared:
+        net = net.replace(gen=net.gen.replace(id=np.arange(1, net.n_gen + 1).astype(str)))
+    net = net.replace(branch=net.branch.replace(rate_mva=np.full(net.n_branch, 60.0)))
+    report = ag.security_analysis(net, contingencies="n-1")
+    table = report.violations
+    frame = table.to_pandas()
+    assert len(frame) == table.num_rows > 0
+    assert frame["element_id"].astype(str).tolist() == table.column("element_id").to_pylist()
+    at = frame[frame["element_table"] == "bus"].iloc[0]
+    assert str(net.bus.id[at["element"]]) == at["element_id"]

@@ -88,6 +88,9 @@ class Violations:
         import pyarrow as pa
 
         def words(codes: Array, values: list[str]) -> pa.DictionaryArray:
+            place = {value: at for at, value in enumerate(dict.fromkeys(values))}
+            if len(place) < len(values):  # tables may share ids; pandas wants each category once
+                codes, values = np.array([place[value] for value in values])[codes], list(place)
             return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(values, pa.string()))
 
         table = _TABLE_OF[self.kind]
