@@ -38,6 +38,14 @@ def test_units_keep_their_rules(plan: ag.Plan) -> None:
     assert (plan.gen_p_mw[:, 2] <= WIND + 1e-9).all()
 
 
+def test_a_unit_without_an_upper_limit_gives_what_is_known_of_it() -> None:
+    net = triangle()
+    free = net.replace(gen=net.gen.replace(p_max_mw=np.array([120.0, np.inf, 150.0]), p_mw=np.array([50.0, 25.0, 0.0])))
+    plan = ag.dispatch(free, hours(LOAD), **EXACT)
+    assert plan.gen_p_mw[:, 1].max() <= 25 + 1e-6
+    assert any("no upper limit: the largest output" in note for note in plan.notes)
+
+
 def test_flows_keep_their_limits_after_every_outage() -> None:
     net = triangle()
     plan = ag.dispatch(net, hours(), losses=False, **EXACT)

@@ -59,6 +59,26 @@ def test_split_among_identical_units_is_a_plan_of_the_plain_model_at_the_same_co
     assert checked.fun == pytest.approx(plan.found.cost, rel=1e-6)
 
 
+def test_reserve_may_exceed_a_step_s_ramp_where_output_falls(tmp_path: Path) -> None:
+    """r_t <= ramp_up + p_(t-1) - p_t: with a ramp of 20 MW, a plant that comes down by 40 MW can hold 45 MW."""
+    data = instance(0, hours=3)
+    steam = data["thermal_generators"]["steam_0"]
+    steam |= {
+        "power_output_minimum": 20.0, "power_output_maximum": 100.0, "ramp_up_limit": 20.0, "ramp_down_limit": 60.0,
+        "ramp_startup_limit": 100.0, "ramp_shutdown_limit": 100.0, "must_run": 1, "unit_on_t0": 1, "power_output_t0": 90.0,
+        "time_up_t0": 30, "time_down_t0": 0,
+        "piecewise_production": [{"mw": 20.0, "cost": 200.0}, {"mw": 100.0, "cost": 1800.0}],
+    }  # fmt: skip
+    data["thermal_generators"] = {"steam_0": steam}
+    data["renewable_generators"] = {}
+    data |= {"demand": [90.0, 50.0, 50.0], "reserves": [0.0, 45.0, 15.0]}
+    plain = plain_model(data).solve(EXACT, 30.0)
+    assert plain.status == 0
+    plan = committed(data, tmp_path)
+    assert plan.schedule.reserve_short_mw.max() < 1e-6
+    assert plan.found.cost == pytest.approx(plain.fun, rel=3 * EXACT)
+
+
 def test_schedule_balances_and_meets_reserves(tmp_path: Path) -> None:
     data = instance(1)
     plan = committed(data, tmp_path).schedule

@@ -94,7 +94,7 @@ def bind(
     fuel = np.char.lower(gen.fuel.astype(str))
     live = gen.in_service & net.bus.in_service[gen.bus]
     weather = np.isin(fuel, WEATHER)
-    low, high = _limits(net, float(load.sum(1).max(initial=0.0)), notes)
+    low, high = _limits(net, p, float(load.sum(1).max(initial=0.0)), notes)
     must = (low > 0) | (gen.start_cost > 0) | (gen.min_up_h > 0) | (gen.min_down_h > 0) | (gen.cost_c0_per_h > 0)
     switched = must & ~weather & (high > 0)
     unit = np.flatnonzero(live & switched)
@@ -119,13 +119,17 @@ def _budgets(budget: Array, unit: Array) -> Array:
     return mine if np.isfinite(mine).any() else np.zeros(0)
 
 
-def _limits(net: Network, peak: float, notes: list[str]) -> tuple[Array, Array]:
+def _limits(net: Network, p: Array, peak: float, notes: list[str]) -> tuple[Array, Array]:
+    """Output limits; a unit without an upper one could give the most of its series, what stands for the rest of the world all."""
     gen = net.gen
     low = np.where(np.isfinite(gen.p_min_mw), gen.p_min_mw, 0.0)
-    high = np.where(np.isfinite(gen.p_max_mw), gen.p_max_mw, max(peak, 0.0))
+    most = np.maximum(np.maximum(p.max(0, initial=0.0), gen.p_mw), 0.0)
+    high = np.where(np.isfinite(gen.p_max_mw), gen.p_max_mw, np.where(gen.is_reference, max(peak, 0.0), most))
+    unknown = ~np.isfinite(gen.p_max_mw)
     for bad, what in (
         (~np.isfinite(gen.p_min_mw), "no lower limit: 0 MW"),
-        (~np.isfinite(gen.p_max_mw), "no upper limit: peak load"),
+        (unknown & gen.is_reference, "no upper limit and hold an angle reference: peak load"),
+        (unknown & ~gen.is_reference, "no upper limit: the largest output that network and series have for them"),
     ):
         if bad.any():
             notes.append(f"gen: {int(bad.sum())} units have {what} taken")

@@ -33,9 +33,8 @@ def add_offers(lp: Builder, system: System) -> Offers:
     short, row = np.full((k, steps), NONE, np.int64), np.full((k, steps), NONE, np.int64)
     for i, reserve in enumerate(system.reserves):
         ramp = units.ramp_up_mw if reserve.up else units.ramp_down_mw
-        reach = np.where(np.isfinite(ramp), ramp, np.inf)
-        if np.isfinite(reserve.minutes):
-            reach = reach * reserve.minutes / (60.0 * system.step_h)
+        # without a time the ramp rows alone limit an offer: it may exceed one step's ramp where the output falls
+        reach = ramp * reserve.minutes / (60.0 * system.step_h) if np.isfinite(reserve.minutes) else np.inf
         most = np.minimum(reach, units.range_mw) * units.count
         sizes = (len(units), len(system.injections), len(system.stores))
         columns = [np.full((n, steps), NONE, np.int64) for n in sizes]
