@@ -79,6 +79,14 @@ def main(arguments: list[str] | None = None) -> int:
     for title, mine, peer in (("GWh", given, PLEXOS_GWH), ("curtailed GWh", lost, PLEXOS_CURTAILED_GWH)):
         told = [f"{k} {x:.2f}" + (f" (PLEXOS {peer[k]})" if k in peer else "") for k, x in mine.items() if x > 0.005]
         print(f"{title}: " + ", ".join(told))
+    weather = market.profiles.window(str(FIRST), str(FIRST + asked.days))
+    inflow, unit = market.extras.csp_inflow_mw, weather.series["gen", "p_mw"].position
+    sun = np.char.find(market.extras.unit_category[unit].astype(str), "PV") >= 0
+    first = int(np.searchsorted(market.profiles.time, weather.time[0]))
+    heat = sum(float(x[first : first + len(weather)].sum()) for x in inflow.values()) / 1e3
+    print(
+        f"series: photovoltaic {weather.values('gen', 'p_mw')[:, sun].sum() / 1e3:.2f} GWh, thermal sun {heat:.2f} GWh"
+    )
     print(f"not served {missing[0]:.1f} MWh, reserve missing {missing[1]:.1f} MWh; neither is part of the cost")
     return 0
 

@@ -63,6 +63,22 @@ def test_pf_dc_and_options_reach_the_engine(call: Call, grid: Path) -> None:
     assert data["status"] == "converged"
 
 
+def test_pf_names_what_has_no_supply(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "apart.m"
+    file.write_text("""function mpc = apart
+mpc.version = '2'; mpc.baseMVA = 100;
+mpc.bus = [1 3 0 0 0 0 1 1 0 110 1 1.1 0.9; 2 1 10 5 0 0 1 1 0 110 1 1.1 0.9; 3 1 5 1 0 0 1 1 0 110 1 1.1 0.9];
+mpc.gen = [1 0 0 10 -10 1 100 1 100 0];
+mpc.branch = [1 2 0.01 0.1 0 0 0 0 0 0 1 -360 360];
+""")
+    data = call("pf", file, "--json").json
+    assert data["buses_without_supply"] == [3]
+    assert data["lost_load_mw"] == 5.0
+    assert data["load_mw"] == 10.0
+    assert data["generation_mw"] == pytest.approx(data["load_mw"] + data["losses_mw"])
+    assert "1 bus is without supply (3): 5.0 MW of load are not served." in call("pf", file).out
+
+
 def test_pf_without_solution_ends_with_1_and_says_what_to_try(call: Call, tmp_path: Path) -> None:
     heavy = unsolvable(tmp_path)
     data = call("pf", heavy, "--json")

@@ -36,6 +36,16 @@ def test_causes_are_found_and_states_restored(cases: list[BrokenCase]) -> None:
     assert restored >= 0.95 * len(scored)
 
 
+def test_a_grid_whose_units_give_nothing_can_be_diagnosed() -> None:
+    net = ag.load("case14")
+    load = net.load.replace(p_mw=np.where(np.arange(net.n_load) == 0, 9000.0, net.load.p_mw))
+    idle = net.replace(load=load, gen=net.gen.replace(p_mw=np.zeros(net.n_gen)))
+    found = ag.diagnose(idle)[0]
+    assert not found.healthy
+    assert found.trials
+    assert found.trials[0].repair.changes[0].table == "load"
+
+
 def test_another_draw_is_explained_as_well() -> None:
     drawn = list(draw_cases(99, ["case39"]))
     found = [ag.diagnose(case.network())[0] for case in drawn]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 pytest.importorskip("highspy")
+
+from tests.data import RTS_GMLC, needs_rts_gmlc
 
 import aurigrid as ag
 from aurigrid.errors import InputError
@@ -17,16 +16,13 @@ from aurigrid.studies.rts import RtsMarket, cost_of_steps, rts_market
 
 from .grids import STEPS, hours, triangle
 
-FOLDER = Path(os.environ.get("AURIGRID_RTS_GMLC", Path(__file__).parents[3] / "shared" / "data" / "rts-gmlc"))
-needs_data = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the RTS-GMLC folder beside the repository")
-
 
 @pytest.fixture(scope="module")
 def market() -> RtsMarket:
-    return rts_market(load_with_report(FOLDER))
+    return rts_market(load_with_report(RTS_GMLC))
 
 
-@needs_data
+@needs_rts_gmlc
 def test_the_market_of_the_folder(market: RtsMarket) -> None:
     span = market.profiles.window("2020-07-05", "2020-07-06")
     options = market.options(span)
@@ -46,7 +42,7 @@ def test_the_market_of_the_folder(market: RtsMarket) -> None:
     )
 
 
-@needs_data
+@needs_rts_gmlc
 def test_a_few_hours_keep_the_rules(market: RtsMarket) -> None:
     span = market.profiles.window("2020-07-05 10:00", "2020-07-05 14:00")
     plan = ag.dispatch(market.net, span, security="none", losses=False, gap=0.02, time_limit=20, **market.options(span))

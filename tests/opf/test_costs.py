@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import aurigrid as ag
+from aurigrid.opf.bound import opf_lower_bound
 
 SALE = """function mpc = sale
 mpc.version = '2';
@@ -52,3 +53,12 @@ def test_a_dispatchable_load_keeps_its_power_factor(tmp_path) -> None:
     np.testing.assert_allclose(q[1] / p[1], 20 / 80, rtol=1e-6)
     # its price is that of a MW with the Mvar that come with it, which is what it pays
     np.testing.assert_allclose(found.price_per_mwh[0, 1] + 0.25 * found.price_per_mvarh[0, 1], 35.0, atol=1e-3)
+
+
+def test_a_bound_knows_that_reactive_power_follows(tmp_path) -> None:
+    """With their own multipliers the gap closes, which it cannot where the load's two prices are left out."""
+    file = tmp_path / "sale.m"
+    file.write_text(SALE)
+    found = ag.optimal_power_flow(ag.load(file))
+    gap = opf_lower_bound(found).gap(found.objective)[0]
+    assert -1e-6 < gap < 1e-5

@@ -60,6 +60,6 @@ for _command in (
 
 def main() -> None:
     """Entry point of the ``aurigrid`` command."""
-    # Start-up makes some 100 000 objects that live to the end; by default the collector walks them a hundred times.
+    # What start-up makes lives to the end: walking it again and again while modules load only costs time.
     gc.set_threshold(100_000, 20, 20)
     app()

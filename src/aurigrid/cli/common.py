@@ -52,6 +52,18 @@ Tolerance = Annotated[float, typer.Option("--tol", help="Largest power mismatch 
 Iterations = Annotated[int, typer.Option("--max-iterations", min=1, help="Newton iterations a power flow may take.")]
 Report = Annotated[bool, typer.Option("--report", help="Show what the import changed, and compare with the source.")]
 Top = Annotated[int, typer.Option(min=1, help="Rows of each table.")]
+SeriesFiles = Annotated[
+    Path | None,
+    typer.Option(
+        "--profiles",
+        help="Time series: a folder or file of wide tables, load.p_mw.csv and so on.",
+        show_default=False,
+    ),
+]
+From = Annotated[
+    str | None, typer.Option("--from", help="First step, 'YYYY-MM-DD' or 'YYYY-MM-DD HH:MM'.", show_default=False)
+]
+To = Annotated[str | None, typer.Option("--to", help="Where to stop; that step is left out.", show_default=False)]
 Scale = Annotated[
     str | None,
     typer.Option(

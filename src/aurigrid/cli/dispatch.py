@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aurigrid.cli import show
-from aurigrid.cli.common import Json, Scale, guarded, print_json
+from aurigrid.cli.common import From, Json, Scale, SeriesFiles, To, guarded, print_json
 
 if TYPE_CHECKING:
     from aurigrid.dispatch.commit import Commitments
@@ -38,17 +38,10 @@ def dispatch(
             show_default=False,
         ),
     ],
-    profiles: Annotated[
-        Path | None,
-        typer.Option(help="Time series: a folder or file of wide tables, load.p_mw.csv and so on.", show_default=False),
-    ] = None,
+    profiles: SeriesFiles = None,
     date: Annotated[str | None, typer.Option(help="The day, YYYY-MM-DD.", show_default=False)] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="First step, 'YYYY-MM-DD' or 'YYYY-MM-DD HH:MM'.", show_default=False)
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option("--to", help="Where to stop; that step is left out.", show_default=False)
-    ] = None,
+    start: From = None,
+    stop: To = None,
     security: Annotated[
         Security | None,
         typer.Option(

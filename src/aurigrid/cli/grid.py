@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from aurigrid.model.network import Network
     from aurigrid.powerflow import Solution
 
+_NAMED = 5
+"""Elements that a sentence names."""
+
 
 @guarded
 def info(grid: Grid, json: Json = False, report: Report = False) -> None:
@@ -223,12 +226,15 @@ def _figures(net: Network, solution: Solution) -> dict[str, Any]:
     loading = np.nan_to_num(flow.loading[0])
     low, high = v < net.bus.v_min_pu - 1e-6, v > net.bus.v_max_pu + 1e-6
     lowest, highest = (int(real[pick(v[real])]) for pick in (np.argmin, np.argmax)) if len(real) else (-1, -1)
+    dead = ~np.isfinite(v) & net.bus.in_service & ~net.bus.is_star
+    without = {name: t.in_service & dead[t.bus] for name, t in (("load", net.load), ("gen", net.gen))}
     return {
-        "load_mw": float(net.load.p_mw[net.load.in_service].sum()),
+        "load_mw": float(net.load.p_mw[net.load.in_service & ~without["load"]].sum()),
         "generation_mw": float(solution.gen_p_mw[0].sum()),
         "losses_mw": float(np.nansum(flow.p_from_mw[0] + flow.p_to_mw[0])),
-        "lost_load_mw": float(solution.lost_load_mw[0]),
-        "lost_gen_mw": float(solution.lost_gen_mw[0]),
+        "buses_without_supply": net.bus.id[dead].tolist(),
+        "lost_load_mw": float(net.load.p_mw[without["load"]].sum()),
+        "lost_gen_mw": float(net.gen.p_mw[without["gen"]].sum()),
         "v_min_pu": float(v[lowest]) if len(real) else None,
         "v_min_bus": net.bus.id[lowest] if len(real) else None,
         "v_max_pu": float(v[highest]) if len(real) else None,
@@ -289,6 +295,8 @@ def _print_pf(
         )
     if data["voltage_violations"]:
         sentences.append(f"{data['voltage_violations']} buses are outside their voltage band.")
-    if data["lost_load_mw"] or data["lost_gen_mw"]:
-        sentences.append(f"Parts without supply: {data['lost_load_mw']:,.1f} MW of load are not served.")
+    if without := data["buses_without_supply"]:
+        told = ", ".join(map(str, without[:_NAMED])) + (", ..." if len(without) > _NAMED else "")
+        number = "1 bus is" if len(without) == 1 else f"{len(without):,} buses are"
+        sentences.append(f"{number} without supply ({told}): {data['lost_load_mw']:,.1f} MW of load are not served.")
     show.summary(sentences, [f"aurigrid n1 {name}"])

@@ -12,14 +12,17 @@ from aurigrid.cli import show
 from aurigrid.cli.common import (
     INTERRUPTED,
     OUTAGES_HELP,
+    From,
     Grid,
     Iterations,
     Json,
     QLimits,
     Scale,
+    SeriesFiles,
     Slack,
     SlackOption,
     Threads,
+    To,
     Tolerance,
     Top,
     compiling_notice,
@@ -122,16 +125,9 @@ def day(
 @guarded
 def generate(
     grid: Grid,
-    profiles: Annotated[
-        Path | None,
-        typer.Option(help="Time series: a folder or file of wide tables, load.p_mw.csv and so on.", show_default=False),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="First step, 'YYYY-MM-DD' or 'YYYY-MM-DD HH:MM'.", show_default=False)
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option("--to", help="Where to stop; that step is left out.", show_default=False)
-    ] = None,
+    profiles: SeriesFiles = None,
+    start: From = None,
+    stop: To = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; runs/GRID_points if not given.", show_default=False)
     ] = None,

@@ -187,7 +187,9 @@ def _nearby(net: Network, sick: Symptoms, missing: Missing | None) -> list[Repai
     for table in ("load", "gen"):
         rows = getattr(net, table)
         p = np.abs(rows.p_mw)
-        large = rows.in_service & near[rows.bus] & (p > _LARGE * np.median(p[rows.in_service & (p > 0)]))
+        used = p[rows.in_service & (p > 0)]
+        usual = np.median(used) if used.size else 0.0
+        large = rows.in_service & near[rows.bus] & (p > _LARGE * usual)
         for i in np.flatnonzero(large).tolist():
             fields = {"p_mw": rows.p_mw[i] / 1000} | ({"q_mvar": rows.q_mvar[i] / 1000} if table == "load" else {})
             add("unit", table, i, 1.0, f"{rows.p_mw[i]:,.4g} MW is much more than usual", **fields)

@@ -14,12 +14,12 @@ from aurigrid.dispatch.flows import Flows, net_injection
 from aurigrid.dispatch.follow import continued, last_step
 from aurigrid.dispatch.from_network import WEATHER, Bound, bind, series
 from aurigrid.dispatch.linear import Array
-from aurigrid.dispatch.more import with_inflow, with_start_costs
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.prices import congestion_rent, spread
 from aurigrid.dispatch.products import ReserveProduct, reserves_of
 from aurigrid.dispatch.schedule import Schedule, read_schedule
 from aurigrid.dispatch.secure import Secured, solve_secured
+from aurigrid.dispatch.supplements import with_inflow, with_start_costs
 from aurigrid.dispatch.units import check
 from aurigrid.errors import IssueList
 from aurigrid.model.defaults import QUANTITIES, start_cost_by_state, with_defaults

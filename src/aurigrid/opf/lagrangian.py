@@ -23,7 +23,7 @@ from aurigrid.opf.conditions import Conditions, conditions_of, reference_groups_
 from aurigrid.opf.objective import objective_of
 from aurigrid.opf.problem import LIMITS, Problem
 from aurigrid.opf.run import problem_of
-from aurigrid.opf.tables import ACTIVE, FIXED, REACTIVE
+from aurigrid.opf.tables import ACTIVE, BOTH, FIXED, REACTIVE
 from aurigrid.powerflow.cases import Cases
 
 if TYPE_CHECKING:
@@ -224,10 +224,10 @@ class Lagrangian:
     def apart(self, y: Multipliers) -> tuple[Array, Array]:
         """(n,) the part of the dual function besides voltages, currency/h, and the sum of its terms' sizes."""
         injection, at = self.problem.injection, self.at
-        lam = np.where(
-            injection.axis == ACTIVE, y.lam.real[:, injection.node],
-            np.where(injection.axis == REACTIVE, y.lam.imag[:, injection.node], 0.0),
-        )  # fmt: skip
+        at_node = y.lam[:, injection.node]
+        active = (injection.axis == ACTIVE) | (injection.axis == BOTH)
+        reactive = np.where(injection.axis == REACTIVE, 1.0, injection.ratio)
+        lam = np.where(active, at_node.real, 0.0) + reactive * at_node.imag
         slope, curve = self.linear - lam, np.broadcast_to(self.quadratic, lam.shape)
         lo, hi = np.where(at.live, at.lo, 0.0), np.where(at.live, at.hi, 0.0)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

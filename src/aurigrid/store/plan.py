@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.store.plan_tables import PLAN_TABLES
-from aurigrid.store.run import PLAN_RECORD, RunInfo, StoreError, _now, _plain, _versions, _write_json, write_table
+from aurigrid.store.run import (
+    PLAN_RECORD,
+    RunInfo,
+    new_folder,
+    now,
+    package_versions,
+    plain_data,
+    write_json,
+    write_table,
+)
 from aurigrid.store.schema import to_arrow
 
 
@@ -59,22 +67,16 @@ def write_plan(
     if unknown:
         raise InputError(unknown)
     ready = {name: to_arrow(name, dict(columns)) for name, columns in tables.items()}
-    info = RunInfo(_plain(grid), _plain(options), n_steps, _now(), _versions(), "finished", _plain(summary))
-    beside = folder.parent / f".{folder.name}.tmp-{os.getpid()}"
-    try:
-        (beside / "csv").mkdir(parents=True)
+    info = RunInfo(
+        plain_data(grid), plain_data(options), n_steps, now(), package_versions(), "finished", plain_data(summary)
+    )
+    with new_folder(folder, "plan") as beside:
+        (beside / "csv").mkdir()
         save_grid(beside / "grid")
         for name, table in ready.items():
             write_table(beside / f"{name}.parquet", table)
             plain = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
             text = table.cast(pa.schema([(f.name, t) for f, t in zip(table.schema, plain, strict=True)]))
             pyarrow.csv.write_csv(text, beside / "csv" / f"{name}.csv")
-        _write_json(beside / PLAN_RECORD, info.to_dict())
-        if folder.is_dir():
-            folder.rmdir()  # empty, as checked above
-        os.replace(beside, folder)
-    except OSError as error:
-        raise StoreError(f"could not write the plan to {folder} ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        write_json(beside / PLAN_RECORD, info.to_dict())
     return folder

@@ -11,7 +11,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -227,7 +228,7 @@ class RunWriter:
             dict(summary or {}),
             self.info.chunk_steps,
         )
-        _write_json(self.path / "run.json", self.info.to_dict())
+        write_json(self.path / "run.json", self.info.to_dict())
         return self.info
 
 
@@ -257,7 +258,7 @@ def start_run(
         StoreError: the folder cannot be written.
     """
     folder = Path(path)
-    wanted = RunInfo(_plain(grid), _plain(options), n_steps, _now(), _versions(), chunk_steps=chunk_steps)
+    wanted = RunInfo(plain_data(grid), plain_data(options), n_steps, now(), package_versions(), chunk_steps=chunk_steps)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not folder.is_dir() or not (folder / "run.json").is_file():
             raise InputError(
@@ -269,21 +270,37 @@ def start_run(
         _require_same(folder, found, wanted)
         _remove_leftovers(folder, found.tables)
         return RunWriter(folder, found)
-    beside = folder.parent / f".{folder.name}.tmp-{os.getpid()}"
-    try:
+    with new_folder(folder, "run") as beside:
         for name in wanted.tables:
-            (beside / name).mkdir(parents=True, exist_ok=True)
+            (beside / name).mkdir(parents=True)
         save_grid(beside / "grid")
         write_table(beside / "contingency_list.parquet", to_arrow("contingency_list", dict(contingency_list)))
-        _write_json(beside / "run.json", wanted.to_dict())
+        write_json(beside / "run.json", wanted.to_dict())
+    return RunWriter(folder, wanted)
+
+
+@contextmanager
+def new_folder(folder: Path, what: str) -> Iterator[Path]:
+    """A folder beside the wanted one, which takes its place when all is written; nothing is left of it otherwise.
+
+    Args:
+        folder: where it is to appear; absent or empty.
+        what: is written, for the message.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    beside = folder.parent / f".{folder.name}.tmp-{os.getpid()}"
+    try:
+        beside.mkdir(parents=True)
+        yield beside
         if folder.is_dir():
-            folder.rmdir()  # empty, as checked above
+            folder.rmdir()
         os.replace(beside, folder)
     except OSError as error:
-        raise StoreError(f"could not create the run folder {folder} ({error.strerror or error})") from error
+        raise StoreError(f"could not write the {what} folder {folder} ({error.strerror or error})") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return RunWriter(folder, wanted)
 
 
 def write_table(file: Path, table: pa.Table) -> None:
@@ -333,7 +350,7 @@ def _remove_leftovers(folder: Path, tables: tuple[str, ...]) -> None:
         (folder / name).mkdir(exist_ok=True)
 
 
-def _write_json(file: Path, data: Mapping[str, Any]) -> None:
+def write_json(file: Path, data: Mapping[str, Any]) -> None:
     beside = file.with_name(f".{file.name}.tmp-{os.getpid()}")
     try:
         beside.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
@@ -342,17 +359,17 @@ def _write_json(file: Path, data: Mapping[str, Any]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+def plain_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """The same as it reads back from JSON, so that a record compares equal to its file."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(data)))
     return plain
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

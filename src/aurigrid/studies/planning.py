@@ -72,8 +72,8 @@ def plan_grid(
         DispatchError: no plan was found in the time.
     """
     began = time.perf_counter()
-    net, span, name, folder, found = _asked(grid, profiles, start, stop, date, scale, out)
-    plan = dispatch(net, span, **{**found, **options})
+    net, span, name, folder = _asked(grid, profiles, start, stop, date, scale, out)
+    plan = dispatch(net, span, **options)
     if folder is not None:
         words = {"scale": factors_of(scale), **{k: v for k, v in options.items() if isinstance(v, (str, int, float))}}
         save_plan(folder, plan, name, words, span.local)
@@ -82,8 +82,8 @@ def plan_grid(
 
 def _asked(
     grid: object, profiles: Any, start: object, stop: object, date: str | None, scale: Any, out: Any
-) -> tuple[Network, Profiles, str, Path | None, dict[str, Any]]:
-    """Everything that can be wrong before solving, told together: (network, span, name, folder, options of the data)."""
+) -> tuple[Network, Profiles, str, Path | None]:
+    """Everything that can be wrong before solving, told together: (network, span, name, folder)."""
     from aurigrid.io.load import load_with_report
     from aurigrid.store.plan import require_new
 
@@ -111,7 +111,7 @@ def _asked(
     sized = None if factors is None else tried(lambda: scaled(net, span, factors))
     if issues or sized is None or span is None:
         raise InputError(issues)
-    return sized[0], span if sized[1] is None else sized[1], name, folder, {}
+    return sized[0], span if sized[1] is None else sized[1], name, folder
 
 
 def _span(series: Profiles, start: object, stop: object, date: str | None) -> Profiles:
@@ -138,7 +138,6 @@ def save_plan(
     Args:
         out: the folder; absent or empty.
         plan: the plan.
-        local: (T,) start of each step on the clock of the profiles.
         name: of the grid.
         options: what the plan was asked with, for the record.
         local: (T,) start of each step on a clock of its own; the plan's where absent.
