@@ -270,7 +270,7 @@ def test_too_many_pairs_are_refused_before_they_are_made() -> None:
         contingencies(net, "n-2:lines")
 
 
-def test_violations_become_a_frame_where_tables_share_ids():
+def test_violations_become_a_frame_where_tables_share_ids() -> None:
     """Categories of a frame are unique, and tables may number their elements alike."""
     net = ag.load("case118")
     shared = set(net.bus.id.astype(str)) & set(net.gen.id.astype(str))
