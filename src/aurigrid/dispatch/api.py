@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from aurigrid.dispatch import carbon
-from aurigrid.dispatch.costs import cost_items
+from aurigrid.dispatch.costs import cost_by_step, cost_items
 from aurigrid.dispatch.curtailment import Curtailed, attribute
 from aurigrid.dispatch.flows import Flows, net_injection
 from aurigrid.dispatch.follow import continued, last_step
@@ -22,7 +24,7 @@ from aurigrid.dispatch.secure import Secured, solve_secured
 from aurigrid.dispatch.supplements import with_inflow, with_start_costs
 from aurigrid.dispatch.units import check
 from aurigrid.errors import IssueList
-from aurigrid.model.defaults import QUANTITIES, start_cost_by_state, with_defaults
+from aurigrid.model.defaults import QUANTITIES, DefaultUse, start_cost_by_state, with_defaults
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.powerflow.api import ensure_valid
@@ -95,15 +97,61 @@ def dispatch(
     """
     ensure_valid(net)
     share, budget = _checked(net, profiles, security, gap, time_limit, shiftable, energy_mwh, limit_margin)
+    desk = desk_of(net, security, limit_margin)
+    bound = bound_of(
+        desk, profiles, before, notice_h, reserves, inflow_mw, start_costs, shiftable=share, budget_mwh=budget, co2_price=co2_price,
+        co2_cap_t=co2_cap_t, unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
+    )  # fmt: skip
+    secured = solve_secured(bound.system, desk.flows, gap=gap, time_limit=time_limit, losses=losses)
+    return plan_of(desk, profiles, bound, secured)
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """What all plans of a network share.
+
+    Attributes:
+        net: the network, with the defaults that were filled in (`uses`).
+        starts: (n_gen, 3) default costs of starts, NaN where the data have them.
+        grid, flows: its nodes, and its flows with their limits; no flows where limits are not kept.
+    """
+
+    net: Network
+    uses: tuple[DefaultUse, ...]
+    starts: Array
+    grid: Grid
+    flows: Flows | None
+
+
+def desk_of(net: Network, security: str, limit_margin: float = 1.0) -> Desk:
+    """Make a valid network ready for plans; arguments as for `dispatch`."""
     silent = net.gen.start_cost
     net, uses = with_defaults(net, QUANTITIES)
     starts = np.where((net.gen.start_cost != silent)[:, None], start_cost_by_state(net), np.nan)
-    grid = compile_grid(net)
-    bound = bind(
-        net, grid, profiles, starts, shiftable=share, budget_mwh=budget, co2_price=co2_price, co2_cap_t=co2_cap_t,
-        unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
-    )  # fmt: skip
-    issues = IssueList()
+    grid, flows = compile_grid(net), None
+    if security != "none":
+        outages = np.arange(net.n_branch) if security == "n-1" else np.zeros(0, np.int64)
+        flows = Flows(grid, outages, limit_margin)
+    return Desk(net, tuple(uses), starts, grid, flows)
+
+
+def bound_of(
+    desk: Desk,
+    profiles: Profiles,
+    before: Plan | None = None,
+    notice_h: float = 0.0,
+    reserves: Sequence[ReserveProduct] = (),
+    inflow_mw: Mapping[object, Any] | None = None,
+    start_costs: Mapping[object, Sequence[tuple[float, float]]] | None = None,
+    **given: Any,
+) -> Bound:
+    """The system of a horizon, going on from `before` where that is given.
+
+    Raises:
+        InputError: a plan that does not lead here, units or products that make no sense.
+    """
+    net, issues = desk.net, IssueList()
+    bound = bind(net, desk.grid, profiles, desk.starts, **given)
     bound = with_inflow(with_start_costs(bound, start_costs or {}, issues), inflow_mw or {}, issues)
     issues.raise_if_any()
     if before is not None:
@@ -111,14 +159,9 @@ def dispatch(
         issues.raise_if_any()
         bound = continued(bound, before, at, notice_h)
     check(bound.system.units, issues)
-    system = bound.system.replace(reserves=reserves_of(net, profiles, bound, reserves, issues))
+    held = reserves_of(net, profiles, bound, reserves, issues)
     issues.raise_if_any()
-    flows = None
-    if security != "none":
-        outages = np.arange(net.n_branch) if security == "n-1" else np.zeros(0, np.int64)
-        flows = Flows(grid, outages, limit_margin)
-    secured = solve_secured(system, flows, gap=gap, time_limit=time_limit, losses=losses)
-    return _plan(net, grid, profiles, bound, flows, secured, load_of(net, profiles), uses)
+    return dataclasses.replace(bound, system=bound.system.replace(reserves=held))
 
 
 def load_of(net: Network, profiles: Profiles) -> tuple[Array, Array]:
@@ -166,10 +209,9 @@ def _checked(
     return share, budget
 
 
-def _plan(
-    net: Network, grid: Grid, profiles: Profiles, bound: Bound, flows: Flows | None, done: Secured,
-    load: tuple[Array, Array], uses: Any,
-) -> Plan:  # fmt: skip
+def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan:
+    """The plan that a solved problem stands for."""
+    net, grid, flows, load = desk.net, desk.grid, desk.flows, load_of(desk.net, profiles)
     model, x, dual = done.model, done.answer.x, done.answer.row_dual
     assert x is not None
     assert dual is not None
@@ -189,7 +231,8 @@ def _plan(
     on_before, since = net.gen.in_service.copy(), np.zeros(net.n_gen, np.int64)
     on_before[bound.unit], since[bound.unit] = units.on_before > 0, units.steps_before
     found = done.found
-    cost = done.answer.cost
+    cost, costs = done.answer.cost, cost_by_step(model, done.limits, x)
+    rent = congestion_rent(prices, net_mw, bound.system.step_h)
     return Plan(
         net=net, time=bound.time, step_h=bound.system.step_h, cost=cost,
         bound=found.bound if found is not None else done.answer.bound,
@@ -205,11 +248,11 @@ def _plan(
         price_outage=prices.outage[root].T,
         co2_average_t_per_mwh=carbon.average(model, flows, x)[root].T,
         co2_marginal_t_per_mwh=carbon.marginal(model, done.limits, done.run)[root].T,
-        cost_items=cost_items(model, done.limits, x), co2_t=float(carbon.emission_rates(model) @ x),
+        cost_items=cost_items(costs), cost_by_step=costs, co2_t=float(carbon.emission_rates(model) @ x),
         co2_by_unit_t=energy * rate, curtailed_mw=curtailed, curtailment=table,
-        congestion_rent=congestion_rent(prices, net_mw, bound.system.step_h), limits=_limits(done, x, dual),
+        congestion_rent=float(rent.sum()), rent_by_step=rent, limits=_limits(done, x, dual),
         renewable_share=float(energy[weather].sum() / max(energy.sum(), 1e-9)), rows=bound,
-        schedule=schedule, secured=done, defaults=tuple(uses), notes=bound.notes,
+        schedule=schedule, secured=done, defaults=desk.uses, notes=bound.notes,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from aurigrid.dispatch.flows import Flows, Limits, net_injection
 from aurigrid.dispatch.highs import LinearRun
+from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.model import Model
 from aurigrid.dispatch.prices import spread
@@ -33,7 +34,7 @@ def emission_rates(model: Model) -> Array:
     return rate
 
 
-def marginal(model: Model, limits: Limits, run: LinearRun) -> Array:
+def marginal(model: Model, limits: Limits, run: LinearRun | LeanRun) -> Array:
     """(n_node, T) change of the horizon's emissions with one MWh more at a node and step, t/MWh."""
     return spread(model, limits, run.transposed(emission_rates(model))).total
 

@@ -14,32 +14,51 @@ ITEMS = (
 )  # fmt: skip
 
 
-def cost_items(model: Model, limits: Limits, x: Array) -> dict[str, float]:
-    """Cost by item, currency; sums to the objective. CO2 is its price times emissions, and what exceeds a cap."""
+def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
+    """Cost by item and step, currency: (T + 1,), the last for what belongs to the horizon as a whole; sums to the objective.
+
+    CO2 is its price times emissions, and what exceeds a cap. The first start of a unit that has long been off costs in the
+    step of that start.
+    """
     problem, system, h = model.problem, model.system, model.system.step_h
-    spent = problem.cost * x
+    spent, steps = problem.cost * x, model.system.steps
+    state, supply, units, inj = model.state, model.supply, system.units, system.injections
 
-    def of(*columns: Array) -> float:
-        return float(sum(spent[c[c != NONE]].sum() for c in columns))
+    def at(columns: Array, step: Array | int) -> Array:
+        """Columns at the steps given, one for each."""
+        found = columns != NONE
+        return np.bincount(np.broadcast_to(step, columns.shape)[found], spent[columns[found]], minlength=steps + 1)
 
-    units = system.units
-    rate = h * system.co2_price * system.unit_co2_t_per_mwh
-    on, above = x[model.state.on], x[model.production.above]
-    thermal = float((rate * (units.p_min_mw[:, None] * on + above).sum(1).T).sum()) if len(units) else 0.0
-    inj = system.injections
-    green = float((h * system.co2_price * inj.co2_t_per_mwh[:, None] * x[model.supply.injection]).sum())
-    excess = of(np.array([model.co2_excess])) if model.co2_excess >= 0 else 0.0
-    state, supply = model.state, model.supply
+    def of(*columns: Array) -> Array:
+        """Columns (..., T)."""
+        return np.asarray(sum(at(c, np.arange(steps)) for c in columns))
+
+    def over_horizon(columns: Array) -> Array:
+        return at(np.atleast_1d(columns), steps)
+
+    rate = h * system.co2_price * system.unit_co2_t_per_mwh[:, None] if len(units) else np.zeros((0, 1))
+    output = units.p_min_mw[:, None] * x[state.on] + x[model.production.above]
+    thermal = np.r_[(rate * output).sum(0), 0.0]
+    green = np.r_[
+        (h * system.co2_price * inj.co2_t_per_mwh[:, None] * x[supply.injection]).sum(0) * np.ones(steps), 0.0
+    ]
+    first = np.where((x[state.on] > 0.5).any(1), (x[state.on] > 0.5).argmax(1), steps)
+    step_of_limit = np.array([t for _, _, t, _ in limits.key], np.int64)
     return {
         "production": of(state.on, model.production.segment) - thermal,
-        "starts": of(state.start, state.arc, state.ever),
+        "starts": of(state.start) + at(state.arc, state.arc_to) + at(state.ever, first),
         "stops": of(state.stop),
-        "co2": thermal + green + excess,
+        "co2": thermal + green + over_horizon(np.array([model.co2_excess])),
         "injections": of(supply.injection) - green,
         "storage": of(supply.discharge),
         "reserve short": of(model.offers.short),
         "unserved": of(model.unserved),
         "surplus": of(model.surplus),
-        "limit excess": of(limits.excess),
-        "budgets": of(supply.short_energy, supply.over_energy, supply.short_end, model.over_budget),
-    }
+        "limit excess": at(limits.excess, step_of_limit),
+        "budgets": sum(map(over_horizon, (supply.short_energy, supply.over_energy, supply.short_end, model.over_budget)), np.zeros(steps + 1)),
+    }  # fmt: skip
+
+
+def cost_items(by_step: dict[str, Array]) -> dict[str, float]:
+    """Cost by item over the horizon, currency."""
+    return {item: float(cost.sum()) for item, cost in by_step.items()}

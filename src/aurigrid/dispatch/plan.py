@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.dispatch.curtailment import CAUSES
-from aurigrid.dispatch.from_network import Bound
+from aurigrid.dispatch.from_network import WEATHER, Bound
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.schedule import Schedule
 from aurigrid.dispatch.secure import Secured
@@ -17,6 +17,8 @@ from aurigrid.dispatch.tables import Columns, plan_tables
 from aurigrid.model.defaults import DefaultUse
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+
+_CORRIDOR = np.dtype([("branch", np.int32), ("outage", np.int32), ("steps", np.int32), ("saving", float)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +42,12 @@ class Plan:
         price_per_mwh: (T, n_bus) price of one MWh more; its parts are `price_energy`, `price_base` (limits of the intact
             grid) and `price_outage` (limits after outages).
         co2_average_t_per_mwh, co2_marginal_t_per_mwh: (T, n_bus) carbon of the power at a bus, and of one MWh more.
-        cost_items: currency by item; they sum to `cost`.
+        cost_items: currency by item; they sum to `cost`. `cost_by_step` has them by step, (T + 1,), the last value for what
+            belongs to the horizon as a whole.
         co2_t: emissions over the horizon; `co2_by_unit_t` (n_gen,).
         curtailed_mw: (T, n_gen) what weather-driven units could have given more.
         curtailment: rows of (gen, step, mwh, cause, branch, outage, unit, product); positions, -1 for none.
-        congestion_rent: currency over the horizon.
+        congestion_rent: currency over the horizon; `rent_by_step` (T,).
         limits: rows of (branch, outage or -1, step, excess_mw, price_per_mw) of flow limits that bind or are exceeded.
         rows: the system that was scheduled, and which elements of the network its rows are.
         schedule, secured: the numbers behind it, element by element, and the problem that was solved.
@@ -77,11 +80,13 @@ class Plan:
     co2_average_t_per_mwh: Array
     co2_marginal_t_per_mwh: Array
     cost_items: dict[str, float]
+    cost_by_step: dict[str, Array]
     co2_t: float
     co2_by_unit_t: Array
     curtailed_mw: Array
     curtailment: Array
     congestion_rent: float
+    rent_by_step: Array
     limits: Array
     renewable_share: float
     rows: Bound
@@ -99,6 +104,24 @@ class Plan:
     def n_steps(self) -> int:
         """Number of steps."""
         return len(self.time)
+
+    @property
+    def weather(self) -> Array:
+        """(n_gen,) whether wind, sun or water drives a unit."""
+        return np.isin(np.char.lower(self.net.gen.fuel.astype(str)), WEATHER)
+
+    def corridors(self) -> Array:
+        """What one more MW would have saved over the horizon, worst corridor first: (branch, outage or -1, steps, saving).
+
+        A branch of which several limits bind in a step counts with each; savings are in currency for a MW in every step.
+        """
+        found: dict[tuple[int, int], list[float]] = {}
+        for row in self.limits[self.limits["price_per_mw"] > 0]:
+            entry = found.setdefault((int(row["branch"]), int(row["outage"])), [0.0, 0.0])
+            entry[0] += 1
+            entry[1] += self.step_h * float(row["price_per_mw"])
+        rows = [(m, k, int(n), saving) for (m, k), (n, saving) in found.items()]
+        return np.array(sorted(rows, key=lambda r: -r[3]), _CORRIDOR)
 
     def curtailed_mwh(self) -> dict[str, float]:
         """Curtailed energy by cause, MWh; sums to that of `curtailed_mw`."""

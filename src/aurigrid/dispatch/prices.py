@@ -59,12 +59,12 @@ def mean_factor(model: Model, limits: Limits, i: int) -> Array:
     return np.asarray(mean[system.area])
 
 
-def congestion_rent(prices: Prices, net_mw: Array, step_h: float) -> float:
-    """What congestion earns over the horizon, currency: payments at the congestion part of prices less revenues at it.
+def congestion_rent(prices: Prices, net_mw: Array, step_h: float) -> Array:
+    """(T,) what congestion earns in each step, currency: payments at the congestion part of prices less revenues at it.
 
     Args:
         prices: as `spread` gives them.
         net_mw: (n_node, T) injections less demand.
         step_h: length of a step, h.
     """
-    return float(-step_h * ((prices.base + prices.outage) * net_mw).sum())
+    return np.asarray(-step_h * ((prices.base + prices.outage) * net_mw).sum(0))

@@ -14,6 +14,7 @@ import numpy as np
 
 from aurigrid.dispatch.flows import Flows, Limits, add_limits, net_injection
 from aurigrid.dispatch.highs import Answer, DispatchError, LinearRun
+from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.merge import Merged, merge
 from aurigrid.dispatch.model import Model, build_model
@@ -42,7 +43,7 @@ class Secured:
     model: Model
     limits: Limits
     answer: Answer
-    run: LinearRun
+    run: LinearRun | LeanRun
     found: Found | None
     loss_mw: Array
     unsettled: tuple[tuple[int, int, int, int], ...]
@@ -57,12 +58,12 @@ def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit
     loss = np.zeros_like(demand)
     model, limits = build_model(merged.system), Limits()
     run = LinearRun(model.problem, relaxed=True)
-    model, limits, answer, _ = _lazily(model, limits, flows, run)
+    model, limits, answer, _ = lazily(model, limits, flows, run)
     if losses and flows is not None:
-        loss = _losses(flows, model, answer)
+        loss = losses_of(flows, model, answer)
         model, limits = _with_demand(merged, demand + loss, flows, limits)
         run = LinearRun(model.problem, relaxed=True)
-        model, limits, answer, _ = _lazily(model, limits, flows, run)
+        model, limits, answer, _ = lazily(model, limits, flows, run)
     clock.mark("relaxation")
     found = None
     fixed: Array = np.zeros(0)
@@ -94,8 +95,8 @@ def _with_demand(merged: Merged, demand: Array, flows: Flows, limits: Limits) ->
     return add_limits(model, Limits(), flows, list(limits.key)) if limits.key else (model, Limits())
 
 
-def _lazily(
-    model: Model, limits: Limits, flows: Flows | None, run: LinearRun
+def lazily(
+    model: Model, limits: Limits, flows: Flows | None, run: LinearRun | LeanRun
 ) -> tuple[Model, Limits, Answer, tuple[tuple[int, int, int, int], ...]]:
     """Solve, add what is broken, solve again from the basis at hand."""
     answer = run.solve()
@@ -152,10 +153,10 @@ def _final(
     for _ in range(4):
         model = dataclasses.replace(model, problem=_at_states(model, fixed))
         run = LinearRun(model.problem, relaxed=True)
-        model, limits, answer, left = _lazily(model, limits, flows, run)
+        model, limits, answer, left = lazily(model, limits, flows, run)
         if not losses or flows is None:
             break
-        new = _losses(flows, model, answer)
+        new = losses_of(flows, model, answer)
         if float(np.abs(new - loss).sum(0).max(initial=0.0)) < _SETTLED_MW:
             break
         loss = new
@@ -175,7 +176,7 @@ def _at_states(model: Model, x: Array) -> Problem:
     return dataclasses.replace(problem, lower=lower, upper=upper)
 
 
-def _losses(flows: Flows, model: Model, answer: Answer) -> Array:
+def losses_of(flows: Flows, model: Model, answer: Answer) -> Array:
     """(n_node, T) losses of the linear flows, half at each end."""
     assert answer.x is not None
     f = flows.of(net_injection(model, answer.x)) / flows.base

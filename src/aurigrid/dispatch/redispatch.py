@@ -1,0 +1,117 @@
+"""Dispatch at given states: the linear problem alone, with limits of an earlier answer as rows from the start, changed in place.
+
+Losses, demand and limits change only right sides, so the solver goes on from its basis. Limits that an earlier plan of the same
+grid met are likely to be met again; they are rows at once, and the rest comes in as it breaks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from aurigrid.dispatch.flows import Flows, Limits, add_limits
+from aurigrid.dispatch.highs import Answer, DispatchError
+from aurigrid.dispatch.lean import LeanRun
+from aurigrid.dispatch.linear import Array, Problem
+from aurigrid.dispatch.merge import merge
+from aurigrid.dispatch.model import Model, build_model
+from aurigrid.dispatch.secure import Secured, lazily, losses_of
+from aurigrid.dispatch.system import System
+
+Key = tuple[int, int, int, int]
+"""Branch, outage or -1, step, sign of a flow limit."""
+
+_SETTLED_MW = 0.05
+_LOSS_ROUNDS = 4
+
+
+def solve_states(
+    system: System, flows: Flows | None, *, losses: bool, known: Sequence[Key] = (), loss_mw: Array | None = None
+) -> Secured:
+    """Dispatch a system whose states are all given (`System.fixed_on`).
+
+    Args:
+        system: what is to be dispatched.
+        flows: limits of its grid; None for none.
+        losses: count losses of the linear flows.
+        known: limits that are rows from the start.
+        loss_mw: (n_node, T) losses to begin with; 0 where absent.
+    """
+    began = time.perf_counter()
+    merged = merge(system)
+    demand = merged.system.demand_mw
+    loss = np.zeros_like(demand) if loss_mw is None or not losses else loss_mw
+    model = build_model(merged.system.replace(demand_mw=demand + loss))
+    model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
+    if flows is not None and known:
+        model, limits = add_limits(model, limits, flows, list(known))
+    run = LeanRun(model.problem, dormant(model))
+    model, limits, answer, left = lazily(model, limits, flows, run)
+    for again in range(_LOSS_ROUNDS if losses and flows is not None else 0):
+        assert flows is not None
+        new = losses_of(flows, model, answer)
+        if again and float(np.abs(new - loss).sum(0).max(initial=0.0)) < _SETTLED_MW:
+            break
+        loss = new
+        model = at_demand(model, limits, demand + loss)
+        run.change(model.problem)
+        model, limits, answer, left = lazily(model, limits, flows, run)
+    return secured_of(merged, model, limits, answer, run, loss, left, time.perf_counter() - began)
+
+
+def secured_of(
+    merged: object, model: Model, limits: Limits, answer: Answer, run: LeanRun, loss: Array, left: tuple[Key, ...], seconds: float
+) -> Secured:
+    """What was solved, or an error where no point was found."""
+    if answer.x is None or answer.row_dual is None:
+        raise DispatchError(f"the linear problem at the given states ended as {answer.status!r}")
+    return Secured(merged, model, limits, answer, run, None, loss, left, {"dispatch": seconds})  # type: ignore[arg-type]
+
+
+def at_given_states(model: Model) -> Problem:
+    """The problem with states, starts and stops fixed to what `fixed_on` says; arcs between others are closed."""
+    problem, state, units = model.problem, model.state, model.system.units
+    fixed = model.system.fixed_on
+    assert fixed is not None
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    on = np.clip(fixed * units.count[:, None], lower[state.on], upper[state.on])
+    before = np.column_stack([units.on_before * units.count, on[:, :-1]])
+    start, stop = np.maximum(on - before, 0.0), np.maximum(before - on, 0.0)
+    for columns, value in ((state.on, on), (state.start, start), (state.stop, stop)):
+        lower[columns] = upper[columns] = value
+    if len(state.arc):
+        off = np.column_stack([np.where(units.on_before > 0, 0, units.count), stop])
+        ends = np.minimum(off[state.arc_unit, state.arc_from + 1], start[state.arc_unit, state.arc_to])
+        upper[state.arc] = np.minimum(upper[state.arc], ends)
+    return dataclasses.replace(problem, lower=lower, upper=upper)
+
+
+def dormant(model: Model) -> Array:
+    """Columns of load not met and of power without use that may sleep: all but those of one node an area and step."""
+    demand, area = model.system.demand_mw, model.system.area
+    awake = np.zeros(demand.shape, bool)
+    for a in np.unique(area).tolist():
+        rows = np.flatnonzero(area == a)
+        awake[rows[np.argmax(demand[rows], axis=0)], np.arange(demand.shape[1])] = True
+    return np.concatenate([model.unserved[~awake], model.surplus[~awake]])
+
+
+def at_demand(model: Model, limits: Limits, demand: Array) -> Model:
+    """The same model at another demand (n_node, T): right sides of balances and of flow limits change."""
+    old, problem, area = model.system.demand_mw, model.problem, model.system.area
+    change = demand - old
+    low, high, upper = problem.row_lower.copy(), problem.row_upper.copy(), problem.upper.copy()
+    for a, rows in enumerate(model.balance_row):
+        need = demand[area == a].sum(0)
+        low[rows] = high[rows] = need
+    if len(limits.key):
+        step = np.array([t for _, _, t, _ in limits.key])
+        high[limits.row] += np.einsum("ij,ji->i", limits.factor, change[:, step])
+    upper[model.unserved] = np.maximum(demand, 0.0)
+    return dataclasses.replace(
+        model, problem=dataclasses.replace(problem, row_lower=low, row_upper=high, upper=upper),
+        system=model.system.replace(demand_mw=demand),
+    )  # fmt: skip
