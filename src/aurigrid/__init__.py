@@ -29,7 +29,9 @@ _HOME = {
     "load_with_report": "aurigrid.io.load",
     "Plan": "aurigrid.dispatch",
     "ReserveProduct": "aurigrid.dispatch",
+    "Rolling": "aurigrid.dispatch",
     "dispatch": "aurigrid.dispatch",
+    "rolling_dispatch": "aurigrid.dispatch",
     "OpfStatus": "aurigrid.opf",
     "optimal_power_flow": "aurigrid.opf",
     "power_flow": "aurigrid.powerflow",
@@ -48,7 +50,7 @@ __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from aurigrid.diagnosis import Diagnosis, diagnose, rescued_power_flow
-    from aurigrid.dispatch import Plan, ReserveProduct, dispatch
+    from aurigrid.dispatch import Plan, ReserveProduct, Rolling, dispatch, rolling_dispatch
     from aurigrid.errors import InputError, InvalidNetworkError, Issue
     from aurigrid.io.folder import save
     from aurigrid.io.load import load, load_with_report

@@ -7,8 +7,9 @@ from typing import Any
 from aurigrid.dispatch.api import dispatch
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct
+from aurigrid.dispatch.roll import Rolling, rolling_dispatch
 
-__all__ = ["Plan", "ReserveProduct", "dispatch"]
+__all__ = ["Plan", "ReserveProduct", "Rolling", "dispatch", "rolling_dispatch"]
 
 
 class _Callable(ModuleType):

@@ -44,6 +44,7 @@ def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
     ]
     first = np.where((x[state.on] > 0.5).any(1), (x[state.on] > 0.5).argmax(1), steps)
     step_of_limit = np.array([t for _, _, t, _ in limits.key], np.int64)
+    budgets = (supply.short_energy, supply.over_energy, supply.short_end, model.over_budget)
     return {
         "production": of(state.on, model.production.segment) - thermal,
         "starts": of(state.start) + at(state.arc, state.arc_to) + at(state.ever, first),
@@ -55,7 +56,7 @@ def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
         "unserved": of(model.unserved),
         "surplus": of(model.surplus),
         "limit excess": at(limits.excess, step_of_limit),
-        "budgets": sum(map(over_horizon, (supply.short_energy, supply.over_energy, supply.short_end, model.over_budget)), np.zeros(steps + 1)),
+        "budgets": sum(map(over_horizon, budgets), np.zeros(steps + 1)),
     }  # fmt: skip
 
 

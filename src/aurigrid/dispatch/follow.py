@@ -56,7 +56,7 @@ class Standing:
         if len(keys) and x is not None:
             near = problem.activity(x)[limits.row] > _NEAR * np.abs(problem.row_upper[limits.row])
             keys = keys[near | (x[limits.excess] > 0)]
-        short = plan.unserved_mw.sum(1) + plan.schedule.reserve_short_mw.sum(0)
+        short = plan.unserved_mw.sum(1) + plan.reserve_short_mw.sum(1)
         return cls(
             plan.net, plan.time, plan.step_h, plan.gen_on, plan.gen_p_mw, plan.gen_on_before, plan.gen_steps_before,
             plan.storage_energy_mwh, keys, done.loss_mw, short,

@@ -1,4 +1,7 @@
-"""What is known when: forecasts by time of issue, and the horizon that a re-dispatch sees, the present measured and the rest forecast."""
+"""What is known when: forecasts by time of issue, and the horizon that a re-dispatch sees.
+
+The present is as measured, the rest as forecast.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ def issued(forecast: Forecast, when: np.datetime64) -> Profiles:
     times = sorted((np.datetime64(t, "s"), profiles) for t, profiles in forecast.items())
     known = [profiles for t, profiles in times if t <= when]
     if not known:
-        raise InputError(Issue("roll", "forecast", f"has none issued by {when}", hint="give one issued at the beginning"))
+        raise InputError(
+            Issue("roll", "forecast", f"has none issued by {when}", hint="give one issued at the beginning")
+        )
     return known[-1]
 
 
@@ -63,15 +68,18 @@ def horizon(actual: Profiles, forecast: Profiles, first: int, settled: int, step
             assert only is not None
             series[key] = (only.read(row, row + n), only.position)
         else:
-            series[key] = (np.concatenate([now.read(first, first + known), ahead.read(at + known, at + n)]), now.position)
+            series[key] = (
+                np.concatenate([now.read(first, first + known), ahead.read(at + known, at + n)]),
+                now.position,
+            )
     return Profiles(forecast.time[at : at + n], series, step_min=actual.step_min, zone=actual.zone)
 
 
 def blended(forecast: Profiles, actual: Profiles, hours: float = 3.0) -> Callable[[np.datetime64], Profiles]:
     """Forecasts that learn from what is measured: persistence of the present error, which fades with the time ahead.
 
-    At a time ``t`` of issue, ``value(t + s) = forecast(t + s) + (actual(t) - forecast(t)) exp(-s / hours)``, for loads and units and
-    not below 0. What has been measured when a step begins is taken to be that step.
+    At a time ``t`` of issue, ``value(t + s) = forecast(t + s) + (actual(t) - forecast(t)) exp(-s / hours)``, for loads and
+    units and not below 0. What has been measured when a step begins is taken to be that step.
 
     Args:
         forecast: issued beforehand.

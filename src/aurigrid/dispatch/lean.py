@@ -1,4 +1,4 @@
-"""A linear problem solved without what is settled: fixed columns, rows of one column, and columns that are not worth a place.
+"""A linear problem without what is settled: fixed columns, rows of one column, columns that are not worth a place.
 
 With the states of all plants given, most columns are fixed and most rows say something about one column only. What is solved
 is the rest; what is answered is the point and the prices of the whole problem:
@@ -6,9 +6,10 @@ is the rest; what is answered is the point and the prices of the whole problem:
 - fixed columns move to the right sides;
 - a row of one column becomes a bound of it. Where that bound binds, the row's price is the column's reduced cost over its
   coefficient, else 0;
-- columns named `asleep` (load not met, power without use: one a node and step) stand at their lower bound of 0 until their reduced cost
-  ``c_j - y A_j`` at an optimum is negative; those wake, and the problem is solved again from the basis at hand. At the end no
-  sleeping column could lower the cost, so the answer is one of the whole problem.
+- columns named `asleep` (load not met, power without use: one a node and step) stand at their lower bound of 0 until their
+  reduced cost ``c_j - y A_j`` at an optimum is negative; those wake, and the problem is solved again from the basis at hand.
+  At the end no sleeping column could lower the cost, so the answer is one of the whole problem. Where there is no point without
+  them, all wake.
 """
 
 from __future__ import annotations
@@ -125,11 +126,13 @@ class LeanRun:
         for _ in range(_WAKES):
             self.h.run()
             answer = self._answer()
-            if answer.row_dual is None:
-                return answer
             asleep = np.flatnonzero(self._asleep)
             if not len(asleep):
                 return answer
+            if answer.row_dual is None:
+                # without prices there is no telling which of them are needed
+                self._wake(asleep)
+                continue
             price = self.problem.cost[asleep] - answer.row_dual @ self._by_column[:, asleep]
             wakes = asleep[price < -_PRICE]
             if not len(wakes):
@@ -167,7 +170,9 @@ class LeanRun:
         dual[self._rows] = np.asarray(solution.row_dual, float)
         self._price_single(dual, np.asarray(solution.col_dual, float))
         reduced = p.cost - dual @ self._matrix
-        return Answer(x, cost, cost if status == "Optimal" else -np.inf, status, dual, np.asarray(reduced), h.getRunTime())
+        return Answer(
+            x, cost, cost if status == "Optimal" else -np.inf, status, dual, np.asarray(reduced), h.getRunTime()
+        )
 
     def _price_single(self, dual: Array, reduced: Array) -> None:
         """Prices of rows that are bounds: the reduced cost of a column at such a bound, over its coefficient there."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.schedule import Schedule
 
@@ -15,15 +15,20 @@ _BY_STEP = (
     "time", "gen_on", "gen_p_mw", "storage_p_mw", "storage_energy_mwh", "hvdc_p_mw", "load_p_mw", "load_q_mvar", "unserved_mw",
     "surplus_mw", "loss_mw", "flow_mw", "price_per_mwh", "price_energy", "price_base", "price_outage", "co2_average_t_per_mwh",
     "co2_marginal_t_per_mwh", "curtailed_mw", "rent_by_step",
+    "reserve_need_mw", "reserve_short_mw", "reserve_gen_mw", "reserve_storage_mw",
 )  # fmt: skip
 """Attributes of a plan whose first axis is the steps."""
+
+_ARRAYS = tuple(f.name for f in dataclasses.fields(Schedule) if f.name != "reserve_mw")
 
 
 def head(plan: Plan, steps: int) -> Plan:
     """The first steps of a plan as a plan, without what belongs to its horizon as a whole; its bound is its cost."""
-    given: dict[str, Array] = {name: getattr(plan, name)[:steps] for name in _BY_STEP}
+    given: dict[str, Any] = {name: getattr(plan, name)[:steps] for name in _BY_STEP}
     costs = {item: np.r_[cost[:steps], 0.0] for item, cost in plan.cost_by_step.items()}
-    rows = {name: getattr(plan, name)[getattr(plan, name)["step"] < steps] for name in ("curtailment", "limits")}
+    rows: dict[str, Any] = {
+        name: getattr(plan, name)[getattr(plan, name)["step"] < steps] for name in ("curtailment", "limits")
+    }
     return _summed(dataclasses.replace(plan, schedule=_cut(plan.schedule, steps), cost_by_step=costs, **given, **rows))
 
 
@@ -31,9 +36,10 @@ def joined(plans: Sequence[Plan]) -> Plan:
     """Plans of consecutive steps as one plan; the problem behind it is that of the last one."""
     first, last = plans[0], plans[-1]
     offset = np.cumsum([0, *(plan.n_steps for plan in plans)])
-    given = {name: np.concatenate([getattr(plan, name) for plan in plans]) for name in _BY_STEP}
+    given: dict[str, Any] = {name: np.concatenate([getattr(plan, name) for plan in plans]) for name in _BY_STEP}
     costs = {
-        item: np.r_[np.concatenate([plan.cost_by_step[item][:-1] for plan in plans]), 0.0] for item in first.cost_by_step
+        item: np.r_[np.concatenate([plan.cost_by_step[item][:-1] for plan in plans]), 0.0]
+        for item in first.cost_by_step
     }
     for name in ("curtailment", "limits"):
         parts = []
@@ -42,15 +48,14 @@ def joined(plans: Sequence[Plan]) -> Plan:
             rows["step"] += n
             parts.append(rows)
         given[name] = np.concatenate(parts)
-    both = Schedule(**{
-        f.name: tuple(np.concatenate(parts, -1) for parts in zip(*(p.schedule.reserve_mw for p in plans), strict=True))
-        if f.name == "reserve_mw" else np.concatenate([getattr(p.schedule, f.name) for p in plans], -1)
-        for f in dataclasses.fields(Schedule)
-    })  # fmt: skip
     whole = dataclasses.replace(
-        last, gen_on_before=first.gen_on_before, gen_steps_before=first.gen_steps_before, schedule=both, cost_by_step=costs,
+        last,
+        gen_on_before=first.gen_on_before,
+        gen_steps_before=first.gen_steps_before,
+        schedule=_one_schedule([plan.schedule for plan in plans]),
+        cost_by_step=costs,
         **given,
-    )  # fmt: skip
+    )
     return _summed(whole)
 
 
@@ -68,5 +73,11 @@ def _summed(plan: Plan) -> Plan:
 
 
 def _cut(schedule: Schedule, steps: int) -> Schedule:
-    out = {f.name: getattr(schedule, f.name) for f in dataclasses.fields(Schedule)}
-    return Schedule(**{k: tuple(r[:, :steps] for r in v) if k == "reserve_mw" else v[..., :steps] for k, v in out.items()})
+    given: dict[str, Any] = {name: getattr(schedule, name)[..., :steps] for name in _ARRAYS}
+    return Schedule(reserve_mw=tuple(held[:, :steps] for held in schedule.reserve_mw), **given)
+
+
+def _one_schedule(parts: Sequence[Schedule]) -> Schedule:
+    given: dict[str, Any] = {name: np.concatenate([getattr(s, name) for s in parts], -1) for name in _ARRAYS}
+    held = zip(*(s.reserve_mw for s in parts), strict=True)
+    return Schedule(reserve_mw=tuple(np.concatenate(product, -1) for product in held), **given)

@@ -48,6 +48,8 @@ class Plan:
         curtailed_mw: (T, n_gen) what weather-driven units could have given more.
         curtailment: rows of (gen, step, mwh, cause, branch, outage, unit, product); positions, -1 for none.
         congestion_rent: currency over the horizon; `rent_by_step` (T,).
+        reserve_need_mw, reserve_short_mw: (T, n_product) reserve needed and missing.
+        reserve_gen_mw, reserve_storage_mw: (T, n_product, n_gen) and (T, n_product, n_storage) who holds it.
         limits: rows of (branch, outage or -1, step, excess_mw, price_per_mw) of flow limits that bind or are exceeded.
         rows: the system that was scheduled, and which elements of the network its rows are.
         schedule, secured: the numbers behind it, element by element, and the problem that was solved.
@@ -87,6 +89,10 @@ class Plan:
     curtailment: Array
     congestion_rent: float
     rent_by_step: Array
+    reserve_need_mw: Array
+    reserve_short_mw: Array
+    reserve_gen_mw: Array
+    reserve_storage_mw: Array
     limits: Array
     renewable_share: float
     rows: Bound

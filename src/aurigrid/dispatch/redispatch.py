@@ -63,7 +63,14 @@ def solve_states(
 
 
 def secured_of(
-    merged: object, model: Model, limits: Limits, answer: Answer, run: LeanRun, loss: Array, left: tuple[Key, ...], seconds: float
+    merged: object,
+    model: Model,
+    limits: Limits,
+    answer: Answer,
+    run: LeanRun,
+    loss: Array,
+    left: tuple[Key, ...],
+    seconds: float,
 ) -> Secured:
     """What was solved, or an error where no point was found."""
     if answer.x is None or answer.row_dual is None:

@@ -1,9 +1,9 @@
 """Rolling dispatch: a commitment on the forecast, then a re-dispatch at every turn with what has become known.
 
-A turn sees the steps that it settles as they are measured and what lies ahead as it is forecast then. States are those of the
-latest commitment, so a turn is a linear problem. A commitment is made at the beginning, every `commit_every_h`, and when load would
-go unserved that earlier turns would have served; it keeps all states within `notice_h`. What units did, their outputs and the energy in
-stores go from turn to turn exactly.
+A turn sees the steps that it settles as they are measured and what lies ahead as it is forecast then. States are those of
+the latest commitment, so a turn is a linear problem. A commitment is made at the beginning, every `commit_every_h`, and when
+load would go unserved that earlier turns would have served; it keeps all states within `notice_h`. What units did, their
+outputs and the energy in stores go from turn to turn exactly.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.dispatch.api import SECURITY, Desk, bound_of, desk_of, plan_of
+from aurigrid.dispatch.answer import Desk, desk_of, plan_of
+from aurigrid.dispatch.api import SECURITY, bound_of
 from aurigrid.dispatch.follow import Standing, last_step
 from aurigrid.dispatch.forecast import Forecast, horizon, issued
 from aurigrid.dispatch.pieces import head, joined
@@ -216,7 +217,7 @@ def _redispatched(desk: Desk, seen: Profiles, standing: Standing, rules: Rules, 
     plan = plan_of(
         desk, seen, bound, solve_states(bound.system, desk.flows, losses=rules.losses, known=known, loss_mw=loss)
     )
-    short = plan.unserved_mw.sum(1) + plan.schedule.reserve_short_mw.sum(0)
+    short = plan.unserved_mw.sum(1) + plan.reserve_short_mw.sum(1)
     before = standing.short_mw[at + 1 : at + 1 + len(seen)]
     notice = round(rules.notice_h / plan.step_h)
     return None if (short - before)[notice:].max(initial=0.0) > _SHORT_MW else plan

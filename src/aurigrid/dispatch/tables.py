@@ -158,10 +158,10 @@ def _reserves(plan: Plan) -> Columns:
             parts[name].append(value)
 
     for k, reserve in enumerate(plan.rows.system.reserves):
-        by_gen, by_store = reserve_held(plan, k)
-        short, every = plan.schedule.reserve_short_mw[k], np.arange(plan.n_steps)
+        by_gen, by_store = plan.reserve_gen_mw[:, k], plan.reserve_storage_mw[:, k]
+        short, every = plan.reserve_short_mw[:, k], np.arange(plan.n_steps)
         whole = by_gen.sum(1) + by_store.sum(1)
-        add(every, reserve.name, "", np.full(plan.n_steps, "", object), whole, reserve.need_mw, short)
+        add(every, reserve.name, "", np.full(plan.n_steps, "", object), whole, plan.reserve_need_mw[:, k], short)
         for table, held in (("gen", by_gen), ("storage", by_store)):
             step, at = np.nonzero(held > _ZERO_MW)
             none = np.full(len(step), np.nan)
@@ -172,29 +172,3 @@ def _reserves(plan: Plan) -> Columns:
         "element_table": done["table"].astype(object), "element_id": done["id"].astype(object),
         "held_mw": done["held"], "need_mw": done["need"], "short_mw": done["short"],
     }  # fmt: skip
-
-
-def reserve_held(plan: Plan, product: int) -> tuple[Array, Array]:
-    """(T, n_gen) and (T, n_storage) what each unit and each store holds of a product, MW.
-
-    Injections that were merged share what they hold by the room that each has.
-    """
-    done, bound = plan.secured, plan.rows
-    x, offers = done.answer.x, done.model.offers
-    assert x is not None
-    gen, store = np.zeros((plan.n_steps, plan.net.n_gen)), np.zeros((plan.n_steps, len(plan.net.storage)))
-    gen[:, bound.unit] = plan.schedule.reserve_mw[product].T
-
-    def at(columns: Array) -> Array:
-        return np.where(columns >= 0, x[np.maximum(columns, 0)], 0.0)
-
-    inj, p = bound.system.injections, plan.schedule.injection_mw
-    room = np.maximum(inj.high_mw - p if bound.system.reserves[product].up else p - inj.low_mw, 0.0)
-    total, group = at(offers.injection[product]), done.merged.injection
-    whole = np.zeros_like(total)
-    np.add.at(whole, group, room)
-    held = room * np.divide(total, whole, out=np.zeros_like(total), where=whole > 0)[group]
-    mine = np.flatnonzero(bound.injection >= 0)
-    np.add.at(gen.T, bound.injection[mine], held[mine])
-    store[:, bound.store] = at(offers.store[product]).T
-    return gen, store
