@@ -11,6 +11,7 @@ import typer
 
 from aurigrid.cli import show
 from aurigrid.cli.common import From, Json, Scale, SeriesFiles, To, guarded, print_json
+from aurigrid.cli.rolling import roll, shortages, show_energy
 
 if TYPE_CHECKING:
     from aurigrid.dispatch.commit import Commitments
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 _MARKS = (0.01, 0.005, 0.001)
 _SHOWN = 8
+
+
+def hours(what: str) -> Any:
+    """An option of hours."""
+    return typer.Option(min=0.0, help=what, show_default=False)
 
 
 class Security(StrEnum):
@@ -68,18 +74,55 @@ def dispatch(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the tables, as Parquet and CSV.", show_default=False)
     ] = None,
+    rolling: Annotated[
+        bool,
+        typer.Option(
+            "--rolling",
+            help="Commit on the forecast, then dispatch again turn by turn. --out grows with each; a second call goes on.",
+        ),
+    ] = False,
+    forecast: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --rolling: what is expected, files like --profiles; what happens where absent.",
+            show_default=False,
+        ),
+    ] = None,
+    fade: Annotated[
+        float | None,
+        hours("With --rolling: correct the forecast by its present error, which fades with this time constant, h."),
+    ] = None,
+    every: Annotated[
+        float | None, hours("With --rolling: h from one re-dispatch to the next; 0.25 where absent.")
+    ] = None,
+    ahead: Annotated[
+        float | None, hours("With --rolling: how many h each re-dispatch looks ahead; 24 where absent.")
+    ] = None,
+    notice: Annotated[
+        float | None, hours("With --rolling: states within these h of a commitment stay as they were; 1 where absent.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
 
     Prints cost, curtailment by cause and what limits; --out writes schedule, prices, carbon and reasons step by step.
     """
+    turns = {"--forecast": forecast, "--fade": fade, "--every": every, "--ahead": ahead, "--notice": notice}
+    _refuse(case, {} if rolling else turns, "needs --rolling")
     given = {
         "--profiles": profiles, "--date": date, "--from": start, "--to": stop, "--security": security,
         "--co2-price": co2_price, "--scale": scale, "--out": out,
     }  # fmt: skip
     if _is_instance(case):
-        return _instance(case, given, 0.001 if gap is None else gap, 570.0 if time_limit is None else time_limit, json)
+        _refuse(case, {**given, "--rolling": rolling or None}, "means nothing for an instance without a grid")
+        return _instance(case, 0.001 if gap is None else gap, 570.0 if time_limit is None else time_limit, json)
+    if rolling:
+        asked = {
+            "profiles": profiles, "forecast": forecast, "date": date, "start": start, "stop": stop, "scale": scale,
+            "fade_h": fade, "co2_price": co2_price, "security": None if security is None else security.value,
+        }  # fmt: skip
+        rules = {"every_h": every, "horizon_h": ahead, "notice_h": notice, "gap": gap, "time_limit": time_limit}
+        return roll(case, asked, rules, out, json)
     from aurigrid.studies.planning import plan_grid, summary_of
 
     with show.waiting("searching for the cheapest schedule ..."):
@@ -108,17 +151,20 @@ def _is_instance(case: str) -> bool:
     return not any(mark in head for mark in ('"_module"', '"_class"', '"iidm', '"networks"'))
 
 
-def _instance(case: str, given: dict[str, Any], gap: float, time_limit: float, json: bool) -> int:
+def _refuse(case: str, given: dict[str, Any], why: str) -> None:
+    """Refuse options that are given and mean nothing here."""
+    from aurigrid.errors import InputError, Issue
+
+    useless = [Issue(case, name, why) for name, x in given.items() if x is not None]
+    if useless:
+        raise InputError(useless)
+
+
+def _instance(case: str, gap: float, time_limit: float, json: bool) -> int:
     """Solve a PGLib-UC instance."""
     from aurigrid.dispatch.commit import commit_units
     from aurigrid.dispatch.pglib_uc import read_pglib_uc
-    from aurigrid.errors import InputError, Issue
 
-    useless = [
-        Issue(case, name, "means nothing for an instance without a grid") for name, x in given.items() if x is not None
-    ]
-    if useless:
-        raise InputError(useless)
     system = read_pglib_uc(case)
     with show.waiting("searching for the cheapest schedule ..."):
         plan = commit_units(system, gap=gap, time_limit=time_limit)
@@ -164,14 +210,7 @@ def _print_plan(case: str, done: Planned, data: dict[str, Any]) -> None:
     plan = done.plan
     first, minutes = str(done.local[0]).replace("T", " "), plan.step_h * 60
     print(f"{done.name}: {plan.n_steps} steps of {minutes:g} min from {first}, {plan.net.n_gen} units\n")
-    total = sum(data["energy_mwh"].values())
-    rows = [(f, x, show.percent(x / max(total, 1e-9))) for f, x in data["energy_mwh"].items() if x > 0.5]
-    show.table("Energy by fuel", [("fuel", "l"), ("MWh", "r"), ("share", "r")], rows[:_SHOWN])
-    items = [(name, x) for name, x in data["cost_items"].items() if abs(x) > 0.005]
-    show.table("Cost by item", [("item", "l"), ("cost", "r")], [(n, f"{x:,.0f}") for n, x in items])
-    causes = [(name, x) for name, x in data["curtailed_by_cause_mwh"].items() if x > 0.05]
-    if causes:
-        show.table("Curtailed wind, sun and water by cause", [("cause", "l"), ("MWh", "r")], causes)
+    show_energy(data, _SHOWN)
     _print_limits(done)
     show.summary(_sentences(done, data), _commands(case, done, data))
 
@@ -212,13 +251,7 @@ def _sentences(done: Planned, data: dict[str, Any]) -> list[str]:
         f"Cost {data['cost']:,.0f}; {proven}, {show.duration(done.seconds)} in all. {data['co2_t']:,.0f} t of CO2; wind, sun and "
         f"water give {show.percent(data['renewable_share'])} of the energy, {weather:,.0f} MWh of theirs are curtailed.",
     ]
-    missing = {
-        "MWh of load not served": data["unserved_mwh"], "MWh of power without use": data["surplus_mwh"],
-        "MWh of reserve missing": data["reserve_short_mwh"], "MWh of flow above limits": data["limit_excess_mwh"],
-    }  # fmt: skip
-    told = [f"{x:,.1f} {what}" for what, x in missing.items() if x > 1e-3]
-    if told:
-        sentences.append("The plan is short: " + ", ".join(told) + ".")
+    sentences += shortages(data)
     if data["unsettled_limits"]:
         sentences.append(f"{data['unsettled_limits']} flow limits were still broken when the time was over.")
     if data["defaults"]:

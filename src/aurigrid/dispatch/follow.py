@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,6 +62,17 @@ class Standing:
             plan.net, plan.time, plan.step_h, plan.gen_on, plan.gen_p_mw, plan.gen_on_before, plan.gen_steps_before,
             plan.storage_energy_mwh, keys, done.loss_mw, short,
         )  # fmt: skip
+
+    def arrays(self) -> dict[str, Array]:
+        """All but the network, by name; `from_arrays` makes the same of them again."""
+        names = [f.name for f in dataclasses.fields(self) if f.name != "net"]
+        return {name: np.asarray(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_arrays(cls, net: Network, arrays: Mapping[str, Array]) -> Standing:
+        """The counterpart of `arrays`."""
+        given: dict[str, Any] = {**arrays, "step_h": float(arrays["step_h"])}
+        return cls(net, **given)
 
     def later(self, at: int, steps: int) -> tuple[list[tuple[int, int, int, int]], Array | None]:
         """Known limits and losses for a horizon of `steps` steps that begins behind step `at`; None without losses."""

@@ -91,6 +91,7 @@ def _steps(plan: Plan) -> Columns:
         "losses_mw": plan.loss_mw, "available_mw": plan.gen_p_mw[:, weather].sum(1) + curtailed,
         "curtailed_mw": curtailed, "unserved_mw": plan.unserved_mw.sum(1), "surplus_mw": plan.surplus_mw.sum(1),
         "price_per_mwh": mean_price(plan), "co2_t": plan.gen_p_mw @ rate * plan.step_h,
+        "congestion_rent": plan.rent_by_step,
     }  # fmt: skip
 
 

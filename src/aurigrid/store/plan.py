@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.store.plan_tables import PLAN_TABLES
@@ -20,6 +20,9 @@ from aurigrid.store.run import (
     write_table,
 )
 from aurigrid.store.schema import to_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def require_new(path: str | os.PathLike[str]) -> Path:
@@ -59,9 +62,6 @@ def write_plan(
         InputError: the folder holds something, or a table or column is unknown, missing or of the wrong type.
         StoreError: the folder cannot be written; nothing of it is left.
     """
-    import pyarrow as pa
-    import pyarrow.csv
-
     folder = require_new(path)
     unknown = [Issue("plan", name, "is no table of a plan") for name in tables if name not in PLAN_TABLES]
     if unknown:
@@ -74,9 +74,17 @@ def write_plan(
         (beside / "csv").mkdir()
         save_grid(beside / "grid")
         for name, table in ready.items():
-            write_table(beside / f"{name}.parquet", table)
-            plain = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
-            text = table.cast(pa.schema([(f.name, t) for f, t in zip(table.schema, plain, strict=True)]))
-            pyarrow.csv.write_csv(text, beside / "csv" / f"{name}.csv")
+            write_plan_table(beside, name, table)
         write_json(beside / PLAN_RECORD, info.to_dict())
     return folder
+
+
+def write_plan_table(folder: Path, name: str, table: pa.Table) -> None:
+    """Write one table as Parquet and, below ``csv``, as text."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    write_table(folder / f"{name}.parquet", table)
+    plain = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
+    text = table.cast(pa.schema([(f.name, t) for f, t in zip(table.schema, plain, strict=True)]))
+    pyarrow.csv.write_csv(text, folder / "csv" / f"{name}.csv")

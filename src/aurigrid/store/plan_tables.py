@@ -7,7 +7,8 @@ A plan folder::
     plan_schedule.parquet       and likewise for each table of `PLAN_TABLES`
     csv/plan_schedule.csv       the same as text
 
-It appears whole or not at all. `aurigrid.store.open_run` reads it, and so does ``aurigrid sql``.
+It appears whole or not at all; that of a rolling plan grows turn by turn (`aurigrid.store.turns`).
+`aurigrid.store.open_run` reads it, and so does ``aurigrid sql``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("surplus_mw", "float64", "power that cannot be used, MW"),
         Column("price_per_mwh", "float64", "price that demand pays on average, currency/MWh"),
         Column("co2_t", "float64", "emissions of the step, t"),
+        Column("congestion_rent", "float64", "what congestion earns in the step, currency"),
     ),
     "plan_schedule": (
         *_STEP, *_element("gen", "unit"),
@@ -103,5 +105,13 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("units", "int32", "units that it holds for; null where it is no default"),
         Column("source", "text", "where the figure comes from"),
     ),
+    "plan_turns": (
+        *_STEP,
+        Column("turn", "int32", "number of the turn that begins with this step"),
+        Column("horizon", "int32", "steps that it looked ahead, its own included"),
+        Column("committed", "bool", "whether states were decided anew"),
+        Column("gap", "float64", "proven gap of that search; null where none was made"),
+        Column("seconds", "float64", "time that the turn took, s"),
+    ),
 }  # fmt: skip
-"""Tables of a plan; steps of one plan count from 0."""
+"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only."""

@@ -109,6 +109,9 @@ class Run:
         """The files of a table, of all finished steps or of those that hold some; none where the run has no such table."""
         if name not in self.info.tables or is_plan(self.path):
             file = self.path / f"{name}.parquet"
+            turns = sorted(self.path.glob(f"turns/turn=*/{name}.parquet"))
+            if turns and not file.exists():  # a rolling plan that is not finished
+                return turns
             return [file] if file.exists() or (name not in _OPTIONAL and not is_plan(self.path)) else []
         chosen = self.steps if steps is None else [s for s in steps if s in self.steps]
         if size := self.info.chunk_steps:

@@ -267,7 +267,7 @@ def start_run(
                 )
             )
         found = read_info(folder)
-        _require_same(folder, found, wanted)
+        require_same(folder, found, wanted)
         _remove_leftovers(folder, found.tables)
         return RunWriter(folder, found)
     with new_folder(folder, "run") as beside:
@@ -317,7 +317,12 @@ def write_table(file: Path, table: pa.Table) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _require_same(folder: Path, found: RunInfo, wanted: RunInfo) -> None:
+def require_same(folder: Path, found: RunInfo, wanted: RunInfo) -> None:
+    """Refuse to continue what was made otherwise.
+
+    Raises:
+        InputError: another grid, other options or steps; every difference is named.
+    """
     issues = []
     if found.grid.get("digest") != wanted.grid.get("digest"):
         issues.append(Issue(str(folder), "grid", f"was made for another grid ({found.grid.get('name')})"))

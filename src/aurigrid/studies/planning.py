@@ -72,7 +72,11 @@ def plan_grid(
         DispatchError: no plan was found in the time.
     """
     began = time.perf_counter()
-    net, span, name, folder = _asked(grid, profiles, start, stop, date, scale, out)
+    from aurigrid.store.plan import require_new
+
+    issues: list[Issue] = []
+    folder = None if out is None else tried(issues, lambda: require_new(out))
+    net, span, name = asked(grid, profiles, start, stop, date, scale, issues)
     plan = dispatch(net, span, **options)
     if folder is not None:
         words = {"scale": factors_of(scale), **{k: v for k, v in options.items() if isinstance(v, (str, int, float))}}
@@ -80,48 +84,60 @@ def plan_grid(
     return Planned(plan, span.local, name, round(time.perf_counter() - began, 3), folder)
 
 
-def _asked(
-    grid: object, profiles: Any, start: object, stop: object, date: str | None, scale: Any, out: Any
-) -> tuple[Network, Profiles, str, Path | None]:
-    """Everything that can be wrong before solving, told together: (network, span, name, folder)."""
+def tried(issues: list[Issue], call: Callable[[], T]) -> T | None:
+    """What a call returns; None where its input is bad, which is added to `issues`."""
+    try:
+        return call()
+    except InputError as error:
+        issues.extend(error.issues)
+        return None
+
+
+def asked(
+    grid: object,
+    profiles: Any,
+    start: object,
+    stop: object,
+    date: str | None,
+    scale: Any,
+    issues: list[Issue] | None = None,
+    most: int = MOST_STEPS,
+) -> tuple[Network, Profiles, str]:
+    """The network, the span of its profiles and the name that are asked for; arguments as for `plan_grid`.
+
+    Args:
+        issues: what is wrong already.
+        most: steps that a span may have.
+
+    Raises:
+        InputError: everything that is wrong with them, and what `issues` holds already.
+    """
     from aurigrid.io.load import load_with_report
-    from aurigrid.store.plan import require_new
 
-    issues: list[Issue] = []
-
-    def tried(call: Callable[[], T]) -> T | None:
-        try:
-            return call()
-        except InputError as error:
-            issues.extend(error.issues)
-            return None
-
-    factors = tried(lambda: factors_of(scale))
-    folder = None if out is None else tried(lambda: require_new(out))
+    issues = [] if issues is None else issues
+    factors = tried(issues, lambda: factors_of(scale))
     if date is not None and (start is not None or stop is not None):
         issues.append(
             Issue("dispatch", "date", "is given together with a span", hint="give --date, or --from and --to")
         )
-    imported = tried(lambda: load_with_report(grid))
-    read = None if imported is None else tried(lambda: load_with_profiles(imported, profiles))
+    imported = tried(issues, lambda: load_with_report(grid))
+    read = None if imported is None else tried(issues, lambda: load_with_profiles(imported, profiles))
     if read is None:
         raise InputError(issues)
     net, series, name = read
-    span = tried(lambda: _span(series, start, stop, date))
-    sized = None if factors is None else tried(lambda: scaled(net, span, factors))
+    span = tried(issues, lambda: _span(series, start, stop, date, most))
+    sized = None if factors is None else tried(issues, lambda: scaled(net, span, factors))
     if issues or sized is None or span is None:
         raise InputError(issues)
-    return sized[0], span if sized[1] is None else sized[1], name, folder
+    return sized[0], span if sized[1] is None else sized[1], name
 
 
-def _span(series: Profiles, start: object, stop: object, date: str | None) -> Profiles:
+def _span(series: Profiles, start: object, stop: object, date: str | None, most: int) -> Profiles:
     if date is not None:
         return series.day(date)
     span = series.window(0 if start is None else start, len(series) if stop is None else stop)
-    if len(span) > MOST_STEPS:
-        hint = (
-            f"name a day with --date, or at most {MOST_STEPS} steps with --from and --to; the profiles {_ends(series)}"
-        )
+    if len(span) > most:
+        hint = f"name a day with --date, or at most {most} steps with --from and --to; the profiles {_ends(series)}"
         raise InputError(Issue("dispatch", "span", f"has {len(span)} steps", hint=hint))
     return span
 
