@@ -50,7 +50,11 @@ def n1(
     q_limits: QLimits = False,
     slack: SlackOption = Slack.reference,
     screen: Annotated[
-        str | None, typer.Option(help="Pass over harmless outages by an estimate: dc or one-step.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Pass over harmless outages by an estimate: dc, one-step or pairs (of double outages).",
+            show_default=False,
+        ),
     ] = None,
     tol: Tolerance = 1e-8,
     max_iterations: Iterations = 20,

@@ -37,8 +37,8 @@ def _search(ptr, idx, edge, out, node_out, supplied, reach, stack, stamp):  # ty
 
 
 @njit(cache=True)
-def _bridges(ptr, idx, edge, n_branch):  # type: ignore[no-untyped-def]
-    """Branches that are the only connection between their two sides (Tarjan 1974, iterative).
+def _bridges(ptr, idx, edge, n_branch, skip=-1):  # type: ignore[no-untyped-def]
+    """Branches that are the only connection between their two sides, with branch ``skip`` left out (Tarjan 1974, iterative).
 
     Returns:
         far: (n_branch,) the node at the far end of each bridge, seen from the root of the search, -1 for other branches.
@@ -69,7 +69,7 @@ def _bridges(ptr, idx, edge, n_branch):  # type: ignore[no-untyped-def]
                 x = cursor[i]
                 cursor[i] += 1
                 j = idx[x]
-                if edge[x] == came[i]:
+                if edge[x] == came[i] or edge[x] == skip:
                     continue
                 if number[j] >= 0:
                     low[i] = min(low[i], number[j])
@@ -177,6 +177,15 @@ def supply_of(grid: Grid) -> Supply:
     if found is None:
         found = _SUPPLY.setdefault(grid, Supply.of(grid))
     return found
+
+
+def splits_after(grid: Grid, branches: Array) -> Array:
+    """(k, n_branch) whether a further branch's outage splits the grid once one of the given branches is out."""
+    supply = supply_of(grid)
+    further = np.zeros((len(branches), grid.net.n_branch), bool)
+    for row, k in enumerate(branches.tolist()):
+        further[row] = _bridges(supply.ptr, supply.idx, supply.edge, grid.net.n_branch, k)[0] >= 0
+    return further
 
 
 def unsupplied(grid: Grid, cases: Cases) -> Pairs:

@@ -27,14 +27,15 @@ from aurigrid.security import report as r
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
+from aurigrid.security.pairs import Passed, suspects
 from aurigrid.security.report import SecurityReport, Violations
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Screen = Literal["dc", "one-step"]
+Screen = Literal["dc", "one-step", "pairs"]
 Progress = Callable[[int, int], None]
 """Called with power flows done and all of them."""
 
-SCREENS: tuple[Screen, ...] = ("dc", "one-step")
+SCREENS: tuple[Screen, ...] = ("dc", "one-step", "pairs")
 _STATE_BYTES = 256 * 2**20
 """Room for the voltages of the cases that are in work at once."""
 _PROGRESS_STEPS, _FEWEST_A_STEP = 10, 1024
@@ -65,7 +66,8 @@ def security_analysis(
         contingencies: what to take out, as for `contingencies` (``"n-1"``: every line and transformer).
         tol_pu, max_iterations, q_limits, slack, threads: as for `power_flow`.
         screen: None solves all; ``"dc"`` or ``"one-step"`` (one Newton step) estimates each outage first and solves
-            only those that come near a limit, and says so in the report.
+            only those that come near a limit, and says so in the report. ``"pairs"`` estimates pairs of branch outages
+            from the exact states of the single ones, and looks for what they break beyond these.
         v_step_pu: largest change of a voltage against the base state that is no violation, pu.
         progress: called after each block of outages with how many are done, and of how many.
 
@@ -78,7 +80,7 @@ def security_analysis(
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
     if screen is not None and screen not in SCREENS:
         raise InputError(
-            Issue("security_analysis", "screen", f"is {screen!r}", hint="choose dc or one-step, or leave it out")
+            Issue("security_analysis", "screen", f"is {screen!r}", hint=f"choose {', '.join(SCREENS)}, or leave it out")
         )
     if not v_step_pu > 0:
         raise InputError(
@@ -238,8 +240,13 @@ def _analyse(
     cases = product_cases(sc, outages, solved)
     tally = _Tally.of(cases.n)
     todo = np.arange(cases.n)
-    if screen is not None:
+    words, more = "", 0
+    if screen == "pairs":
+        todo, more, passed = suspects(net, sc, outages, solved, base, how, limits.v_step_pu, _begin(base))
+        words = _words_of_pairs(passed, cases.n)
+    elif screen is not None:
         todo = _suspects(net, cases, base, how, screen)
+        words = _words_of(screen, cases.n - len(todo), cases.n)
     found = [_of_base(net, base, how, limits)]
     step = _cases_at_once(net)
     if progress is not None:
@@ -258,11 +265,6 @@ def _analyse(
     def table(values: Array) -> Array:
         return values.reshape(sc.n, len(solved))[:, place]
 
-    words = ""
-    if screen is not None:
-        words = f"{screen}: {cases.n - len(todo)} of {cases.n} outages passed over, estimated below {_SCREEN_LOADING:.0%} loading"
-        words += "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
-        words += "; splits are always solved"
     numbers: dict[str, Any] = {name: table(getattr(tally, name)) for name in _Tally.__dataclass_fields__}
     return SecurityReport(
         net=net,
@@ -270,9 +272,27 @@ def _analyse(
         base=base,
         found=everything,
         screen=words,
-        power_flows=len(todo) + sc.n,
+        power_flows=len(todo) + sc.n + more,
         **numbers,
     )
+
+
+def _words_of(screen: Screen, passed: int, n: int) -> str:
+    bands = "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
+    return (
+        f"{screen}: {passed} of {n} outages passed over, estimated below {_SCREEN_LOADING:.0%} loading{bands}; "
+        "splits are always solved"
+    )
+
+
+def _words_of_pairs(passed: Passed, n: int) -> str:
+    words = (
+        f"pairs: {passed.estimated} of {n} outages passed over, estimated to keep every limit that holds after each of their "
+        f"two outages alone; {passed.one_outage} that are no more than one of these"
+    )
+    if passed.unsolved:
+        words += f"; {passed.unsolved} that hold an outage without a solution of its own"
+    return words
 
 
 def _begin(base: Solution) -> Start:
