@@ -2,13 +2,15 @@
 
     python benchmarks/console.py [RUN]
 
-RUN is a stored day (default: runs/1-EHV-mixed--0-no_sw_2016-12-06, which `aurigrid day` writes). Frames are measured on a
-grid of 10 000 buses and 13 000 branches that is made here. Script time is what the page's script takes for a frame that
-moves the view and recolours every element; drawing by the graphics unit is not in it.
+RUN is a stored day; without one the default day of `aurigrid day` is computed first. "From `aurigrid serve` to first map" begins
+when the command is started and ends when the page shows the map; the browser runs already, as an operator's does. Frames
+are measured on a grid of 10 000 buses and 13 000 branches that is made here. Script time is what the page's script takes for a
+frame that moves the view and recolours every element; drawing by the graphics unit is not in it.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import os
@@ -24,11 +26,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from aurigrid.errors import InputError, Issue
 from aurigrid.io.folder import save
 from aurigrid.model.network import Network
 from aurigrid.model.tables import BranchTable, BusTable, GenTable, LoadTable
-from aurigrid.store import start_run
-from console.browser import chromium
+from aurigrid.store import open_run, start_run
+from aurigrid.studies.day import run_day
+from console.browser import chromium, executable
 
 BUSES, BRANCHES = 10_000, 13_000
 
@@ -188,53 +192,98 @@ def ask(page: Any, path: str, n: int = 15) -> float:
     return statistics.median(page.evaluate(script, [path, n]))
 
 
-def main() -> None:
-    """Print the table."""
-    run = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/1-EHV-mixed--0-no_sw_2016-12-06")
-    static = Path(__file__).parent.parent / "src" / "aurigrid" / "console" / "static"
-    size = sum(len(gzip.compress(f.read_bytes(), 9)) for f in static.iterdir())
-    rows: list[tuple[str, str, str]] = [("pages, gzipped", f"{size / 1000:.0f} kB", "< 450 kB")]
-    key = run.resolve().name
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        first = []
-        for _ in range(3):
-            process, link, began = serve(run)
-            opened(browser, link)
-            first.append(time.perf_counter() - began)
-            process.terminate()
-            process.wait()
-        rows.append(("`aurigrid serve` to first map, best of 3", f"{min(first):.2f} s", "< 2 s"))
-        process, link, _ = serve(run)
-        page = opened(browser, link)
-        page.wait_for_timeout(3000)
-        times = page.evaluate(SEEK)
-        rows.append(("change of step at the page, median", f"{statistics.median(times):.0f} ms", "< 100 ms"))
-        rows.append(("change of step at the page, slowest of 20", f"{max(times):.0f} ms", "< 100 ms"))
-        rows.append(("one step, request, median", f"{ask(page, f'/api/runs/{key}/steps/STEP'):.0f} ms", "< 50 ms"))
-        whole = f"/api/runs/{key}/outages?whole=true&limit=300&text="
-        ask(page, whole, 1)
-        rows.append(("worst outages of the whole day, median", f"{ask(page, whole):.0f} ms", "< 100 ms"))
-        process.terminate()
-        process.wait()
+Rows = list[tuple[str, str, str]]
+
+
+def start(run: Path, browser: Any, repeat: int = 5) -> Rows:
+    """From the command to the map, and how much of it until the link is printed."""
+    linked, first = [], []
+    for _ in range(repeat):
+        process, link, began = serve(run)
+        linked.append(time.perf_counter() - began)
+        opened(browser, link).context.close()
+        first.append(time.perf_counter() - began)
+        ended(process)
+    return [
+        (f"`aurigrid serve` to first map, median of {repeat}", f"{statistics.median(first):.2f} s", "< 2 s"),
+        ("the same, slowest", f"{max(first):.2f} s", "< 2 s"),
+        ("of it until the links are printed, median", f"{statistics.median(linked):.2f} s", ""),
+    ]
+
+
+def day(run: Path, browser: Any) -> Rows:
+    """Changes of step and requests on a stored day."""
+    process, link, _ = serve(run)
+    page = opened(browser, link)
+    page.wait_for_selector("html[data-ready=all]", state="attached")
+    page.wait_for_timeout(2000)
+    times, key = page.evaluate(SEEK), run.resolve().name
+    whole = f"/api/runs/{key}/outages?whole=true&limit=300&text="
+    rows = [
+        ("change of step at the page, median of 20", f"{statistics.median(times):.0f} ms", "< 100 ms"),
+        ("change of step at the page, slowest of 20", f"{max(times):.0f} ms", "< 100 ms"),
+        ("one step, request, median", f"{ask(page, f'/api/runs/{key}/steps/STEP'):.0f} ms", "< 50 ms"),
+        ("worst outages of the whole day, first request", f"{ask(page, whole, 1):.0f} ms", ""),
+        ("worst outages of the whole day, median", f"{ask(page, whole):.0f} ms", "< 100 ms"),
+    ]
+    page.context.close()
+    ended(process)
+    return rows
+
+
+def frames(browser: Any) -> Rows:
+    """Script time of frames that pan and recolour, on the large grid."""
+    with tempfile.TemporaryDirectory() as folder:
         process, link, _ = serve(large_run(Path(folder) / "large"))
         page = opened(browser, link)
+        page.wait_for_selector("html[data-ready=all]", state="attached")
         page.wait_for_timeout(2000)
         page.evaluate("window.aurigrid.measure(10)")
-        frames = page.evaluate("window.aurigrid.measure(120)")
-        rows.append(
-            (
-                f"script a frame, {BUSES} buses, {BRANCHES} branches, median",
-                f"{statistics.median(frames):.2f} ms",
-                "< 4 ms",
-            )
-        )
-        rows.append(("the same, 95th percentile", f"{sorted(frames)[int(0.95 * len(frames))]:.2f} ms", "< 4 ms"))
-        process.terminate()
-        process.wait()
+        taken = sorted(page.evaluate("window.aurigrid.measure(240)"))
+        page.context.close()
+        ended(process)
+    what = f"script a frame, {BUSES} buses, {BRANCHES} branches"
+    return [
+        (f"{what}, median", f"{statistics.median(taken):.2f} ms", "< 4 ms"),
+        ("the same, 95th percentile", f"{taken[int(0.95 * len(taken))]:.2f} ms", "< 4 ms"),
+        ("the same, slowest of 240", f"{taken[-1]:.2f} ms", "< 4 ms"),
+    ]
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """Stop a server."""
+    process.terminate()
+    process.wait()
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", type=Path, help="folder of a stored day; computed where absent")
+    given = parser.parse_args().run
+    if executable() is None:
+        print("error: no Chromium on this machine (Debian: apt install chromium)", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if given is None:
+                print("computing the default day", file=sys.stderr)
+            run = given or run_day("1-EHV-mixed--0-no_sw", "2016-12-06", Path(folder) / "day").run
+            if len(open_run(run).steps) < 21:
+                raise InputError(Issue(str(run), "", "has fewer than the 21 steps that are gone through"))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        static = Path(__file__).parent.parent / "src" / "aurigrid" / "console" / "static"
+        size = sum(len(gzip.compress(f.read_bytes(), 9)) for f in static.iterdir())
+        rows: Rows = [("pages, gzipped", f"{size / 1000:.0f} kB", "< 450 kB")]
+        with chromium() as browser:
+            rows += start(run, browser) + day(run, browser) + frames(browser)
     print("| what | measured | floor |\n|---|---|---|")
     for row in rows:
         print("| " + " | ".join(row) + " |")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

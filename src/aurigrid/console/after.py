@@ -20,6 +20,7 @@ from aurigrid.model.network import Network
 from aurigrid.model.scenario_input import OUTAGES
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
+from aurigrid.store.arrays import numbers
 
 AGREE = 1e-3
 """Largest difference, pu and as a share of the rating, at which the state is called the recorded one."""
@@ -109,7 +110,7 @@ def demand(entry: Entry, step: int) -> dict[str, Array]:
         raise InputError(Issue("step", "", f"{step} is not a finished step of this run"))
     branch, gen = run.table("branch_state", (step,)).to_pydict(), run.table("gen_state", (step,)).to_pydict()
     bus = run.table("bus_state", (step,))
-    v = np.nan_to_num(bus.column("v_mag").to_numpy(), nan=0.0)
+    v = np.nan_to_num(numbers(bus.column("v_mag")), nan=0.0)
     shunt = net.shunt
     on = np.where(shunt.in_service, shunt.step, 0.0) * v[shunt.bus] ** 2 if len(shunt) else np.zeros(0)
     closed = net.switch.closed

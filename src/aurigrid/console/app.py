@@ -1,19 +1,15 @@
-"""The application: routes behind the gate, and the built pages."""
+"""The API: routes, and how errors are answered. The gate before it is `aurigrid.console.access.Gate`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.staticfiles import StaticFiles
 
 from aurigrid import __version__
-from aurigrid.console.access import Access, Gate, problem
+from aurigrid.console.access import problem
 from aurigrid.console.jobs import BusyError, Jobs
 from aurigrid.console.library import Library
 from aurigrid.console.routes import router as run_routes
@@ -22,23 +18,14 @@ from aurigrid.console.tables import router as table_routes
 from aurigrid.errors import InputError, MissingExtraError
 from aurigrid.store import StoreError
 
-STATIC = Path(__file__).parent / "static"
 
-
-def create_app(library: Library, access: Access, jobs: Jobs) -> FastAPI:
-    """The console's application.
+def create_api(library: Library, jobs: Jobs) -> FastAPI:
+    """The console's API.
 
     Args:
         library: the runs on show.
-        access: tokens and sessions.
         jobs: the studies that the page may start.
     """
-
-    @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        jobs.close()
-
     app = FastAPI(
         title="Aurigrid console",
         version=__version__,
@@ -46,15 +33,11 @@ def create_app(library: Library, access: Access, jobs: Jobs) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=life,
     )
     app.state.library, app.state.jobs, app.state.ending = library, jobs, False
     for router in (run_routes, table_routes, study_routes):
         app.include_router(router, prefix="/api")
     _answer_errors(app)
-    if STATIC.is_dir():
-        app.mount("/", StaticFiles(directory=STATIC, html=True), name="pages")
-    app.add_middleware(Gate, access=access)
     return app
 
 

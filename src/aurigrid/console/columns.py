@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel
 
+from aurigrid.store.arrays import codes, numbers
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -59,17 +61,14 @@ def from_arrow(column: pa.ChunkedArray) -> Column:
 
     kind = column.type
     if pa.types.is_boolean(kind):
-        return packed(column.fill_null(False).to_numpy(), "u8")
+        return packed(numbers(column), "u8")
     if pa.types.is_floating(kind):
-        return packed(column.to_numpy(), "f32" if pa.types.is_float32(kind) else "f64")
+        return packed(numbers(column), "f32" if pa.types.is_float32(kind) else "f64")
     if pa.types.is_integer(kind) and kind.bit_width <= 32 and column.null_count == 0:
-        return packed(column.to_numpy(), "i32")
+        return packed(numbers(column), "i32")
     if pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type):
-        whole = column.unify_dictionaries().combine_chunks()
-        whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
-        if isinstance(whole, pa.DictionaryArray):
-            codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            return Column(kind="text", data=packed(codes, "i32").data, words=whole.dictionary.to_pylist())
+        words, which = codes(column)
+        return Column(kind="text", data=packed(which, "i32").data, words=list(words))
     return Column(kind="json", values=[plain(v) for v in column.to_pylist()])
 
 

@@ -14,6 +14,7 @@ from aurigrid.console.columns import Columns, packed, texts
 from aurigrid.console.library import Entry
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array
+from aurigrid.store.arrays import codes, numbers
 
 PLACED = ("bus", "branch", "gen", "load", "hvdc", "shunt", "storage", "compensator")
 """Tables whose elements have a bus, and so a voltage level and an area."""
@@ -85,13 +86,13 @@ def breaches(entry: Entry, steps: tuple[int, ...]) -> Breaches:
 
 def _read(entry: Entry, steps: tuple[int, ...]) -> Breaches:
     table = entry.run().table("violations", steps)
-    column = {name: _numbers(table.column(name)) for name in ("step", "contingency", "element")}
+    column = {name: numbers(table.column(name)).astype(np.int32) for name in ("step", "contingency", "element")}
     real = {
-        name: table.column(name).to_numpy().astype(np.float32)
+        name: numbers(table.column(name)).astype(np.float32)
         for name in ("value", "base_value", "limit", "excess", "severity")
     }
-    tables, which = _words(table.column("element_table"))
-    kinds, kind = _words(table.column("kind"))
+    tables, which = codes(table.column("element_table"))
+    kinds, kind = codes(table.column("kind"))
     net = entry.network()
     areas = tuple(np.unique(net.bus.area.astype(str)).tolist())
     v_nom, area = np.full(len(which), np.nan, np.float32), np.full(len(which), -1, np.int32)
@@ -103,7 +104,7 @@ def _read(entry: Entry, steps: tuple[int, ...]) -> Breaches:
             continue
         at = bus[column["element"][rows]]
         v_nom[rows], area[rows] = net.bus.v_nom_kv[at], number[at]
-    new = table.column("new").to_numpy()
+    new = numbers(table.column("new"))
     return Breaches(
         **column, **real, table=which, kind=kind, new=new, v_nom_kv=v_nom, area=area,
         tables=tables, kinds=kinds, areas=areas,
@@ -118,22 +119,6 @@ def buses_of(net: Network, table: str) -> Array | None:
         return np.arange(net.n_bus)
     found: Array = getattr(net, table).from_bus if table in ("branch", "hvdc") else getattr(net, table).bus
     return found
-
-
-def _numbers(column: Any) -> Array:
-    return np.asarray(column.to_numpy()).astype(np.int32)
-
-
-def _words(column: Any) -> tuple[tuple[str, ...], Array]:
-    import pyarrow as pa
-
-    whole = column.unify_dictionaries()
-    parts = whole.chunks
-    if not parts:
-        return (), np.zeros(0, np.int32)
-    words = tuple(str(w) for w in parts[0].dictionary.to_pylist())
-    codes = pa.chunked_array([c.indices for c in parts]).to_numpy()
-    return words, codes.astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -256,12 +241,12 @@ def _outcomes(entry: Entry, steps: tuple[int, ...]) -> dict[str, Array]:
 def _read_outcomes(entry: Entry, steps: tuple[int, ...]) -> dict[str, Array]:
     n = len(outage_list(entry).label)
     table = entry.run().table("contingencies", steps)
-    outage, step = _numbers(table.column("contingency")), _numbers(table.column("step"))
-    words, code = _words(table.column("status"))
+    outage, step = numbers(table.column("contingency")), numbers(table.column("step"))
+    words, code = codes(table.column("status"))
     level = {"converged": 0, "skipped": 0, "islanded": 1}
     weight = np.array([level.get(w, 2) for w in words] or [0])[code] if len(code) else np.zeros(0, int)
     real = {
-        name: np.nan_to_num(table.column(name).to_numpy().astype(np.float32), nan=0.0)
+        name: np.nan_to_num(numbers(table.column(name)).astype(np.float32), nan=0.0)
         for name in ("lost_load_mw", "lost_gen_mw", "max_loading")
     }
     out: dict[str, Array] = {name: np.zeros(n, np.float32) for name in real}

@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurigrid.errors import InputError, Issue
-from aurigrid.io.folder import load_folder
-from aurigrid.model.network import Network
 from aurigrid.store import Run, open_run
+
+if TYPE_CHECKING:
+    from aurigrid.model.network import Network
 
 T = TypeVar("T")
 
@@ -74,10 +75,14 @@ class Entry:
 
     def network(self) -> Network:
         """The run's grid."""
+        from aurigrid.io.folder import load_folder
+
         return self.kept.get("network", lambda: load_folder(self.path / "grid")[0])
 
     def _stamp(self) -> tuple[int, ...]:
-        return tuple(_changed(self.path / name) for name in ("run.json", "steps", "points", "points.parquet"))
+        return tuple(
+            _changed(self.path / name) for name in ("run.json", "steps", "steps.parquet", "points", "points.parquet")
+        )
 
 
 def _changed(path: Path) -> int:

@@ -30,6 +30,7 @@ from aurigrid.console.models import (
 from aurigrid.errors import AurigridError, InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.store import Run
+from aurigrid.store.arrays import numbers
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 411, 413, 421, 422, 500)
@@ -230,7 +231,7 @@ def _state(entry: Entry, step: int) -> State:
             n = len(getattr(entry.network(), name.partition("_")[0]))
             return Columns(rows=n, columns={c: packed(np.full(n, np.nan), "f32") for c in columns})
         table = run.table(name, (step,))
-        return Columns(rows=len(table), columns={c: packed(table.column(c).to_numpy(), "f32") for c in columns})
+        return Columns(rows=len(table), columns={c: packed(numbers(table.column(c)), "f32") for c in columns})
 
     return State(
         step=step,
@@ -369,4 +370,4 @@ def series(entry: At, table: str, element: int, step: Step = 0) -> Series:
 def _matrix(entry: Entry, name: str, table: str, columns: tuple[str, ...], seen: tuple[int, ...]) -> dict[str, Any]:
     """Columns of a state table as (steps, elements): every later question about an element is a slice."""
     found, n = entry.run().table(name, seen), len(getattr(entry.network(), table))
-    return {c: found.column(c).to_numpy().astype(np.float32).reshape(len(seen), n) for c in columns}
+    return {c: numbers(found.column(c)).astype(np.float32).reshape(len(seen), n) for c in columns}

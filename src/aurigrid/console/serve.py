@@ -8,16 +8,19 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from aurigrid.console.library import Library
 from aurigrid.errors import InputError, Issue, MissingExtraError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from aurigrid.console.access import Access
+    from aurigrid.console.pages import Console
 
 
 def require_safe(host: str, cert: Path | None, key: Path | None, insecure: bool) -> None:
@@ -88,20 +91,19 @@ def serve(
     try:
         import uvicorn
 
-        from aurigrid.console.access import Access
-        from aurigrid.console.app import create_app
-        from aurigrid.console.jobs import Jobs
-        from aurigrid.console.library import Library
-        from aurigrid.console.routes import warm
+        from aurigrid.console.access import Access, Gate
+        from aurigrid.console.pages import Console
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "fastapi", "console", "the console") from error
+        raise MissingExtraError(error.name or "uvicorn", "console", "the console") from error
+    if find_spec("fastapi") is None:
+        raise MissingExtraError("fastapi", "console", "the console")
     require_safe(host, cert, key, insecure)
     library = Library(runs, root)
     listening = bind(host, port)
     access = Access(host, listening.getsockname()[1], cert is not None)
-    app: FastAPI = create_app(library, access, Jobs(root))
+    console = Console()
     config = uvicorn.Config(
-        app,
+        Gate(console, access),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -110,17 +112,30 @@ def serve(
         ssl_keyfile=key,
     )
     ready(links(access))
-    # What the first map needs is read while the browser starts.
-    threading.Thread(target=warm, args=(library,), daemon=True).start()
+    # The API, and what the first map needs, are loaded while the browser starts.
+    threading.Thread(target=_load, args=(console, library, root), daemon=True).start()
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.ending = True  # streams of news end by themselves
+            console.end()
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # answers that are cut off now are no news
             super().handle_exit(sig, frame)
 
     with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
         Server(config).run(sockets=[listening])
+
+
+def _load(console: Console, library: Library, root: Path) -> None:
+    def make() -> FastAPI:
+        from aurigrid.console.app import create_api
+        from aurigrid.console.jobs import Jobs
+
+        return create_api(library, Jobs(root))
+
+    console.load(make)
+    from aurigrid.console.routes import warm
+
+    warm(library)
 
 
 def links(access: Access) -> dict[str, str]:

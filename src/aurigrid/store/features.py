@@ -14,6 +14,7 @@ import numpy as np
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array, Table
+from aurigrid.store.arrays import numbers
 from aurigrid.store.measures import Description, Feature, States, describe
 from aurigrid.store.query import Run, open_run
 from aurigrid.store.run import write_table
@@ -107,7 +108,7 @@ def _states(run: Run, net: Network, steps: tuple[int, ...]) -> States:
     n = len(steps)
 
     def matrix(table: pa.Table, column: str, size: int) -> Array:
-        values = np.asarray(table.column(column).to_numpy(), dtype=float)
+        values = numbers(table.column(column)).astype(float)
         if len(values) != n * size:
             raise InputError(
                 Issue(str(run.path), column, "does not fit the grid of the run", hint="a file was changed")
@@ -131,7 +132,7 @@ def _states(run: Run, net: Network, steps: tuple[int, ...]) -> States:
         s_mva=np.maximum(np.hypot(p_from, q_from), np.hypot(p_to, q_to)),
         loading=loading,
         gen_p=np.nan_to_num(matrix(gen, "p_mw", net.n_gen)),
-        steps={"status": table.column("status").to_pylist(), **{c: table.column(c).to_numpy() for c in figures}},
+        steps={"status": table.column("status").to_pylist(), **{c: numbers(table.column(c)) for c in figures}},
     )
 
 
@@ -184,9 +185,9 @@ def _stored(run: Run) -> Features | None:
     flat = table.column("value").combine_chunks().flatten().to_numpy(zero_copy_only=False)
     value = np.asarray(flat, dtype=float).reshape(len(table), len(features))
     out = tuple(map(tuple, table.column("branches_out").to_pylist()))
-    step = table.column("step").to_numpy()
+    step = numbers(table.column("step"))
     kept = np.flatnonzero(np.isin(step, run.steps))
-    time = table.column("time").to_numpy()
+    time = numbers(table.column("time"))
     return Features(features, step[kept], time[kept], value[kept], tuple(out[i] for i in kept.tolist()))
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from aurigrid.errors import InputError, Issue
 from aurigrid.store.database import Database
 from aurigrid.store.plan_tables import PLAN_TABLES
-from aurigrid.store.run import RunInfo, chunk_file, finished_chunks, finished_steps, is_plan, read_info, step_file
+from aurigrid.store.run import RunInfo, chunk_file, finished_chunks, is_plan, read_info
 from aurigrid.store.schema import CHUNK_TABLES, DERIVED_TABLES, STEP_TABLES, TABLES, arrow_schema
+from aurigrid.store.whole import finished_steps, read, step_file, whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +57,7 @@ class Run:
         if name not in TABLES:
             raise InputError(Issue("run", name, "is not a table of a run", hint=f"tables are {', '.join(TABLES)}"))
         try:
-            return self._source(name, steps).to_table()
+            return self._source(name, steps)
         except (pa.ArrowException, OSError) as error:
             raise InputError(Issue(str(self.path), name, f"cannot be read ({error})")) from error
 
@@ -96,14 +97,21 @@ class Run:
     def _grid_files(self) -> dict[str, Path]:
         return {f.stem: f for f in sorted((self.path / "grid").glob("*.parquet")) if f.stem not in TABLES}
 
-    def _source(self, name: str, steps: tuple[int, ...] | None = None) -> Any:
-        import pyarrow.dataset as ds
-
+    def _source(self, name: str, steps: tuple[int, ...] | None = None) -> pa.Table:
         parts = self._parts(name, steps)
-        if not parts:
-            return ds.dataset(arrow_schema(name).empty_table())
-        found = ds.dataset([str(f) for f in parts], schema=arrow_schema(name), format="parquet")
-        return found if steps is None or name not in CHUNK_TABLES else found.filter(ds.field("step").isin(list(steps)))
+        try:
+            return read(parts, arrow_schema(name), self._chosen(name, parts, steps))
+        except FileNotFoundError:  # the run has been finished just now, and its files were joined
+            parts = self._parts(name, steps)
+            return read(parts, arrow_schema(name), self._chosen(name, parts, steps))
+
+    def _chosen(self, name: str, parts: list[Path], steps: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """The steps to pick from files that hold others too; None where every row is meant."""
+        if name in CHUNK_TABLES:
+            return steps
+        if name in STEP_TABLES and [p.name for p in parts] == [whole_file(name)]:
+            return self.steps if steps is None and not self.finished else steps
+        return None
 
     def _parts(self, name: str, steps: tuple[int, ...] | None = None) -> list[Path]:
         """The files of a table, of all finished steps or of those that hold some; none where the run has no such table."""
@@ -113,6 +121,8 @@ class Run:
             if turns and not file.exists():  # a rolling plan that is not finished
                 return turns
             return [file] if file.exists() or (name not in _OPTIONAL and not is_plan(self.path)) else []
+        if name in STEP_TABLES and (self.path / whole_file(name)).exists():
+            return [self.path / whole_file(name)]
         chosen = self.steps if steps is None else [s for s in steps if s in self.steps]
         if size := self.info.chunk_steps:
             return [self.path / chunk_file(name, chunk) for chunk in sorted({step // size for step in chosen})]
@@ -144,7 +154,7 @@ class Run:
     @cached_property
     def _database(self) -> Database:
         files = [file for name in (*self._grid_files, *TABLES) for file in self._files(name)]
-        files += [f"{self.path.resolve()}/{name}.parquet" for name in DERIVED_TABLES]
+        files += [f"{self.path.resolve()}/{name}.parquet" for name in (*DERIVED_TABLES, *STEP_TABLES)]
         names, positioned = self.table_names, frozenset(self._grid_files)
         return Database(str(self.path), names, positioned, files, self._files, self._with_position)
 
@@ -180,6 +190,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
         return Run(folder, info, tuple(range(info.n_steps)))
     size = info.chunk_steps
     if not size:
-        return Run(folder, info, finished_steps(folder))
+        return Run(folder, info, finished_steps(folder, info.n_steps))
     steps = (step for c in finished_chunks(folder) for step in range(c * size, min((c + 1) * size, info.n_steps)))
     return Run(folder, info, tuple(steps))

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aurigrid.errors import AurigridError, InputError, Issue
 from aurigrid.store.schema import CHUNK_TABLES, FORMAT_VERSION, STEP_TABLES, to_arrow
+from aurigrid.store.whole import finished_steps, join_steps, step_file, write_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,11 +79,6 @@ class RunInfo:
         }
 
 
-def step_file(table: str, step: int) -> str:
-    """Path of a step's file inside a run folder."""
-    return f"{table}/step={step:04d}.parquet"
-
-
 def chunk_file(table: str, chunk: int) -> str:
     """Path of a chunk's file inside a run folder."""
     return f"{table}/chunk={chunk:05d}.parquet"
@@ -94,12 +88,6 @@ def finished_chunks(path: Path) -> tuple[int, ...]:
     """Chunks of a run folder whose results are complete, ascending."""
     marks = path / CHUNK_TABLES[-1]
     return tuple(sorted(int(f.stem.partition("=")[2]) for f in marks.glob("chunk=*.parquet")))
-
-
-def finished_steps(path: Path) -> tuple[int, ...]:
-    """Steps of a run folder whose results are complete, ascending; of a run that is written step by step."""
-    marks = path / STEP_TABLES[-1]
-    return tuple(sorted(int(f.stem.partition("=")[2]) for f in marks.glob("step=*.parquet")))
 
 
 def is_plan(path: Path) -> bool:
@@ -147,7 +135,7 @@ class RunWriter:
     @property
     def finished(self) -> tuple[int, ...]:
         """Steps (or chunks, in a run that is written by chunks) whose results are complete, ascending."""
-        return finished_chunks(self.path) if self.info.chunk_steps else finished_steps(self.path)
+        return finished_chunks(self.path) if self.info.chunk_steps else finished_steps(self.path, self.info.n_steps)
 
     def write_once(self, table: str, columns: Mapping[str, Any]) -> None:
         """Write a table of the whole run as one file; one that exists is replaced.
@@ -217,7 +205,11 @@ class RunWriter:
             ) from error
 
     def close(self, status: str, summary: Mapping[str, Any] | None = None) -> RunInfo:
-        """Record how the run ended."""
+        """Record how the run ended; the files of the steps of a finished run are joined to one a table.
+
+        Raises:
+            StoreError: the disk is full or the folder cannot be written; every step is kept.
+        """
         self.info = RunInfo(
             self.info.grid,
             self.info.options,
@@ -228,7 +220,12 @@ class RunWriter:
             dict(summary or {}),
             self.info.chunk_steps,
         )
-        write_json(self.path / "run.json", self.info.to_dict())
+        try:
+            if status == "finished" and self.info.tables == STEP_TABLES:
+                join_steps(self.path, self.info.n_steps)
+            write_json(self.path / "run.json", self.info.to_dict())
+        except OSError as error:
+            raise StoreError(f"could not close {self.path} ({error.strerror or error}); every step is kept") from error
         return self.info
 
 
@@ -308,10 +305,8 @@ def write_table(file: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     beside = file.with_name(f".{file.name}.tmp-{os.getpid()}")
-    floats = [f.name for f in table.schema if str(f.type) in ("float", "double")]
-    dictionary: list[str] = [f.name for f in table.schema if f.name not in floats or f.name in ("limit", "base_value")]
     try:
-        pq.write_table(table, beside, compression="zstd", compression_level=5, use_dictionary=dictionary)
+        pq.write_table(table, beside, **write_options(table.schema))
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
@@ -375,6 +370,9 @@ def now() -> str:
 
 
 def package_versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
