@@ -18,6 +18,10 @@ import httpx
 import pytest
 
 from aurigrid.io.folder import save
+from aurigrid.store import open_run
+from aurigrid.store.run import write_table
+from aurigrid.store.schema import STEP_TABLES
+from aurigrid.store.whole import step_file, whole_file
 from aurigrid.studies.day import run_day
 from cli.conftest import small_network, small_profiles
 
@@ -94,3 +98,16 @@ def copied(run_path: Path, tmp_path: Path) -> Callable[[], Path]:
         return Path(shutil.copytree(run_path, tmp_path / "runs" / "copy"))
 
     return make
+
+
+def in_parts(run: Path) -> None:
+    """Take the joined files of a finished run apart again, as they are while it is computed."""
+    stored = open_run(run)
+    for name in STEP_TABLES:
+        (run / name).mkdir()
+        for step in stored.steps:
+            write_table(run / step_file(name, step), stored.table(name, (step,)))
+    for name in STEP_TABLES:
+        (run / whole_file(name)).unlink()
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))

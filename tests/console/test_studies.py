@@ -18,7 +18,7 @@ from aurigrid.console.models import Study
 from aurigrid.errors import InputError
 from cli.conftest import Call, call  # noqa: F401
 
-from .conftest import Server, started
+from .conftest import Server, in_parts, started
 
 
 def wait_for(look: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 90) -> Any:
@@ -130,15 +130,15 @@ def test_a_run_of_another_version(call: Call, copied: Callable[[], Path]) -> Non
 
 def test_a_damaged_file_is_one_clear_message(copied: Callable[[], Path]) -> None:
     run = copied()
-    (run / "violations" / "step=0001.parquet").write_bytes(b"PAR1 no more")
-    (run / "bus_state" / "step=0001.parquet").write_bytes(b"")
+    (run / "violations.parquet").write_bytes(b"PAR1 no more")
+    (run / "bus_state.parquet").write_bytes(b"")
     with started(run.parent.parent, str(run)) as server:
         client = server.client()
         for path in ("outages?step=1", "steps/1", "outages?whole=true", "tables/violations?step=1"):
             answer = client.get(f"/api/runs/copy/{path}")
             assert answer.status_code == 400, path
             assert "read" in answer.json()["issues"][0]["message"]
-        assert client.get("/api/runs/copy/steps/0").status_code == 200
+        assert client.get("/api/runs/copy/steps").status_code == 200
 
 
 def test_a_port_in_use(call: Call, run_path: Path) -> None:  # noqa: F811
@@ -169,6 +169,7 @@ def test_unsafe_addresses_are_refused(call: Call, run_path: Path, options: list[
 
 def test_a_new_step_shows_without_a_restart(copied: Callable[[], Path]) -> None:
     run = copied()
+    in_parts(run)
     last = run / "steps" / "step=0003.parquet"
     kept = last.read_bytes()
     last.unlink()

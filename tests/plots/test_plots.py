@@ -181,7 +181,7 @@ def test_nothing_to_show_is_told(tmp_path: Path) -> None:
         plots.severity_matrix(empty)
     net = two_areas()
     unrated = net.replace(branch=net.branch.replace(rate_mva=np.inf))
-    writer = write_run(tmp_path / "unrated", n=0, net=unrated)
+    writer = write_run(tmp_path / "unrated", n=0, net=unrated, total=1)
     writer.write_step(0, state(net, 0, np.random.default_rng(0)))
     with pytest.raises(InputError, match="has no rating"):
         plots.loading_duration(open_run(tmp_path / "unrated"))

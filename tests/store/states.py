@@ -69,12 +69,15 @@ def state(net: Network, step: int, rng: np.random.Generator, **steps: Any) -> di
     return tables
 
 
-def write_run(path: Path, n: int = 12, seed: int = 1, day: int = 0, **changes: Any) -> RunWriter:
-    """A finished run of `n` quarter-hours, `day` days after 18 January 2016."""
+def write_run(
+    path: Path, n: int = 12, seed: int = 1, day: int = 0, *, total: int | None = None, **changes: Any
+) -> RunWriter:
+    """A run of `n` quarter-hours, `day` days after 18 January 2016; finished unless more are `total`."""
     net, rng = changes.pop("net", two_areas()), np.random.default_rng(seed)
-    writer = begin(path, n_steps=n, save_grid=lambda folder: save(net, folder), **changes)
+    writer = begin(path, n_steps=n if total is None else total, save_grid=lambda folder: save(net, folder), **changes)
     for step in range(n):
         time = START + np.timedelta64(day, "D") + np.timedelta64(15 * step, "m")
         writer.write_step(step, state(net, step, rng, time=time))
-    writer.close("finished", {})
+    if total is None:
+        writer.close("finished", {})
     return writer

@@ -162,7 +162,7 @@ def test_net_load_of_a_solved_state_is_its_loads(tmp_path: Path) -> None:
 
 def test_vectors_are_kept_and_follow_new_steps(tmp_path: Path) -> None:
     net, rng = two_areas(), np.random.default_rng(2)
-    writer = write_run(tmp_path / "run", n=3, net=net)
+    writer = write_run(tmp_path / "run", n=3, net=net, total=4)
     first = ensure_features(tmp_path / "run")
     assert open_run(tmp_path / "run").sql("SELECT count(*) AS n, max(len(value)) AS d FROM features").to_pylist() == [
         {"n": 3, "d": len(first.names)}
@@ -189,7 +189,7 @@ def test_vectors_of_another_definition_are_derived_anew(tmp_path: Path) -> None:
 
 def test_states_without_a_solution_have_no_values(tmp_path: Path) -> None:
     net, rng = two_areas(), np.random.default_rng(2)
-    writer = write_run(tmp_path / "run", n=2, net=net)
+    writer = write_run(tmp_path / "run", n=2, net=net, total=3)
     failed = state(net, 2, rng, status="diverged")
     for name, columns in (("bus_state", ("v_mag", "v_ang")), ("branch_state", ("p_from_mw", "loading"))):
         failed[name].update(dict.fromkeys(columns, np.full(4, np.nan)))
@@ -202,7 +202,7 @@ def test_states_without_a_solution_have_no_values(tmp_path: Path) -> None:
 
 def test_a_step_without_outages_has_features(tmp_path: Path) -> None:
     net, rng = two_areas(), np.random.default_rng(2)
-    writer = write_run(tmp_path / "run", n=0, net=net)
+    writer = write_run(tmp_path / "run", n=0, net=net, total=1)
     tables = state(net, 0, rng)
     nothing = {"worst_contingency": None, "worst_element": None, "worst_kind": None, "max_loading_branch": None}
     tables["steps"].update(nothing, worst_severity=np.nan, outages=0, outages_violating=0, outages_failed=0)
@@ -214,7 +214,7 @@ def test_a_step_without_outages_has_features(tmp_path: Path) -> None:
 
 def test_branches_that_carry_nothing_are_named(tmp_path: Path) -> None:
     net, rng = two_areas(), np.random.default_rng(2)
-    writer = write_run(tmp_path / "run", n=1, net=net)
+    writer = write_run(tmp_path / "run", n=1, net=net, total=2)
     tables = state(net, 1, rng)
     for name in ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "loading"):
         tables["branch_state"][name] = np.where(np.arange(4) == 2, 0.0, tables["branch_state"][name])

@@ -126,10 +126,10 @@ def test_anything_but_one_reading_statement_is_refused(run_path: Path, tmp_path:
         "SUMMARIZE SELECT * FROM read_text('{secret}')",
         "SELECT * FROM query('SELECT * FROM read_text(''{secret}'')')",
         "SELECT * FROM query_table('{secret}')",
-        "SELECT * FROM read_parquet('{run}/steps/step=0000.parquet')",
-        "SELECT * FROM '{run}/steps/step=0000.parquet'",
+        "SELECT * FROM read_parquet('{run}/steps.parquet')",
+        "SELECT * FROM '{run}/steps.parquet'",
         "SELECT * FROM read_text('{run}/run.json')",
-        "SELECT * FROM parquet_metadata('{run}/steps/step=0000.parquet')",
+        "SELECT * FROM parquet_metadata('{run}/steps.parquet')",
         "SELECT * FROM sqlite_scan('{secret}', 'x')",
         "SELECT * FROM pragma_database_list()",
     ],
@@ -224,8 +224,8 @@ def test_odd_folder_names(run_path: Path, tmp_path: Path, name: str) -> None:
 
 
 def test_damaged_files_are_named(run_path: Path) -> None:
-    (run_path / "violations" / "step=0001.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match=r"step=0001\.parquet"):
+    (run_path / "violations.parquet").write_bytes(b"not parquet")
+    with pytest.raises(InputError, match=r"violations\.parquet"):
         open_run(run_path).sql("SELECT sum(severity) FROM violations")
     with pytest.raises(InputError, match="cannot be read"):
         open_run(run_path).table("violations")

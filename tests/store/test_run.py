@@ -40,9 +40,10 @@ def test_a_run_reads_back_as_it_was_written(run_path: Path) -> None:
 
 def test_files_are_zstd_with_the_documented_schema(run_path: Path) -> None:
     for name in STEP_TABLES:
-        file = pq.ParquetFile(run_path / name / "step=0000.parquet")
+        file = pq.ParquetFile(run_path / f"{name}.parquet")
         assert file.schema_arrow.equals(arrow_schema(name))
         assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+        assert file.num_row_groups == 3  # a step each
     assert not [f for f in run_path.rglob("*") if ".tmp-" in f.name]
 
 
@@ -132,11 +133,44 @@ def test_an_interrupt_between_files_leaves_the_step_unfinished(tmp_path: Path, m
     assert open_run(tmp_path / "run").table("bus_state").num_rows == 0
 
 
-def test_leftovers_of_a_killed_writer_are_removed_on_resume(run_path: Path) -> None:
-    leftover = run_path / "violations" / ".step=0003.parquet.tmp-999"
-    leftover.write_bytes(b"half")
-    begin(run_path)
-    assert not leftover.exists()
+def test_leftovers_of_a_killed_writer_are_removed_on_resume(tmp_path: Path) -> None:
+    begin(tmp_path / "run").write_step(0, step_tables(0))
+    leftovers = [
+        tmp_path / "run" / "violations" / ".step=0003.parquet.tmp-999",
+        tmp_path / "run" / ".steps.parquet.tmp-9",
+    ]
+    for leftover in leftovers:
+        leftover.write_bytes(b"half")
+    assert begin(tmp_path / "run").finished == (0,)
+    assert not any(leftover.exists() for leftover in leftovers)
+
+
+@pytest.mark.parametrize("after", ["violations", "steps", "run.json"])
+def test_a_join_that_is_interrupted_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    writer = begin(tmp_path / "run")
+    for step in range(3):
+        writer.write_step(step, step_tables(step))
+    parted = {name: open_run(tmp_path / "run").table(name) for name in STEP_TABLES}
+    real = os.replace
+
+    def interrupted(source: Path, target: Path) -> None:
+        if Path(target).name.startswith(after):
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.close("finished")
+    for _ in range(2):
+        run = open_run(tmp_path / "run")
+        assert run.steps == (0, 1, 2)
+        for name, table in parted.items():
+            assert run.table(name).equals(table)
+            assert run.table(name, (1,)).equals(table.take([i for i, s in enumerate(table["step"]) if s.as_py() == 1]))
+            assert run.sql(f"SELECT count(*) AS n FROM {name}").to_pylist() == [{"n": len(table)}]
+        begin(tmp_path / "run").close("finished")  # the same command again ends what was begun
+    assert not (tmp_path / "run" / "steps").exists()
 
 
 def test_steps_are_checked_before_anything_is_written(tmp_path: Path) -> None:

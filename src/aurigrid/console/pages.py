@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+
+from aurigrid.console.access import problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -48,7 +51,10 @@ class Console:
             api = await asyncio.wrap_future(self._api)
             await api(scope, receive, send)
         else:
-            await self._pages(scope, receive, send)
+            try:
+                await self._pages(scope, receive, send)
+            except HTTPException as error:  # no such file, or a method that files do not know
+                await problem(error.status_code, error.detail)(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

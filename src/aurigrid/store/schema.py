@@ -5,8 +5,9 @@ A run folder::
     run.json                      format version, grid digest, package versions, options, status
     grid/                         the network, one Parquet file a table
     contingency_list.parquet      the outages studied: label, kind, elements
-    bus_state/step=0000.parquet   and likewise for each table of `STEP_TABLES`; a step is finished when its file of
-                                  the last one, ``steps``, exists
+    bus_state/step=0000.parquet   and likewise for each table of `STEP_TABLES` while the run is computed; a step is
+                                  finished when its file of the last one, ``steps``, exists
+    bus_state.parquet             in place of these once all steps are there (`aurigrid.store.whole`)
     feature_list.parquet          derived from the above (`aurigrid.store.features`), absent until it was asked for:
     features.parquet              what describes a state, and a vector for each finished step
 

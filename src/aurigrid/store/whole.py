@@ -47,7 +47,9 @@ def finished_steps(path: Path, n_steps: int) -> tuple[int, ...]:
 
 
 def join_steps(path: Path, n_steps: int) -> None:
-    """Join the files of all steps of a finished run; nothing where that has been done."""
+    """Join the files of a run all of whose steps are finished; nothing where that has been done, or there is none."""
+    if not n_steps or len(finished_steps(path, n_steps)) < n_steps:
+        return
     each = -(-n_steps // _MOST_GROUPS)
 
     def join(name: str) -> None:
