@@ -128,10 +128,13 @@ def test_a_run_of_another_version(call: Call, copied: Callable[[], Path]) -> Non
     assert "format_version: is 99" in answer.err
 
 
-def test_a_damaged_file_is_one_clear_message(copied: Callable[[], Path]) -> None:
+@pytest.mark.parametrize("name", ["{}.parquet", "{}/step=0001.parquet"])
+def test_a_damaged_file_is_one_clear_message(copied: Callable[[], Path], name: str) -> None:
     run = copied()
-    (run / "violations.parquet").write_bytes(b"PAR1 no more")
-    (run / "bus_state.parquet").write_bytes(b"")
+    if "/" in name:
+        in_parts(run)
+    (run / name.format("violations")).write_bytes(b"PAR1 no more")
+    (run / name.format("bus_state")).write_bytes(b"")
     with started(run.parent.parent, str(run)) as server:
         client = server.client()
         for path in ("outages?step=1", "steps/1", "outages?whole=true", "tables/violations?step=1"):
