@@ -140,7 +140,7 @@ def test_series_of_an_element(client: httpx.Client, run_path: Path) -> None:
 
 
 def test_similar_states_are_those_of_the_store(client: httpx.Client, run_path: Path) -> None:
-    from aurigrid.store.similar import similar
+    from aurigrid.store.situations import similar
 
     found = client.get("/api/runs/small/similar", params={"step": 1, "k": 2}).json()
     expected = similar(run_path, 1, k=2, past=False)
@@ -176,7 +176,7 @@ def test_operating_points_add_costs_and_curtailment(run_path: Path) -> None:
     """A run that also has a table of operating points shows their columns beside those of its steps."""
     import pyarrow as pa
 
-    from aurigrid.console.routes import _with_points
+    from aurigrid.console.content import _with_points
 
     class WithPoints:
         table_names = ("steps", "points")

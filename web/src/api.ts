@@ -128,8 +128,20 @@ export interface Answer { names: string[]; numeric: boolean[]; rows: unknown[][]
 
 const path = (run: string) => `runs/${encodeURIComponent(run)}`;
 
-export async function loadGrid(run: string): Promise<Grid> {
-  const raw = await ask<Record<string, any>>(`${path(run)}/grid`);
+export interface Opening {
+  session: { role: string; version: string }; runs: RunSummary[]; key: string; issues: IssueInfo[];
+  grid: Grid | null; steps: Steps | null; state: State | null;
+}
+
+/** All that the first map of a run needs, in one answer. */
+export async function loadOpening(run: string, step: number | null): Promise<Opening> {
+  const raw = await ask<Record<string, any>>(`opening${query({ run, step })}`);
+  return {
+    ...(raw as Opening), grid: raw.grid && asGrid(raw.grid), steps: raw.steps && asSteps(raw.steps),
+    state: raw.state && asState(raw.state),
+  };
+}
+function asGrid(raw: Record<string, any>): Grid {
   return {
     name: raw.name, geographic: raw.geographic, origin: raw.origin,
     bus: new Table(raw.bus), branch: new Table(raw.branch), gen: new Table(raw.gen), load: new Table(raw.load),
@@ -137,7 +149,9 @@ export async function loadGrid(run: string): Promise<Grid> {
   };
 }
 export async function loadSteps(run: string): Promise<Steps> {
-  const raw = await ask<{ table: RawTable; shares: Record<string, RawTable> }>(`${path(run)}/steps`);
+  return asSteps(await ask(`${path(run)}/steps`));
+}
+function asSteps(raw: { table: RawTable; shares: Record<string, RawTable> }): Steps {
   const shares = Object.fromEntries(Object.entries(raw.shares).map(([k, v]) => [k, new Table(v)]));
   return { table: new Table(raw.table), shares };
 }

@@ -1,8 +1,8 @@
 // What the page shows, as signals; the address holds all of it, so a link reproduces any view.
 import { batch, computed, effect, signal } from "@preact/signals";
 import {
-  ApiError, ask, loadAfter, loadGrid, loadState, loadSteps, runPath,
-  type Grid, type Job, type RunDetails, type RunSummary, type State, type Steps,
+  ApiError, ask, loadAfter, loadOpening, loadState, loadSteps, runPath,
+  type Grid, type Job, type Opening, type RunDetails, type RunSummary, type State, type Steps,
 } from "./api";
 
 export type View = "map" | "schedule" | "data" | "studies";
@@ -138,25 +138,36 @@ function remembered(key: string, make: () => Promise<State>): Promise<State> {
   return found;
 }
 
+/** The answer of the first question, until it has been used; asked before the page sets up its graphics. */
+let first: Promise<Opening> | null = null;
+
 async function openRun(name: string): Promise<void> {
   batch(() => {
     grid.value = steps.value = base.value = after.value = details.value = null;
     fault.value = "";
   });
   try {
-    const first = remembered(`${name}/${step.peek()}`, () => loadState(name, step.peek()));
-    first.catch(() => undefined); // a step that is not there is put right below
-    const [found, table] = await Promise.all([loadGrid(name), loadSteps(name)]);
+    const asked = first && (await first).key === name ? first : loadOpening(name, step.peek());
+    first = null;
+    const found = await asked;
     if (run.peek() !== name) return;
-    batch(() => {
-      grid.value = found;
-      steps.value = table;
-      if (table.table.rows && !stepNumbers.value.includes(step.peek())) step.value = stepNumbers.value[0]!;
-    });
+    if (found.key === name && found.issues.length) throw new ApiError(400, found.issues);
+    if (found.key === name) show(name, found);
     details.value = await ask<RunDetails>(runPath(name));
   } catch (error) {
     tell(error);
   }
+}
+
+function show(name: string, found: Opening): void {
+  const { state } = found;
+  if (state) void remembered(`${name}/${state.step}`, () => Promise.resolve(state));
+  batch(() => {
+    grid.value = found.grid;
+    steps.value = found.steps;
+    if (found.steps?.table.rows && !stepNumbers.value.includes(step.peek())) step.value = stepNumbers.value[0]!;
+    if (state && state.step === step.peek()) base.value = state;
+  });
 }
 
 export async function refresh(): Promise<void> {
@@ -169,13 +180,21 @@ export async function refresh(): Promise<void> {
   }
 }
 
+readAddress();
+first = loadOpening(run.peek(), step.peek());
+first.catch(() => undefined); // told by `begin`
+
 export async function begin(): Promise<void> {
-  readAddress();
   addEventListener("hashchange", () => {
     if (location.hash !== address()) readAddress();
   });
   try {
-    session.value = await ask("session");
+    const found = await first!;
+    batch(() => {
+      session.value = found.session;
+      runs.value ??= found.runs;
+      if (!run.peek()) run.value = found.key;
+    });
   } catch (error) {
     refused.value = "session";
     return;
@@ -186,8 +205,8 @@ export async function begin(): Promise<void> {
     if (run.value && location.hash !== now) history.replaceState(null, "", now);
   });
   effect(() => {
-    const found = runs.value;
-    if (found && !run.peek() && found.length) run.value = (found.find((r) => r.steps > 0) ?? found[0]!).key;
+    const found = runs.value?.find((r) => r.steps > 0) ?? runs.value?.[0];
+    if (found && !run.peek()) run.value = found.key;
   });
   effect(() => {
     if (run.value) void openRun(run.value);

@@ -11,7 +11,7 @@ from aurigrid.cli import show
 from aurigrid.cli.common import Json, guarded, print_json
 
 if TYPE_CHECKING:
-    from aurigrid.store.similar import Neighbour, Similar
+    from aurigrid.store.situations import Neighbour, Similar
 
 
 @guarded
@@ -34,7 +34,7 @@ def similar(
 
     aurigrid similar RUN --step 37 --where "dayofweek(time) BETWEEN 1 AND 5 AND list_contains(branches_out, 'L7')"
     """
-    from aurigrid.store.similar import similar as search
+    from aurigrid.store.situations import similar as search
 
     found = search(runs, step, k=k, where=where, past=not later)
     if json:

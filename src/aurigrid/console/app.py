@@ -1,4 +1,4 @@
-"""The API: routes, and how errors are answered. The gate before it is `aurigrid.console.access.Gate`."""
+"""The API: routes, and how errors are answered. The gate before it is `aurigrid.console.gate.Gate`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from aurigrid import __version__
-from aurigrid.console.access import problem
+from aurigrid.console.gate import problem
 from aurigrid.console.jobs import BusyError, Jobs
 from aurigrid.console.library import Library
 from aurigrid.console.routes import router as run_routes

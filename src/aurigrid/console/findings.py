@@ -5,12 +5,13 @@ A window of steps is read once into flat arrays and kept; questions about it are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from aurigrid.console.columns import Columns, packed, texts
+from aurigrid.console.content import window
 from aurigrid.console.library import Entry
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array
@@ -18,9 +19,6 @@ from aurigrid.store.arrays import codes, numbers
 
 PLACED = ("bus", "branch", "gen", "load", "hvdc", "shunt", "storage", "compensator")
 """Tables whose elements have a bus, and so a voltage level and an area."""
-
-WINDOW = 192
-"""Steps that are looked through together; a run with more is looked through a day at a time."""
 
 REACTIVE = "reactive_limit"
 
@@ -54,6 +52,13 @@ class Breaches:
     kinds: tuple[str, ...]
     areas: tuple[str, ...]
 
+    def take(self, rows: Array) -> Breaches:
+        """Some of the rows."""
+        chosen = {
+            f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("tables", "kinds", "areas")
+        }
+        return replace(self, **chosen)
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -67,20 +72,13 @@ class Wanted:
     base: bool = False
 
 
-def window(entry: Entry, step: int | None, whole: bool) -> tuple[int, ...]:
-    """The finished steps to look through: one, the whole run, or the day around a step of a long one."""
-    steps = entry.run().steps
-    if not whole:
-        return (step,) if step in steps else ()
-    if len(steps) <= WINDOW:
-        return steps
-    a_day = max(1, round(24 * 60 / float(entry.run().info.options.get("step_min", 60) or 60)))
-    first = (step or 0) // a_day * a_day
-    return tuple(s for s in range(first, first + min(a_day, WINDOW)) if s in set(steps))
-
-
 def breaches(entry: Entry, steps: tuple[int, ...]) -> Breaches:
     """The broken limits of some steps."""
+    whole = None
+    if len(steps) == 1:
+        whole = entry.kept.found(("breaches", window(entry, steps[0], True)))
+    if isinstance(whole, Breaches):
+        return entry.kept.get(("breaches", steps), lambda: whole.take(np.flatnonzero(whole.step == steps[0])))
     return entry.kept.get(("breaches", steps), lambda: _read(entry, steps))
 
 

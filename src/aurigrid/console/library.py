@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_KEPT = 48
+_KEPT = 256
 
 
 @dataclass
@@ -28,6 +28,11 @@ class Kept:
     values: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     making: dict[Any, threading.Lock] = field(default_factory=dict)
+
+    def found(self, key: Any) -> Any:
+        """The value of `key` if it is there; None otherwise."""
+        with self.lock:
+            return self.values.get(key)
 
     def get(self, key: Any, make: Callable[[], T]) -> T:
         """The value of `key`, made now where it is not there; two askers of one key make it once."""
@@ -81,7 +86,8 @@ class Entry:
 
     def _stamp(self) -> tuple[int, ...]:
         return tuple(
-            _changed(self.path / name) for name in ("run.json", "steps", "steps.parquet", "points", "points.parquet")
+            _changed(self.path / name)
+            for name in ("run.json", "plan.json", "steps", "steps.parquet", "points", "points.parquet")
         )
 
 

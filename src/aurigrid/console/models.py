@@ -92,6 +92,18 @@ class State(BaseModel):
     lost: list[dict[str, Any]] = []
 
 
+class Opening(BaseModel):
+    """All that the first map needs; what cannot be read of the run is in `issues`."""
+
+    session: Session
+    runs: list[RunSummary]
+    key: str = ""
+    grid: Grid | None = None
+    steps: Steps | None = None
+    state: State | None = None
+    issues: list[IssueModel] = []
+
+
 class Found(BaseModel):
     """Rows, the worst first, and how many there are without the limit."""
 

@@ -1,4 +1,4 @@
-"""What a browser asks first: the built pages, answered while the API and what it shows are still being loaded.
+"""What a browser asks first: the built pages and the opening data, answered while the API is still being loaded.
 
 A browser takes about as long to set up its graphics as Python takes to import FastAPI; so both begin at once.
 """
@@ -6,30 +6,45 @@ A browser takes about as long to set up its graphics as Python takes to import F
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from aurigrid.console.access import problem
+from aurigrid.console.gate import problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from aurigrid.console.library import Library
+
 STATIC = Path(__file__).parent / "static"
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 
 
 class Console:
     """ASGI application: paths below ``/api/`` go to the API as soon as it is there, all others to the built pages."""
 
-    def __init__(self) -> None:
-        self._pages = StaticFiles(directory=STATIC, html=True)
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._pages = {f"/{f.name}": (f.read_bytes(), _TYPES[f.suffix]) for f in STATIC.iterdir() if f.suffix in _TYPES}
+        self._pages["/"] = self._pages["/index.html"]
         self._api: Future[FastAPI] = Future()
+        self.answered = threading.Event()
+        """Set when the first opening has been answered, or something else was asked for."""
 
     def load(self, make: Callable[[], FastAPI]) -> None:
         """Make the API; requests that wait for it are answered then, or all fail with what went wrong."""
@@ -48,13 +63,41 @@ class Console:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/api/"):
+            if not self._api.done() and (scope["method"], scope["path"]) == ("GET", "/api/opening"):
+                answer = await run_in_threadpool(self._opening, scope)
+                if answer is not None:
+                    await answer(scope, receive, send)
+                    self.answered.set()
+                    return
+            self.answered.set()
             api = await asyncio.wrap_future(self._api)
             await api(scope, receive, send)
-        else:
-            try:
-                await self._pages(scope, receive, send)
-            except HTTPException as error:  # no such file, or a method that files do not know
-                await problem(error.status_code, error.detail)(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._page(scope)(scope, receive, send)
+
+    def _opening(self, scope: Scope) -> Response | None:
+        """The answer of the route of that name; None where only the API can tell what is wrong with the question."""
+        from aurigrid.console.content import opening
+
+        given = parse_qs(scope["query_string"].decode("latin-1"))
+        run, step = (given.get(name, [None])[-1] for name in ("run", "step"))
+        if step is not None and not (step.isascii() and step.isdigit() and len(step) < 7):
+            return None
+        found = opening(self._library, scope["state"]["role"], run, None if step is None else int(step))
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    def _page(self, scope: Scope) -> Response:
+        """A file of the built pages, by its exact name."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return problem(405, "the pages are only read")
+        if scope["path"] not in self._pages:
+            return problem(404, "there is no such page")
+        content, kind = self._pages[scope["path"]]
+        tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+        head = {"etag": tag, "cache-control": "no-cache", "content-type": kind}
+        if Headers(scope=scope).get("if-none-match") == tag:
+            return Response(status_code=304, headers=head)
+        return Response(content, headers=head)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -13,14 +13,18 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from aurigrid.console.access import Access, is_loopback
 from aurigrid.console.library import Library
 from aurigrid.errors import InputError, Issue, MissingExtraError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from aurigrid.console.access import Access
     from aurigrid.console.pages import Console
+
+
+_PATIENCE = 1.5
+"""Seconds to wait for a browser's first question before the API is loaded all the same."""
 
 
 def require_safe(host: str, cert: Path | None, key: Path | None, insecure: bool) -> None:
@@ -33,8 +37,6 @@ def require_safe(host: str, cert: Path | None, key: Path | None, insecure: bool)
     if (cert is None) != (key is None):
         issues.append(Issue("serve", "tls", "needs both --tls-cert and --tls-key"))
     issues += [Issue(str(f), "", "there is no such file") for f in (cert, key) if f is not None and not f.is_file()]
-    from aurigrid.console.access import is_loopback
-
     if not is_loopback(host) and cert is None and not insecure:
         hint = "give --tls-cert and --tls-key, or accept that with --insecure"
         issues.append(Issue("serve", "host", f"{host} is reachable from other machines, in clear text", hint=hint))
@@ -88,20 +90,20 @@ def serve(
         InputError: folders that are no runs, an unsafe address, a port in use.
         MissingExtraError: the packages of the extra ``console`` are not installed.
     """
-    try:
-        import uvicorn
-
-        from aurigrid.console.access import Access, Gate
-        from aurigrid.console.pages import Console
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "uvicorn", "console", "the console") from error
-    if find_spec("fastapi") is None:
-        raise MissingExtraError("fastapi", "console", "the console")
+    for package in ("uvicorn", "fastapi"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "console", "the console")
     require_safe(host, cert, key, insecure)
     library = Library(runs, root)
     listening = bind(host, port)
     access = Access(host, listening.getsockname()[1], cert is not None)
-    console = Console()
+    ready(links(access))  # who asks now waits in the queue of the socket
+    import uvicorn
+
+    from aurigrid.console.gate import Gate
+    from aurigrid.console.pages import Console
+
+    console = Console(library)
     config = uvicorn.Config(
         Gate(console, access),
         log_level="warning",
@@ -111,8 +113,7 @@ def serve(
         ssl_certfile=cert,
         ssl_keyfile=key,
     )
-    ready(links(access))
-    # The API, and what the first map needs, are loaded while the browser starts.
+    # What the first map needs, then the API, are loaded while the browser starts.
     threading.Thread(target=_load, args=(console, library, root), daemon=True).start()
 
     class Server(uvicorn.Server):
@@ -126,16 +127,19 @@ def serve(
 
 
 def _load(console: Console, library: Library, root: Path) -> None:
+    from aurigrid.console.content import opening, read_ahead
+
     def make() -> FastAPI:
         from aurigrid.console.app import create_api
         from aurigrid.console.jobs import Jobs
 
         return create_api(library, Jobs(root))
 
+    found = opening(library, "viewer", None, None)
+    console.answered.wait(_PATIENCE)  # a browser that is on its way is answered before anything else is loaded
     console.load(make)
-    from aurigrid.console.routes import warm
-
-    warm(library)
+    if found.state is not None:
+        read_ahead(library[found.key], found.state.step)
 
 
 def links(access: Access) -> dict[str, str]:

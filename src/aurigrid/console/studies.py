@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, StreamingResponse
 
-from aurigrid.console.access import problem
+from aurigrid.console.gate import problem
 from aurigrid.console.jobs import Jobs
 from aurigrid.console.models import Job, News, Study
 from aurigrid.console.routes import REFUSALS, summary

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from bisect import bisect_left, bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from aurigrid.errors import InputError, Issue
-from aurigrid.store.arrays import numbers
 from aurigrid.store.schema import STEP_TABLES, arrow_schema
 
 if TYPE_CHECKING:
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
 
 _MOST_GROUPS = 480
 """Row groups of a joined file; a footer with very many takes longer to read than the rows that it saves."""
+
+_ONE_GROUP = ("steps",)
+"""Tables with a row a step, which are read whole."""
 
 
 def whole_file(table: str) -> str:
@@ -50,9 +51,9 @@ def join_steps(path: Path, n_steps: int) -> None:
     """Join the files of a run all of whose steps are finished; nothing where that has been done, or there is none."""
     if not n_steps or len(finished_steps(path, n_steps)) < n_steps:
         return
-    each = -(-n_steps // _MOST_GROUPS)
 
     def join(name: str) -> None:
+        each = n_steps if name in _ONE_GROUP else -(-n_steps // _MOST_GROUPS)
         if not (path / whole_file(name)).exists():
             parts = [path / step_file(name, step) for step in range(n_steps)]
             _write(path / whole_file(name), arrow_schema(name), [parts[i : i + each] for i in range(0, n_steps, each)])
@@ -117,16 +118,19 @@ def _groups_with(stored: Any, steps: tuple[int, ...]) -> list[int]:
     """Row groups that may hold some of the steps."""
     at = stored.schema_arrow.get_field_index("step")
     ranges = [stored.metadata.row_group(i).column(at).statistics for i in range(stored.num_row_groups)]
-    wanted = np.array(sorted(steps))
+    wanted = sorted(steps)
 
     def held(low: int, high: int) -> bool:
-        return bool(np.searchsorted(wanted, low) < np.searchsorted(wanted, high, side="right"))
+        return bisect_left(wanted, low) < bisect_right(wanted, high)
 
     return [i for i, s in enumerate(ranges) if s is None or not s.has_min_max or held(s.min, s.max)]
 
 
 def _only(table: pa.Table, steps: tuple[int, ...]) -> pa.Table:
+    import numpy as np
     import pyarrow as pa
+
+    from aurigrid.store.arrays import numbers
 
     keep = np.isin(numbers(table.column("step")), steps)
     if keep.all():
