@@ -14,8 +14,10 @@ from aurigrid import __version__
 from aurigrid.console.columns import Columns, from_arrow, packed, texts
 from aurigrid.console.library import Entry, Library
 from aurigrid.console.models import Grid, IssueModel, Opening, RunSummary, Session, State, Steps
+from aurigrid.console.plans import plan_state, plan_steps
 from aurigrid.errors import AurigridError, InputError
 from aurigrid.store.arrays import numbers
+from aurigrid.store.run import is_plan
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -35,12 +37,18 @@ def summary(entry: Entry) -> RunSummary:
     return RunSummary(
         key=entry.key,
         path=str(entry.path),
+        kind=kind_of(run),
         name=str(run.info.grid.get("name", "")),
         status=run.info.status,
         steps=len(run.steps),
         n_steps=run.info.n_steps,
         created=run.info.created,
     )
+
+
+def kind_of(run: Run) -> Literal["day", "points", "plan"]:
+    """What a folder holds: states with outages, operating points alone, or a plan."""
+    return "plan" if is_plan(run.path) else "points" if run.info.chunk_steps else "day"
 
 
 def issues_of(error: InputError) -> list[IssueModel]:
@@ -109,6 +117,8 @@ def steps(entry: Entry) -> Steps:
 def _steps(entry: Entry) -> Steps:
     import pyarrow as pa
 
+    if is_plan(entry.path):
+        return plan_steps(entry)
     table = _with_points(entry.run())
     plain, shares = {}, {}
     for name in table.column_names:
@@ -120,7 +130,8 @@ def _steps(entry: Entry) -> Steps:
             shares[name] = Columns(rows=len(table), columns=parts)
         else:
             plain[name] = from_arrow(column)
-    return Steps(table=Columns(rows=len(table), columns=plain), shares=shares)
+    minutes = float(entry.run().info.options.get("step_min", 15) or 15)
+    return Steps(table=Columns(rows=len(table), columns=plain), shares=shares, step_h=minutes / 60)
 
 
 POINT_COLUMNS = (
@@ -176,6 +187,8 @@ def state(entry: Entry, step: int) -> State:
 
 
 def _state(entry: Entry, step: int) -> State:
+    if is_plan(entry.path):
+        return plan_state(entry, step)
     run, seen = entry.run(), window(entry, step, True)
 
     def of(name: str) -> Columns:

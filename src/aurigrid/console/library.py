@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurigrid.errors import InputError, Issue
 from aurigrid.store import Run, open_run
+from aurigrid.store.run import PLAN_RECORD
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -127,7 +128,7 @@ class Library:
         self._folders = list(dict.fromkeys([*self._folders, root.resolve()]))
 
     def _take(self, path: Path) -> None:
-        if path.is_dir() and not (path / "run.json").is_file():
+        if path.is_dir() and not is_run(path):
             if not any(_runs_in(path)):
                 hint = "'aurigrid day --out FOLDER' writes a run"
                 raise InputError(Issue(str(path), "", "is no run folder and holds none", hint=hint))
@@ -159,9 +160,14 @@ class Library:
         raise KeyError(key)
 
 
+def is_run(path: Path) -> bool:
+    """Whether a folder has the record of a run or of a plan."""
+    return any((path / name).is_file() for name in ("run.json", PLAN_RECORD))
+
+
 def _runs_in(folder: Path) -> Iterable[Path]:
     try:
         found = sorted(folder.iterdir())
     except OSError:
         return []
-    return [f.resolve() for f in found if not f.name.startswith(".") and (f / "run.json").is_file()]
+    return [f.resolve() for f in found if not f.name.startswith(".") and is_run(f)]

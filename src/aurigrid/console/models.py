@@ -36,6 +36,7 @@ class RunSummary(BaseModel):
 
     key: str
     path: str
+    kind: Literal["day", "points", "plan"] = "day"
     name: str = ""
     status: str = ""
     steps: int = 0
@@ -72,11 +73,23 @@ class Grid(BaseModel):
     switch: Columns
 
 
+class CostItem(BaseModel):
+    """An item of a plan's cost, currency over its steps."""
+
+    item: str
+    cost: float
+
+
 class Steps(BaseModel):
-    """One row a finished step; `shares` holds columns that are tables of their own, such as generation by fuel."""
+    """One row a finished step; `shares` holds columns that are tables of their own, such as generation by fuel.
+
+    Of a plan also its cost by item, and of all the length of a step, hours.
+    """
 
     table: Columns
     shares: dict[str, Columns]
+    costs: list[CostItem] = []
+    step_h: float = 0.25
 
 
 class State(BaseModel):

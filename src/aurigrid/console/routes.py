@@ -11,7 +11,7 @@ from aurigrid import __version__
 from aurigrid.console import content, findings
 from aurigrid.console.after import after_outage
 from aurigrid.console.columns import Columns, packed, plain
-from aurigrid.console.content import summary, window
+from aurigrid.console.content import kind_of, summary, window
 from aurigrid.console.library import Entry, Library
 from aurigrid.console.models import (
     Found,
@@ -26,8 +26,11 @@ from aurigrid.console.models import (
     State,
     Steps,
 )
+from aurigrid.console.plans import plan_limits, plan_sentences, plan_series
 from aurigrid.errors import InputError, Issue
+from aurigrid.store import Run
 from aurigrid.store.arrays import numbers
+from aurigrid.store.run import is_plan
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 411, 413, 421, 422, 500)
@@ -77,10 +80,8 @@ def runs(request: Request) -> list[RunSummary]:
 @router.get("/runs/{run}")
 def details(entry: At) -> RunDetails:
     """A run, how it was made, and what it found in sentences."""
-    from aurigrid.studies.outlook import outlook
-
     found = entry.run()
-    sentences = entry.kept.get(("sentences", found.steps), lambda: outlook(found).sentences())
+    sentences = entry.kept.get(("sentences", found.steps), lambda: _sentences(found))
     return RunDetails(
         **summary(entry).model_dump(),
         grid=dict(found.info.grid),
@@ -91,6 +92,14 @@ def details(entry: At) -> RunDetails:
         outages=len(findings.outage_list(entry).label),
         sentences=sentences,
     )
+
+
+def _sentences(run: Run) -> list[str]:
+    if kind_of(run) == "plan":
+        return plan_sentences(run)
+    from aurigrid.studies.outlook import outlook
+
+    return outlook(run).sentences()
 
 
 @router.get("/runs/{run}/grid")
@@ -230,9 +239,22 @@ def similar(
 def series(entry: At, table: str, element: int, step: Step = 0) -> Series:
     """Values of an element over the steps."""
     name = f"{table}_state"
+    if is_plan(entry.path):
+        planned = plan_series(entry, table, element)
+        return Series(table=Columns(rows=len(entry.run().steps), columns=planned))
     if name not in content.STATES or not 0 <= element < len(getattr(entry.network(), table)):
         raise KeyError(f"{table} {element} with stored values")
     seen = window(entry, step, True)
     whole = content.matrices(entry, name, seen)
     found = {c: packed(values[:, element], "f32") for c, values in whole.items()}
     return Series(table=Columns(rows=len(seen), columns={"step": packed(np.array(seen, int), "i32"), **found}))
+
+
+@router.get("/runs/{run}/limits")
+def limits(
+    entry: At, step: Annotated[int | None, Query(ge=0, le=1_000_000, description="all if absent")] = None
+) -> Series:
+    """Flow limits of a plan that cost something or are broken, the dearest first."""
+    if not is_plan(entry.path):
+        raise InputError(Issue("run", "", "is no plan", hint="outages of a run: /outages"))
+    return Series(table=plan_limits(entry, step))
