@@ -55,6 +55,7 @@ function bytes(data: string): ArrayBuffer {
 export class Table {
   readonly rows: number;
   private cache = new Map<string, unknown>();
+  private none: Float32Array | undefined;
   constructor(private raw: RawTable) {
     this.rows = raw.rows;
   }
@@ -67,7 +68,9 @@ export class Table {
   kind(name: string): string {
     return this.raw.columns[name]?.kind ?? "";
   }
+  /** Numbers of a column; none at all where the table has no such column. */
   f(name: string): Float32Array {
+    if (!this.has(name)) return this.none ??= new Float32Array(this.rows).fill(NaN);
     return this.made(name, (c) => {
       if (c.kind === "f32") return new Float32Array(bytes(c.data));
       if (c.kind === "f64") return Float32Array.from(new Float64Array(bytes(c.data)));
@@ -98,7 +101,7 @@ export class Table {
 }
 
 export interface RunSummary {
-  key: string; path: string; name: string; status: string; steps: number; n_steps: number; created: string;
+  key: string; path: string; kind: "day" | "points" | "plan"; name: string; status: string; steps: number; n_steps: number; created: string;
   issues: IssueInfo[];
 }
 export interface RunDetails extends RunSummary {
@@ -123,7 +126,8 @@ export interface Outage {
   v_min_pu: number | null; v_max_pu: number | null; violations: Table;
 }
 export interface Found { total: number; first_step: number; last_step: number; table: Table }
-export interface Steps { table: Table; shares: Record<string, Table> }
+export interface CostItem { item: string; cost: number }
+export interface Steps { table: Table; shares: Record<string, Table>; costs: CostItem[]; step_h: number }
 export interface Answer { names: string[]; numeric: boolean[]; rows: unknown[][]; more: boolean; seconds: number }
 
 const path = (run: string) => `runs/${encodeURIComponent(run)}`;
@@ -151,9 +155,9 @@ function asGrid(raw: Record<string, any>): Grid {
 export async function loadSteps(run: string): Promise<Steps> {
   return asSteps(await ask(`${path(run)}/steps`));
 }
-function asSteps(raw: { table: RawTable; shares: Record<string, RawTable> }): Steps {
+function asSteps(raw: { table: RawTable; shares: Record<string, RawTable>; costs: CostItem[]; step_h: number }): Steps {
   const shares = Object.fromEntries(Object.entries(raw.shares).map(([k, v]) => [k, new Table(v)]));
-  return { table: new Table(raw.table), shares };
+  return { table: new Table(raw.table), shares, costs: raw.costs, step_h: raw.step_h };
 }
 function asState(raw: Record<string, any>): State {
   return { ...(raw as State), bus: new Table(raw.bus), branch: new Table(raw.branch), gen: new Table(raw.gen) };
@@ -175,5 +179,8 @@ export async function loadFound(run: string, rest: string, signal?: AbortSignal)
 export async function loadSeries(run: string, table: string, element: number, step: number): Promise<Table> {
   const raw = await ask<{ table: RawTable }>(`${path(run)}/series/${table}/${element}?step=${step}`);
   return new Table(raw.table);
+}
+export async function loadLimits(run: string, step: number | null, signal?: AbortSignal): Promise<Table> {
+  return new Table((await ask<{ table: RawTable }>(`${path(run)}/limits${query({ step })}`, { signal })).table);
 }
 export const runPath = path;

@@ -66,12 +66,29 @@ const words: Record<string, [string, string]> = {
   max_loading: ["Largest loading", "最大负载率"], outages_violating: ["Insecure outages", "不安全故障"], base_violations: ["Limits broken before", "故障前越限"],
   residual: ["Residual load", "净负荷"], searched: ["states compared", "个工况已比较"], distributed_short: ["distributed", "分布式"],
   max_is: ["largest loading", "最大负载率"], insecure_n: ["insecure outages", "不安全故障"],
+  no_states: ["No voltages stored: aurigrid generate --states", "未存储电压：aurigrid generate --states"],
+  not_used: ["not used", "未利用"], curtail_zero: ["All wind, sun and water that could be given is used.", "可用的风、光、水电全部消纳。"],
+  price: ["Price", "电价"], per_mwh: ["per MWh", "每 MWh"], per_mw: ["per MW", "每 MW"], prices_nodal: ["Nodal prices", "节点电价"], price_at: ["Price at", "节点电价："], median: ["median", "中位数"],
+  all_buses: ["all buses", "全部母线"], most_buses: ["10–90 % of buses", "10–90 % 母线"], other_bus: ["Choose a bus on the map", "在地图上选择母线"],
+  part_price_per_mwh: ["price", "电价"], part_energy: ["energy", "电能分量"], part_base: ["limits, intact grid", "正常限值分量"], part_outage: ["limits after outages", "故障后限值分量"],
+  carbon: ["Carbon", "碳排放"], carbon_marginal: ["Carbon of one MWh more", "边际碳强度"], carbon_average: ["average", "平均"], carbon_t_per_mwh: ["Carbon, t/MWh", "碳强度 t/MWh"],
+  carbon_t_per_h: ["Carbon, t/h", "碳排放 t/h"], cost_per_h: ["Cost an hour", "每小时成本"], price_per_mwh: ["price that demand pays", "用户平均电价"], curtailed_mw: ["Curtailed, MW", "弃电 MW"],
+  unserved_mw: ["Load not met, MW", "失负荷 MW"], redispatch_mw: ["Re-dispatch, MW", "再调度 MW"], binding_limits: ["Binding limits", "起作用的限值"],
+  feeding: ["feeding", "放电"], charging: ["charging", "充电"], storage_power: ["Storage, power", "储能功率"], storage_energy: ["Storage, energy", "储能电量"],
+  reserve: ["Reserve", "备用"], held: ["held", "已安排"], needed: ["needed", "需求"], item: ["Item", "项目"], cost: ["Cost", "成本"], total: ["Total", "合计"],
+  cost_production: ["production", "发电"], cost_starts: ["starts", "启动"], cost_stops: ["stops", "停机"], cost_co2: ["carbon price", "碳价"], cost_injections: ["dispatchable injections", "可调注入"],
+  cost_storage: ["storage", "储能"], cost_reserve_short: ["reserve missing", "备用缺额"], cost_unserved: ["load not met", "失负荷"], cost_surplus: ["power without use", "过剩电力"],
+  cost_limit_excess: ["flow above limits", "潮流越限"], cost_budgets: ["energy budgets", "电量约束"],
+  limits: ["Limits", "起作用的限值"], limits_none: ["No flow limit costs anything here.", "此处没有起作用的潮流限值。"], after_outage: ["After the outage of", "故障"], saves: ["One MW more saves", "每 MW 节省"],
+  intact: ["intact grid", "正常电网"], plan_secure: ["no limit binds", "无限值起作用"], plan_insecure: ["held by flow limits", "受潮流限值约束"], plan_broken: ["load not met", "失负荷"],
+  halo_plan: ["limit binds", "限值起作用"], by_price: ["price", "电价"], fan: ["All days", "全部日期"], days: ["days", "天"], paired: ["steps paired", "个时段配对"],
+  "no_demand": ["no demand", "无需求"], "must-run": ["must-run", "必开机组"], ramp: ["ramp", "爬坡"], "base_limit": ["limit of the intact grid", "正常限值"], "n-1_limit": ["limit after an outage", "N-1 限值"],
   biomass: ["biomass", "生物质"], coal: ["coal", "煤"], gas: ["gas", "天然气"], hydro: ["hydro", "水电"], import: ["import", "外来"],
   lignite: ["lignite", "褐煤"], nuclear: ["nuclear", "核电"], oil: ["oil", "燃油"], waste: ["waste", "垃圾"], unknown: ["other", "其他"], storage: ["storage", "储能"],
 };
 
 /** A word of the interface in the chosen language; data stay as they are. */
 export function t(key: string): string {
-  const found = words[key];
+  const found = words[key] ?? words[key.replaceAll(" ", "_")];
   return found ? found[lang.value === "zh" ? 1 : 0] : key.replaceAll("_", " ");
 }

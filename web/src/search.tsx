@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { num } from "./format";
 import { t } from "./i18n";
-import { grid, run, selectElement, selectOutage, view } from "./state";
+import { grid, kind, run, selectElement, selectOutage, view } from "./state";
 import { ask, query, runPath, type RawTable, Table } from "./api";
 import { mapView } from "./map/Map";
 
@@ -33,7 +33,7 @@ export function Search() {
     setAt(0);
     setOpen(true);
     setOutages([]);
-    if (value.trim().length < 2) return;
+    if (value.trim().length < 2 || kind.value === "plan") return;
     ask<{ table: RawTable }>(`${runPath(run.value)}/outages${query({ text: value.trim(), whole: true, limit: 5 })}`).then((found) => {
       const table = new Table(found.table), c = table.i("contingency"), label = table.t("label"), kind = table.t("outage_kind");
       setOutages(Array.from(c, (index, i) => ({ table: "outage", index, label: label[i]!, note: `${t("outage")} · ${t(kind[i]!)}` })));

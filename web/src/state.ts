@@ -52,6 +52,16 @@ effect(() => {
 
 /** Numbers of the finished steps, ascending. */
 export const stepNumbers = computed(() => (steps.value ? Array.from(steps.value.table.i("step")) : []));
+/** What the present run is: states with outages, operating points alone, or a plan. */
+export const kind = computed(() => runs.value?.find((r) => r.key === run.value)?.kind ?? "day");
+/** Of a plan: the middle of its prices, and how far the farthest usual one is from it. */
+export const prices = computed<[number, number] | null>(() => {
+  const found = steps.value?.shares.spread_price_per_mwh;
+  if (!found) return null;
+  const median = Float32Array.from(found.f("q50")).filter((v) => v === v).sort(), mid = median[median.length >> 1] ?? 0;
+  const far = [...found.f("q10"), ...found.f("q90")].filter((v) => v === v).map((v) => Math.abs(v - mid)).sort((a, b) => a - b);
+  return [mid, Math.max(1, far[Math.floor(0.95 * (far.length - 1))] ?? 1)];
+});
 /** Row of the present step. */
 export const row = computed(() => Math.max(0, stepNumbers.value.indexOf(step.value)));
 

@@ -1,7 +1,7 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { clock, day, num, percent } from "./format";
 import { t } from "./i18n";
-import { playing, row, seek, stepNumbers, steps, theme } from "./state";
+import { kind, playing, row, seek, stepNumbers, steps, theme } from "./state";
 import { STATE } from "./charts/colours";
 import { useSize } from "./size";
 
@@ -11,9 +11,13 @@ export type Security = "secure" | "insecure" | "broken" | "unsolved";
 export function security(): Security[] {
   const table = steps.value?.table;
   if (!table) return [];
+  if (table.has("binding_limits")) { // a plan: short of power, held by flow limits, or neither
+    const limits = table.f("binding_limits"), short = table.f("unserved_mw");
+    return Array.from(limits, (n, i) => (short[i]! > 0.05 ? "broken" : n > 0 ? "insecure" : "secure"));
+  }
   const of = (name: string) => (table.has(name) ? table.f(name) : new Float32Array(table.rows));
   const base = of("base_violations"), insecure = of("outages_violating"), failed = of("outages_failed");
-  const status = table.t("status"), label = table.has("label") ? table.t("label") : null;
+  const status = table.has("status") ? table.t("status") : Array<string>(table.rows).fill("converged"), label = table.has("label") ? table.t("label") : null;
   return status.map((s, i) =>
     (label ? label[i] === "unsolved" : s !== "converged" && s !== "islanded") ? "unsolved" : label?.[i] === "infeasible" ? "broken" : base[i]! > 0 ? "broken" : failed[i]! > 0 ? "unsolved" : insecure[i]! > 0 ? "insecure" : "secure",
   );
@@ -30,8 +34,9 @@ function strips(): Strip[] {
   const fuels = s.shares.gen_by_fuel_mw;
   for (const [key, colour] of [["wind", dark ? "#62c0d6" : "#1b87a1"], ["solar", dark ? "#e8c64a" : "#9a7700"]] as const)
     found.push({ key, label: t(key), values: fuels?.has(key) ? fuels.f(key) : new Float32Array(s.table.rows).fill(NaN), text: mw, colour });
-  const loading = s.table.f("max_loading");
-  found.push({ key: "margin", label: t("margin"), values: loading.map((v) => 1 - v), text: (v) => percent(v), colour: dark ? "#9bc48a" : "#3d7224" });
+  if (s.table.has("price_per_mwh")) found.push({ key: "price", label: t("price"), values: s.table.f("price_per_mwh"), text: (v) => num(v, 1), colour: dark ? "#9bc48a" : "#3d7224" });
+  const loading = s.table.has("max_loading") ? s.table.f("max_loading") : null;
+  if (loading) found.push({ key: "margin", label: t("margin"), values: loading.map((v) => 1 - v), text: (v) => percent(v), colour: dark ? "#9bc48a" : "#3d7224" });
   return found;
 }
 
@@ -70,11 +75,11 @@ export function Timeline() {
         </div>
         <div class="time-now" data-testid="now"><b>{clock(times[at])}</b><span class="muted">{day(times[at])}</span></div>
         <div class="time-step muted">{t("step")} {stepNumbers.value[at] ?? "–"} / {n ? stepNumbers.value[n - 1] : "–"}</div>
-        {state && <div class="chip" style={{ "--chip": colours[state] }}><i />{t(state)}</div>}
+        {state && <div class="chip" style={{ "--chip": colours[state] }}><i />{t(kind.value === "plan" ? `plan_${state}` : state)}</div>}
       </div>
       <div class="strips">
         <div class="strip-labels">
-          <div><span>{t("state")}</span></div>
+          <div><span>{t(kind.value === "plan" ? "limits" : "state")}</span></div>
           {lines.map((l) => <div key={l.key}><span>{l.label}</span><b>{n ? l.text(l.values[at]!) : "–"}</b></div>)}
         </div>
         <div class="strip-plots" ref={host} onPointerDown={scrub} onPointerMove={scrub}>
@@ -84,7 +89,7 @@ export function Timeline() {
             {n > 0 && <rect x={x(at)} y={0} width={Math.max(2, w / n)} height={5 * h} class="now" />}
           </svg>
           <div class="hours" aria-hidden="true">{hours(times, n).map(([i, text]) => <span key={i} style={{ left: `${x(i)}px` }}>{text}</span>)}</div>
-          <input type="range" min={0} max={Math.max(0, n - 1)} value={at} aria-label={t("step")} aria-valuetext={`${times[at] ?? ""} ${state ? t(state) : ""}`}
+          <input type="range" min={0} max={Math.max(0, n - 1)} value={at} aria-label={t("step")} aria-valuetext={`${times[at] ?? ""} ${state ? t(kind.value === "plan" ? `plan_${state}` : state) : ""}`}
             onInput={(e) => seek(Number((e.target as HTMLInputElement).value))} data-testid="scrub" />
         </div>
       </div>

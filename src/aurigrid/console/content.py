@@ -189,13 +189,15 @@ def state(entry: Entry, step: int) -> State:
 def _state(entry: Entry, step: int) -> State:
     if is_plan(entry.path):
         return plan_state(entry, step)
+    if kind_of(entry.run()) == "points":
+        from aurigrid.console.operating import point_state
+
+        return point_state(entry, step)
     run, seen = entry.run(), window(entry, step, True)
 
     def of(name: str) -> Columns:
         whole = entry.kept.found((name, seen))
-        if name not in run.table_names:  # a run of operating points alone stores no flows
-            values = {c: np.full(_size(entry, name), np.nan) for c in STATES[name]}
-        elif whole is not None:
+        if whole is not None:
             values = {c: of_all[seen.index(step)] for c, of_all in whole.items()}
         else:
             table = run.table(name, (step,))
@@ -209,11 +211,12 @@ def read_ahead(entry: Entry, step: int) -> None:
     """Read the states around a step together, where they are not too large; what is damaged is told when it is asked for."""
     with contextlib.suppress(AurigridError, ValueError):
         run, seen = entry.run(), window(entry, step, True)
+        if kind_of(run) != "day":
+            return
         floats = sum(_size(entry, name) * len(columns) for name, columns in STATES.items())
         if run.finished and 4 * floats * len(seen) <= _AT_ONCE:
             for name in STATES:
-                if name in run.table_names:
-                    matrices(entry, name, seen)
+                matrices(entry, name, seen)
 
 
 def window(entry: Entry, step: int | None, whole: bool) -> tuple[int, ...]:

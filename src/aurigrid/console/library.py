@@ -88,7 +88,7 @@ class Entry:
     def _stamp(self) -> tuple[int, ...]:
         return tuple(
             _changed(self.path / name)
-            for name in ("run.json", "plan.json", "steps", "steps.parquet", "points", "points.parquet")
+            for name in ("run.json", "plan.json", "turns", "steps", "steps.parquet", "points", "points.parquet")
         )
 
 

@@ -97,6 +97,11 @@ def details(entry: At) -> RunDetails:
 def _sentences(run: Run) -> list[str]:
     if kind_of(run) == "plan":
         return plan_sentences(run)
+    if kind_of(run) == "points":
+        from aurigrid.studies.tally import tally
+
+        told = tally(run)
+        return [] if told is None else told.sentences()
     from aurigrid.studies.outlook import outlook
 
     return outlook(run).sentences()

@@ -187,9 +187,23 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     folder = Path(path)
     info = read_info(folder)
     if is_plan(folder):
-        return Run(folder, info, tuple(range(info.n_steps)))
+        return Run(folder, info, tuple(range(_settled(folder, info.n_steps))))
     size = info.chunk_steps
     if not size:
         return Run(folder, info, finished_steps(folder, info.n_steps))
     steps = (step for c in finished_chunks(folder) for step in range(c * size, min((c + 1) * size, info.n_steps)))
     return Run(folder, info, tuple(steps))
+
+
+def _settled(folder: Path, n_steps: int) -> int:
+    """Steps of a plan that are there: of a rolling one that still grows, those of its whole turns."""
+    turns = sorted(folder.glob("turns/turn=*/plan_steps.parquet"))
+    if (folder / "plan_steps.parquet").exists() or not turns:
+        return 0 if (folder / "turns").is_dir() and not turns else n_steps
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return min(n_steps, sum(pq.read_metadata(file).num_rows for file in turns))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(Issue(str(folder), "turns", f"cannot be read ({error})")) from error

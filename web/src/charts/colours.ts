@@ -21,3 +21,12 @@ export const STATE = {
   dark: { secure: "#3f8fb5", insecure: "#e0a11b", broken: "#f2702f", unsolved: "#c77dd6" },
   light: { secure: "#2b7a9e", insecure: "#b07a00", broken: "#c04a08", unsolved: "#8e3aa3" },
 };
+
+/** Ink of lines by theme: the main one, and two that stay apart. */
+export const INK = {
+  dark: { main: "#e7eef1", first: "#62c0d6", second: "#ffb14d" },
+  light: { main: "#1b262b", first: "#1b7f99", second: "#9a5200" },
+};
+
+const CAUSE: [string, string][] = [["#e0a11b", "#b07a00"], ["#d98fb3", "#b3437a"], ["#8fa8dd", "#34508c"], ["#9bc48a", "#3d7224"], ["#b48bd0", "#8d58b3"], ["#62c0d6", "#1b7f99"]];
+export const causeColour = (index: number, theme: Theme) => CAUSE[index % CAUSE.length]![theme === "dark" ? 0 : 1];

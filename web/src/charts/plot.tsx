@@ -3,10 +3,12 @@
 import { useMemo, useRef, useState } from "preact/hooks";
 import { num } from "../format";
 
-export interface Line { label: string; values: ArrayLike<number>; colour: string; dash?: boolean }
+export interface Line { label: string; values: ArrayLike<number>; colour: string; dash?: boolean; hatch?: boolean }
+/** A stretch between two curves, such as that of two quantiles. */
+export interface Band { label: string; low: ArrayLike<number>; high: ArrayLike<number>; colour: string; opacity: number }
 interface Props {
   title: string; lines: Line[]; stacked?: boolean; unit: string; width: number; height: number; ticks: string[];
-  cursor?: number; onSeek?: (row: number) => void; digits?: number; name: string; over?: Line[];
+  cursor?: number; onSeek?: (row: number) => void; digits?: number; name: string; over?: Line[]; bands?: Band[]; include?: [number, number]; // values that the axis must reach
 }
 
 const PAD = { left: 52, right: 10, top: 8, bottom: 20 };
@@ -23,6 +25,7 @@ export function Plot(p: Props) {
   const svg = useRef<SVGSVGElement>(null);
   const [at, setAt] = useState<number | null>(null);
   const n = Math.max(0, ...p.lines.map((l) => l.values.length));
+  const hatch = useMemo(() => `hatch${Math.random().toString(36).slice(2)}`, []);
   const made = useMemo(() => {
     const tops: Float64Array[] = [], sum = new Float64Array(n), negative = new Float64Array(n);
     let low = Infinity, high = -Infinity;
@@ -40,12 +43,14 @@ export function Plot(p: Props) {
       low = Math.min(0, ...negative);
       high = Math.max(...sum, 0);
     }
-    for (const line of p.stacked ? p.over ?? [] : p.lines)
-      for (let i = 0; i < line.values.length; i++) {
-        const v = line.values[i]!;
+    const drawn = (p.stacked ? p.over ?? [] : p.lines).map((l) => l.values);
+    for (const values of [...drawn, ...(p.bands ?? []).flatMap((b) => [b.low, b.high])])
+      for (let i = 0; i < values.length; i++) {
+        const v = values[i]!;
         if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
       }
     if (!Number.isFinite(low)) [low, high] = [0, 1];
+    if (p.include) [low, high] = [Math.min(low, p.include[0]), Math.max(high, p.include[1])];
     const least = Math.max(1e-9, 0.02 * Math.abs(high));
     if (high - low < least) [low, high] = [low - least, high + least];
     if (low > 0 && low < 0.6 * high) low = 0;
@@ -71,9 +76,15 @@ export function Plot(p: Props) {
           return `${d}Z`;
         })
       : [];
+    const stretches = (p.bands ?? []).map((b) => {
+      let d = "";
+      for (let i = 0; i < n; i++) if (Number.isFinite(b.high[i])) d += `${d ? "L" : "M"}${x(i).toFixed(1)} ${y(b.high[i]!).toFixed(1)}`;
+      for (let i = n - 1; i >= 0; i--) if (Number.isFinite(b.low[i])) d += `L${x(i).toFixed(1)} ${y(b.low[i]!).toFixed(1)}`;
+      return d ? `${d}Z` : "";
+    });
     const curves = (p.stacked ? p.over ?? [] : p.lines).map((l) => path(l.values));
-    return { x, y, marks, areas, curves };
-  }, [p.lines, p.over, p.width, p.height, p.stacked, n]);
+    return { x, y, marks, areas, curves, stretches };
+  }, [p.lines, p.over, p.bands, p.width, p.height, p.stacked, n, p.include?.[0], p.include?.[1]]);
   const row = (e: PointerEvent) => {
     const box = svg.current!.getBoundingClientRect();
     const share = (e.clientX - box.left - PAD.left) / (p.width - PAD.left - PAD.right);
@@ -99,7 +110,13 @@ export function Plot(p: Props) {
         {p.ticks.map((text, i) => i % every === 0 && (
           <text key={i} x={made.x(i)} y={p.height - 5} class="tick" text-anchor="middle">{text}</text>
         ))}
-        {made.areas.map((d, i) => <path key={i} d={d} fill={p.lines[i]!.colour} class="area" />)}
+        {made.stretches.map((d, i) => <path key={`b${i}`} d={d} fill={p.bands![i]!.colour} opacity={p.bands![i]!.opacity} />)}
+        {p.lines.some((l) => l.hatch) && (
+          <defs>{p.lines.map((l, i) => l.hatch && (
+            <pattern key={i} id={`${hatch}${i}`} width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill={l.colour} opacity="0.25" /><rect width="2.4" height="6" fill={l.colour} /></pattern>
+          ))}</defs>
+        )}
+        {made.areas.map((d, i) => <path key={i} d={d} fill={p.lines[i]!.hatch ? `url(#${hatch}${i})` : p.lines[i]!.colour} class="area" />)}
         {made.curves.map((d, i) => {
           const line = (p.stacked ? p.over! : p.lines)[i]!;
           return <path key={i} d={d} fill="none" stroke={line.colour} stroke-width="1.6" stroke-dasharray={line.dash ? "5 3" : undefined} />;
@@ -107,6 +124,11 @@ export function Plot(p: Props) {
         {seen !== undefined && seen !== null && n > 0 && <line x1={made.x(seen)} x2={made.x(seen)} y1={PAD.top} y2={p.height - PAD.bottom} class="cursor" />}
       </svg>
       <div class="plot-key">
+        {(p.bands ?? []).map((b) => (
+          <span key={b.label}><i class="key-line" style={{ background: b.colour, opacity: Math.min(1, 2 * b.opacity) }} />{b.label}
+            {seen !== undefined && seen !== null && <b> {num(b.low[seen], digits)}–{num(b.high[seen], digits)}</b>}
+          </span>
+        ))}
         {all.map((l) => (
           <span key={l.label}>
             <i class={l.dash ? "key-line dashed" : "key-line"} style={{ background: l.dash ? "none" : l.colour, borderColor: l.colour }} />{l.label}

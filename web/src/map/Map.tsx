@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { num, percent } from "../format";
 import { t } from "../i18n";
 import {
-  after, afterBusy, base, element, grid, mode, outage, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
+  after, afterBusy, base, element, grid, kind, mode, outage, prices, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
 } from "../state";
 import { loadOutage, type Outage } from "../api";
 import { effect } from "@preact/signals";
@@ -19,9 +19,10 @@ export const brokenBefore = signal<Outage | null>(null);
 export const chosenOutage = signal<Outage | null>(null);
 
 export function followOutages(): void {
+  effect(() => { byLevel.value = kind.value !== "plan"; }); // what a plan has to show at its buses are prices
   effect(() => {
     const [name, at, table] = [run.value, step.value, steps.value];
-    if (!name || !table || !stepNumbers.value.includes(at)) { brokenBefore.value = null; return; }
+    if (!name || !table || kind.value === "plan" || !stepNumbers.value.includes(at)) { brokenBefore.value = null; return; }
     const stop = new AbortController();
     loadOutage(name, -1, at, stop.signal).then((found) => { brokenBefore.value = found; }, tell);
     return () => stop.abort();
@@ -38,6 +39,10 @@ export function followOutages(): void {
 const broken = computed(() => {
   const branch = new Set<number>(), bus = new Set<number>();
   const g = grid.value, state = shown.value;
+  if (state?.branch.has("price_per_mw")) { // of a plan: the limits that cost something
+    state.branch.f("price_per_mw").forEach((v, k) => { if (v > 1e-6) branch.add(k); });
+    return { branch, bus };
+  }
   const lists = [brokenBefore.value, mode.value !== "n" && outage.value >= 0 ? chosenOutage.value : null];
   if (g && state && mode.value !== "n") {
     // After an outage a limit broken before counts only where it still is: the loading tells.
@@ -90,7 +95,7 @@ export function MapPane() {
         grid: grid.value, state: shown.value ?? base.value, before: base.value,
         change: mode.value === "change" && outage.value >= 0 && !!after.value,
         theme: theme.value, byLevel: byLevel.value, brokenBranch: broken.value.branch, brokenBus: broken.value.bus,
-        selected: element.value, wentOut: wentOut.value,
+        selected: element.value, wentOut: wentOut.value, prices: prices.value,
       });
       bar.value = view.bar();
     });
@@ -146,25 +151,29 @@ function Legend() {
   const kv = drawing_kv(g);
   return (
     <div class="legend" data-testid="legend">
-      <div class="legend-title">{change ? t("change") : t("loading")}</div>
-      <div class="ramp" style={{ background: `linear-gradient(90deg, ${colours.join(",")})` }} />
-      <div class="marks">{marks.map((m, i) => <span key={i}>{m}</span>)}</div>
+      {kind.value !== "plan" && (
+        <>
+          <div class="legend-title">{change ? t("change") : t("loading")}</div>
+          <div class="ramp" style={{ background: `linear-gradient(90deg, ${colours.join(",")})` }} />
+          <div class="marks">{marks.map((m, i) => <span key={i}>{m}</span>)}</div>
+        </>
+      )}
       <div class="legend-row">
         <span class="legend-title">{t("colour_by")}</span>
         <span class="seg small">
           <button class={byLevel.value ? "on" : ""} aria-pressed={byLevel.value} onClick={() => (byLevel.value = true)}>{t("by_kv")}</button>
-          <button class={byLevel.value ? "" : "on"} aria-pressed={!byLevel.value} onClick={() => (byLevel.value = false)}>{t("by_pu")}</button>
+          <button class={byLevel.value ? "" : "on"} aria-pressed={!byLevel.value} onClick={() => (byLevel.value = false)} data-testid="by-value">{t(prices.value ? "by_price" : "by_pu")}</button>
         </span>
       </div>
       <div class="legend-row keys">
         {byLevel.value
           ? kv.slice(0, 6).map((v, i) => <span key={v}><i class="dot" style={{ background: LEVELS[now][i] }} />{num(v)} kV</span>)
-          : [["<", 0], ["1 pu", 1], [">", 2]].map(([label, i]) => (
+          : (prices.value ? priceMarks(prices.value) : [["<", 0], ["1 pu", 1], [">", 2]]).map(([label, i]) => (
               <span key={String(i)}><i class="dot" style={{ background: VOLTAGE[now][i as number] }} />{label}</span>
             ))}
       </div>
       <div class="legend-row keys">
-        <span><i class="halo" style={{ background: HALO[now] }} />{t("halo")}</span>
+        <span><i class="halo" style={{ background: HALO[now] }} />{t(kind.value === "plan" ? "halo_plan" : "halo")}</span>
         <span><i class="dash" />{t("out")}</span>
       </div>
       <div class="legend-row foot">
@@ -172,9 +181,12 @@ function Legend() {
           ? <><span class="bar" style={{ width: `${bar.value[1]}px` }} /><span>{num(bar.value[0], bar.value[0] < 1 ? 1 : 0)} km</span><span class="north" aria-label="N">N<b>↑</b></span></>
           : <span>{t("layout")}</span>}
       </div>
+      {kind.value === "points" && base.value && !base.value.bus.has("v_mag") && <p class="muted">{t("no_states")}</p>}
     </div>
   );
 }
+
+const priceMarks = ([mid, span]: [number, number]): [string, number][] => [[num(mid - span, 1), 0], [num(mid, 1), 1], [num(mid + span, 1), 2]];
 
 const levels = new WeakMap<object, number[]>();
 function drawing_kv(g: NonNullable<typeof grid.value>): number[] {
@@ -193,12 +205,14 @@ function Tip() {
       {table === "branch" ? (
         <>
           <b>{g.branch.t("name")[index] || g.branch.t("id")[index]}</b> <span class="muted">{g.branch.t("id")[index]}</span>
-          <div>{t("loading")} {percent(state?.branch.f("loading")[index])} · {num(Math.abs(state?.branch.f("p_from_mw")[index] ?? NaN))} MW</div>
+          {state?.branch.has("loading")
+            ? <div>{t("loading")} {percent(state.branch.f("loading")[index])} · {num(Math.abs(state.branch.f("p_from_mw")[index] ?? NaN))} MW</div>
+            : <div>{t("saves")} {num(state?.branch.f("price_per_mw")[index], 1)}</div>}
         </>
       ) : (
         <>
           <b>{g.bus.t("name")[index] || g.bus.t("id")[index]}</b> <span class="muted">{num(g.bus.f("v_nom_kv")[index])} kV</span>
-          <div>{t("voltage")} {num(state?.bus.f("v_mag")[index], 3)} pu</div>
+          {state?.bus.has("v_mag") ? <div>{t("voltage")} {num(state.bus.f("v_mag")[index], 3)} pu</div> : <div>{t("price")} {num(state?.bus.f("price_per_mwh")[index], 2)}</div>}
         </>
       )}
     </div>

@@ -8,6 +8,7 @@ import { DEAD, HALO, OUT, Renderer, SELECTED, type Camera } from "./renderer";
 export interface Scene {
   grid: Grid; state: State | null; before: State | null; change: boolean; theme: "dark" | "light"; byLevel: boolean;
   brokenBranch: Set<number>; brokenBus: Set<number>; selected: string; wentOut: Set<number>;
+  prices: [number, number] | null; // of a plan: the middle price, and the distance from it that has the full colour
 }
 export interface Pick { table: "bus" | "branch"; index: number }
 
@@ -78,7 +79,7 @@ export class MapView {
     this.renderer.palette = palette(s.theme, s.change);
     this.renderer.byLevel = s.byLevel;
     const inService = branch.i("in_service");
-    const loading = s.state?.branch.f("loading"), p = s.state?.branch.f("p_from_mw");
+    const flows = s.state?.branch.has("loading") ? s.state.branch : null, loading = flows?.f("loading"), p = flows?.f("p_from_mw");
     const earlier = s.change ? s.before?.branch.f("loading") : undefined;
     const [table, at] = s.selected.split(":");
     const chosen = Number(at ?? -1);
@@ -92,10 +93,11 @@ export class MapView {
         (s.brokenBranch.has(k) ? HALO : 0) | (table === "branch" && chosen === k ? SELECTED : 0) |
         (!inService[k] || s.wentOut.has(k) ? OUT : on ? 0 : DEAD);
     }
-    const v = s.state?.bus.f("v_mag"), low = bus.f("v_min_pu"), high = bus.f("v_max_pu");
+    const price = s.prices && s.state?.bus.has("price_per_mwh") ? s.state.bus.f("price_per_mwh") : null;
+    const v = s.state?.bus.has("v_mag") ? s.state.bus.f("v_mag") : null, low = bus.f("v_min_pu"), high = bus.f("v_max_pu");
     for (let i = 0; i < bus.rows; i++) {
       const band = Math.max(0.02, Math.min(high[i]! < 2 ? high[i]! - 1 : 0.1, low[i]! > 0 ? 1 - low[i]! : 0.1, 0.1));
-      this.voltage[i] = v ? (v[i]! - 1) / band : 0;
+      this.voltage[i] = price ? (price[i]! - s.prices![0]) / s.prices![1] : v ? (v[i]! - 1) / band : 0;
       this.busFlag[i] = (s.brokenBus.has(i) ? HALO : 0) | (table === "bus" && chosen === i ? SELECTED : 0);
     }
     this.renderer.set("loading", this.loading);
@@ -293,7 +295,7 @@ export class MapView {
       context.fillText(text, x, y);
       return true;
     };
-    const loading = s.state?.branch.f("loading"), e = d.ends;
+    const loading = s.state?.branch.has("loading") ? s.state.branch.f("loading") : null, e = d.ends;
     const middle = (k: number) => this.screen((e[4 * k]! + e[4 * k + 2]!) / 2, (e[4 * k + 1]! + e[4 * k + 3]!) / 2);
     const [table, at] = s.selected.split(":");
     if (table === "branch") {

@@ -2,8 +2,9 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { loadFound, loadSeries, query, type Found, type Table } from "../api";
 import { clock, num, percent, valueOf } from "../format";
 import { t } from "../i18n";
-import { base, element, grid, row, run, seek, selectElement, selectOutage, shown, step, stepNumbers, steps, tell, theme } from "../state";
-import { Plot } from "../charts/plot";
+import { base, element, grid, kind, row, run, seek, selectElement, selectOutage, shown, step, stepNumbers, steps, tell, theme } from "../state";
+import { Plot, type Line } from "../charts/plot";
+import { causeColour, INK } from "../charts/colours";
 import { useSize } from "../size";
 import { mapView } from "../map/Map";
 import { Bar } from "./Outages";
@@ -26,7 +27,9 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
   const [threats, setThreats] = useState<Found | null>(null);
   const [host, width] = useSize<HTMLDivElement>();
   useEffect(() => { loadSeries(run.value, table, index, step.value).then(setSeries, tell); }, [run.value, table, index, steps.value]);
+  const plan = kind.value === "plan";
   useEffect(() => {
+    if (plan) return;
     const stop = new AbortController();
     loadFound(run.value, `threats/${table}/${index}${query({ step: step.value, whole: true, limit: 60 })}`, stop.signal).then(setThreats, tell);
     return () => stop.abort();
@@ -35,6 +38,7 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
   const shownColumn = table === "branch" ? "loading" : table === "bus" ? "v_mag" : "p_mw";
   const lines = useMemo(() => {
     if (!series) return [];
+    if (plan) return planned(series, table);
     const raw = series.f(shownColumn), colour = theme.value === "dark" ? "#62c0d6" : "#1b7f99";
     return [{ label: t(table === "branch" ? "loading" : table === "bus" ? "voltage" : "output"), values: table === "branch" ? raw.map((v) => 100 * v) : raw, colour }];
   }, [series, theme.value]);
@@ -42,7 +46,7 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
     const times = steps.value?.table.t("time") ?? [];
     return series ? Array.from(series.i("step"), (s) => clock(times[stepNumbers.value.indexOf(s)])) : [];
   }, [series]);
-  const unit = table === "branch" ? "%" : table === "bus" ? "pu" : "MW";
+  const unit = plan ? (table === "gen" ? "MW" : t(table === "bus" ? "per_mwh" : "per_mw")) : table === "branch" ? "%" : table === "bus" ? "pu" : "MW";
   return (
     <div class="element" ref={host} data-testid="element">
       <div class="detail-head">
@@ -50,17 +54,32 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
         <button class="quiet" onClick={() => mapView.value?.goto(table === "gen" ? "bus" : table, table === "gen" ? bus : index)} aria-label={t("map")}>◎</button>
         <button class="quiet" onClick={() => selectElement("", -1)} aria-label={t("clear")}>✕</button>
       </div>
-      {table === "branch" ? <BranchFacts k={index} /> : table === "bus" ? <BusFacts i={index} /> : <GenFacts k={index} />}
+      {plan ? <Planned table={table} index={index} /> : table === "branch" ? <BranchFacts k={index} /> : table === "bus" ? <BusFacts i={index} /> : <GenFacts k={index} />}
       <h3>{t("over_day")}</h3>
       <div style={{ minHeight: "168px" }}>
-        {series && width > 0 && <Plot title={lines[0]!.label} unit={unit} lines={lines} width={width} height={128} ticks={ticks} cursor={row.value} onSeek={seek} digits={table === "bus" ? 3 : table === "branch" ? 0 : 0} name={`${run.value}_${table}_${rows.t("id")[index]}`} />}
+        {series && width > 0 && <Plot title={lines[0]!.label} unit={unit} lines={lines} width={width} height={128} ticks={ticks} cursor={row.value} onSeek={seek} digits={plan ? 1 : table === "bus" ? 3 : 0} name={`${run.value}_${table}_${rows.t("id")[index]}`} />}
       </div>
-      <h3>{t("substation")}</h3>
-      <SingleLine bus={bus} />
-      <h3>{t("threats")}</h3>
-      {!threats ? <Skeleton rows={3} /> : threats.total === 0 ? <p class="muted">{t("threats_none")}</p> : <Threats found={threats} />}
+      {!plan && <><h3>{t("substation")}</h3><SingleLine bus={bus} /><h3>{t("threats")}</h3></>}
+      {plan ? null : !threats ? <Skeleton rows={3} /> : threats.total === 0 ? <p class="muted">{t("threats_none")}</p> : <Threats found={threats} />}
     </div>
   );
+}
+
+/** Lines of what a plan says of an element. */
+function planned(series: Table, table: string): Line[] {
+  const names = table === "bus" ? ["price_per_mwh", "energy", "base", "outage"] : table === "gen" ? ["p_mw", "curtailed_mw"] : ["price_per_mw"];
+  const word = (n: string) => (table === "bus" ? t(`part_${n}`) : n === "p_mw" ? t("output") : n === "curtailed_mw" ? t("curtailment") : t("saves"));
+  return names.map((n, i) => ({ label: word(n), values: series.f(n), colour: i ? causeColour(i - 1, theme.value) : INK[theme.value].first }));
+}
+
+function Planned({ table, index }: { table: "bus" | "branch" | "gen"; index: number }) {
+  const g = grid.value!, state = base.value;
+  const facts: [string, string][] = table === "bus"
+    ? [...(["price_per_mwh", "energy", "base", "outage"] as const).map((n): [string, string] => [t(`part_${n}`), num(state?.bus.f(n)[index], 2)]), [t("carbon_marginal"), `${num(state?.bus.f("marginal_t_per_mwh")[index], 3)} t/MWh`]]
+    : table === "gen"
+      ? [[t("output"), `${num(state?.gen.f("p_mw")[index], 1)} MW`], [t("curtailment"), `${num(state?.gen.f("curtailed_mw")[index], 1)} MW`], [t("rating"), `${num(g.gen.f("p_max_mw")[index])} MW`], [t("fuel"), t(g.gen.t("fuel")[index] || "unknown")]]
+      : [[t("saves"), num(state?.branch.f("price_per_mw")[index], 2)], [t("rating"), `${num(g.branch.f("rate_mva")[index])} MVA`], [t("length"), `${num(g.branch.f("length_km")[index], 1)} km`]];
+  return <dl class="facts">{facts.map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>;
 }
 
 function BranchFacts({ k }: { k: number }) {

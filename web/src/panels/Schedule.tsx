@@ -1,11 +1,14 @@
+// What runs, what it costs and what is held in reserve, step by step: of a stored day, of operating points, or of a plan.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { loadSteps, type Steps, type Table } from "../api";
-import { clock, num, percent } from "../format";
+import { loadLimits, loadSeries, loadSteps, type Steps, type Table } from "../api";
+import { clock, day, num, percent } from "../format";
 import { t } from "../i18n";
-import { details, row, run, runs, seek, steps, tell, theme } from "../state";
-import { Plot, type Line } from "../charts/plot";
-import { byOrder, fuelColour } from "../charts/colours";
+import { base, element, grid, kind, row, run, runs, seek, selectElement, stepNumbers, steps, tell, theme, view } from "../state";
+import { Plot, type Band, type Line } from "../charts/plot";
+import { byOrder, causeColour, fuelColour, INK } from "../charts/colours";
 import { useSize } from "../size";
+import { Compare } from "./Compare";
+import { Fans, spansDays } from "./Fans";
 import { Empty, Skeleton } from "./Side";
 
 export function Schedule() {
@@ -29,112 +32,258 @@ export function Schedule() {
           </select>
         </label>
       </div>
-      {!s || width === 0 ? <Skeleton /> : s.table.rows === 0 ? <Empty text={t("no_steps")} /> : <Body s={s} second={second} other={other} w={w} />}
+      {!s || width === 0 ? <Skeleton /> : s.table.rows === 0 ? <Empty text={t("no_steps")} /> : (
+        <>
+          {other && (second ? <Compare a={s} b={second} names={[run.value, other]} w={w} /> : <Skeleton />)}
+          <Body s={s} w={w} />
+        </>
+      )}
     </main>
   );
 }
 
-function Body({ s, second, other, w }: { s: Steps; second: Steps | null; other: string; w: number }) {
-  const ticks = useMemo(() => s.table.t("time").map(clock), [s]);
-  const fuels = s.shares.gen_by_fuel_mw;
-  const dark = theme.value === "dark";
-  const ink = dark ? "#e7eef1" : "#1b262b", second_colour = dark ? "#ffb14d" : "#9a5200", first_colour = dark ? "#62c0d6" : "#1b7f99";
-  const stack = useMemo<Line[]>(() => {
-    if (!fuels) return [];
-    const seen = fuels.names.filter((f) => fuels.f(f).some((v) => Math.abs(v) > 0.5));
-    return seen.sort(byOrder).map((f, i) => ({ label: t(f), values: fuels.f(f), colour: fuelColour(f, theme.value, i) }));
-  }, [s, theme.value, t("load")]);
-  const over = useMemo<Line[]>(() => [{ label: t("load"), values: s.table.f("load_mw"), colour: ink, dash: true }], [s, ink, t("load")]);
+/** Generation by fuel, what stores take below zero, and on top, hatched, what could have been given, by cause. */
+export function stackOf(s: Steps): Line[] {
+  const fuels = s.shares.gen_by_fuel_mw, storage = s.shares.storage_mw, causes = s.shares.curtailed_by_cause_mw;
+  const lines: Line[] = [];
+  if (fuels) {
+    const seen = fuels.names.filter((f) => fuels.f(f).some((v) => Math.abs(v) > 0.05)).sort(byOrder);
+    lines.push(...seen.map((f, i) => ({ label: t(f), values: fuels.f(f), colour: fuelColour(f, theme.value, i) })));
+  }
+  if (storage) {
+    const colour = fuelColour("storage", theme.value);
+    lines.push(...["feeding", "charging"].map((n) => ({ label: `${t("storage")}: ${t(n)}`, values: storage.f(n), colour })));
+  }
+  const cut = (label: string, values: Float32Array, i: number) => lines.push({ label: `${t("not_used")}: ${label}`, values, colour: causeColour(i, theme.value), hatch: true });
+  if (causes) causes.names.forEach((c, i) => cut(t(c), causes.f(c), i));
+  else if (s.table.has("curtailed_mw") && s.table.f("curtailed_mw").some((v) => v > 0.05)) cut(t("curtailment"), s.table.f("curtailed_mw"), 0);
+  return lines;
+}
+
+/** Lowest and highest point of a stack. */
+export function reach(lines: Line[], over: Line[]): [number, number] {
+  const n = Math.max(0, ...lines.map((l) => l.values.length));
+  let low = 0, high = 0;
+  for (let i = 0; i < n; i++) {
+    let up = 0, down = 0;
+    for (const l of lines) { const v = l.values[i] || 0; if (v > 0) up += v; else down += v; }
+    for (const l of over) up = Math.max(up, l.values[i] || 0);
+    [low, high] = [Math.min(low, down), Math.max(high, up)];
+  }
+  return [low, high];
+}
+
+export const ticksOf = (s: Steps) => (spansDays(s) ? s.table.t("time").map((x) => day(x).slice(5)) : s.table.t("time").map(clock));
+
+function Body({ s, w }: { s: Steps; w: number }) {
+  const ticks = useMemo(() => ticksOf(s), [s]);
+  const fuels = s.shares.gen_by_fuel_mw, ink = INK[theme.value];
+  const words = t("load"), colours = theme.value;
+  const stack = useMemo(() => stackOf(s), [s, colours, words]);
+  const over = useMemo<Line[]>(() => [{ label: t("load"), values: s.table.f("load_mw"), colour: ink.main, dash: true }], [s, colours, words]);
   const residual = useMemo(() => s.table.f("load_mw").map((v, i) => v - (fuels?.has("wind") ? fuels.f("wind")[i] || 0 : 0) - (fuels?.has("solar") ? fuels.f("solar")[i] || 0 : 0)), [s]);
   const duration = useMemo<Line[]>(() => [
-    { label: t("load"), values: sorted(s.table.f("load_mw")), colour: ink },
-    { label: t("residual"), values: sorted(residual), colour: second_colour },
-    ...(fuels?.has("wind") ? [{ label: t("wind"), values: sorted(fuels.f("wind")), colour: first_colour }] : []),
-  ], [s, ink, t("load")]);
+    { label: t("load"), values: sorted(s.table.f("load_mw")), colour: ink.main },
+    { label: t("residual"), values: sorted(residual), colour: ink.second },
+    ...(fuels?.has("wind") ? [{ label: t("wind"), values: sorted(fuels.f("wind")), colour: ink.first }] : []),
+  ], [s, colours, words]);
   const shares = useMemo(() => Array.from({ length: s.table.rows }, (_, i) => percent(i / Math.max(1, s.table.rows - 1))), [s]);
-  const security = useMemo<Line[]>(() => [{ label: t("outages_violating"), values: s.table.f("outages_violating"), colour: first_colour }], [s, first_colour, t("load")]);
-  const curtailed = Object.keys(s.shares).filter((k) => k.includes("curtail"));
-  const single = s.table.names.filter((k) => /curtail/.test(k));
-  const causes = useMemo<Line[]>(() => [
-    ...curtailed.flatMap((k) => s.shares[k]!.names.map((c, i) => ({ label: t(c), values: s.shares[k]!.f(c), colour: fuelColour(c, theme.value, i) }))),
-    ...(curtailed.length ? [] : single.map((k, i) => ({ label: t(k), values: s.table.f(k), colour: fuelColour(k, theme.value, i) }))),
-  ], [s, theme.value]);
-  const shared = { cursor: row.value, onSeek: seek };
+  const shared = { cursor: row.value, onSeek: seek, ticks, width: w, height: 190 };
+  const line = (name: string, colour = ink.first): Line[] => [{ label: t(name), values: s.table.f(name), colour }];
   return (
     <div class="plots">
-      <Plot title={t("generation")} unit="MW" lines={stack} over={over} stacked width={w} height={300} ticks={ticks} name={`${run.value}_generation`} {...shared} />
-      <Energy fuels={fuels} hours={hoursOf()} w={w} />
-      <Plot title={t("outages_violating")} unit="" lines={security} width={w} height={190} ticks={ticks} name={`${run.value}_insecure`} {...shared} />
+      <Plot title={t("generation")} unit="MW" lines={stack} over={over} stacked name={`${run.value}_generation`} {...shared} height={300} />
+      <Energy fuels={fuels} hours={s.step_h} w={w} />
+      {s.table.has("outages_violating") && <Plot title={t("outages_violating")} unit="" lines={line("outages_violating")} name={`${run.value}_insecure`} {...shared} />}
+      <Curtailed s={s} {...shared} />
+      <Prices s={s} {...shared} />
+      <Carbon s={s} {...shared} />
+      <Stores s={s} {...shared} />
+      <Reserves s={s} {...shared} />
       <Plot title={t("duration")} unit="MW" lines={duration} width={w} height={190} ticks={shares} name={`${run.value}_duration`} />
-      {causes.length > 0
-        ? <Plot title={t("curtailment")} unit="MW" lines={causes} stacked width={w} height={190} ticks={ticks} name={`${run.value}_curtailment`} {...shared} />
-        : <section class="card" style={{ width: `${w}px` }}><h2>{t("curtailment")}</h2><p class="muted">{t("curtail_none")}</p></section>}
-      <Costs table={s.table} w={w} />
-      {other && (second ? <Compare a={s} b={second} names={[run.value, other]} w={w} colours={[first_colour, second_colour]} /> : <Skeleton />)}
+      {s.table.has("price_per_mwh") && <Plot title={`${t("duration")}: ${t("price")}`} unit={t("per_mwh")} lines={[{ label: t("price_per_mwh"), values: sorted(s.table.f("price_per_mwh")), colour: ink.second }]} width={w} height={190} ticks={shares} digits={1} name={`${run.value}_price_duration`} />}
+      <Costs s={s} w={w} />
+      {kind.value === "plan" && <Limits w={w} />}
+      {spansDays(s) && <Fans s={s} w={w} />}
     </div>
   );
 }
 
-const hoursOf = () => Number(details.value?.options.step_min ?? 15) / 60;
-const sorted = (values: Float32Array) => Float32Array.from(values).sort().reverse();
+interface Shared { cursor: number; onSeek: (row: number) => void; ticks: string[]; width: number; height: number }
+const sorted = (values: Float32Array) => Float32Array.from(values).filter((v) => v === v).sort().reverse();
+const card = (w: number) => ({ style: { width: `${w}px` } });
 
 function Energy({ fuels, hours, w }: { fuels: Table | undefined; hours: number; w: number }) {
   if (!fuels) return null;
   const rows = fuels.names.map((f) => {
     const v = fuels.f(f);
-    return { f, gwh: (v.reduce((a, b) => a + (b || 0), 0) * hours) / 1000, peak: Math.max(...v.map((x) => x || 0)) };
+    return { f, gwh: (v.reduce((a, b) => a + (b || 0), 0) * hours) / 1000, peak: v.reduce((a, b) => Math.max(a, b || 0), 0) };
   }).filter((r) => Math.abs(r.gwh) > 5e-4).sort((a, b) => b.gwh - a.gwh);
-  const all = rows.reduce((a, r) => a + r.gwh, 0);
+  const all = rows.reduce((a, r) => a + r.gwh, 0), digits = all < 10 ? 3 : 1;
   return (
-    <section class="card" style={{ width: `${w}px` }}>
+    <section class="card" {...card(w)}>
       <h2>{t("energy")}</h2>
       <table class="list plain">
         <thead><tr><th>{t("fuel")}</th><th class="r">GWh</th><th class="r">{t("share")}</th><th class="r">{t("peak")}, MW</th></tr></thead>
-        <tbody>{rows.map((r) => <tr key={r.f}><td><i class="dot" style={{ background: fuelColour(r.f, theme.value) }} />{t(r.f)}</td><td class="r">{num(r.gwh, 1)}</td><td class="r">{percent(r.gwh / all, 1)}</td><td class="r">{num(r.peak)}</td></tr>)}</tbody>
-        <tfoot><tr><td /><td class="r">{num(all, 1)}</td><td class="r" /><td /></tr></tfoot>
+        <tbody>{rows.map((r) => <tr key={r.f}><td><i class="dot" style={{ background: fuelColour(r.f, theme.value) }} />{t(r.f)}</td><td class="r">{num(r.gwh, digits)}</td><td class="r">{percent(r.gwh / all, 1)}</td><td class="r">{num(r.peak)}</td></tr>)}</tbody>
+        <tfoot><tr><td /><td class="r">{num(all, digits)}</td><td class="r" /><td /></tr></tfoot>
       </table>
     </section>
   );
 }
 
-function Costs({ table, w }: { table: Table; w: number }) {
-  const names = table.names.filter((n) => /cost|co2|carbon|price|emission/.test(n) && ["f32", "f64"].includes(table.kind(n)));
+function Curtailed({ s, ...shared }: { s: Steps } & Shared) {
+  const causes = s.shares.curtailed_by_cause_mw, words = t("curtailment"), colours = theme.value;
+  const lines = useMemo<Line[]>(() => {
+    if (causes) return causes.names.map((c, i) => ({ label: t(c), values: causes.f(c), colour: causeColour(i, theme.value) }));
+    return s.table.has("curtailed_mw") ? [{ label: t("curtailment"), values: s.table.f("curtailed_mw"), colour: causeColour(0, theme.value) }] : [];
+  }, [s, words, colours]);
+  if (!lines.length || !lines.some((l) => Array.from(l.values).some((v) => v > 1e-6)))
+    return <section class="card" {...card(shared.width)}><h2>{t("curtailment")}</h2><p class="muted">{t(s.table.has("curtailed_mw") ? "curtail_zero" : "curtail_none")}</p></section>;
+  return <Plot title={t("curtailment")} unit="MW" lines={lines} stacked name={`${run.value}_curtailment`} {...shared} />;
+}
+
+/** A spread over the buses as two bands and a median. */
+export function spread(table: Table, colour: string): { bands: Band[]; median: Line } {
+  return {
+    bands: [
+      { label: t("all_buses"), low: table.f("q0"), high: table.f("q100"), colour, opacity: 0.16 },
+      { label: t("most_buses"), low: table.f("q10"), high: table.f("q90"), colour, opacity: 0.3 },
+    ],
+    median: { label: t("median"), values: table.f("q50"), colour },
+  };
+}
+
+function Prices({ s, ...shared }: { s: Steps } & Shared) {
+  const found = s.shares.spread_price_per_mwh, ink = INK[theme.value], words = t("price"), colours = theme.value;
+  const made = useMemo(() => (found ? spread(found, ink.first) : null), [s, words, colours]);
+  const lines = useMemo<Line[]>(() => (made ? [made.median, { label: t("price_per_mwh"), values: s.table.f("price_per_mwh"), colour: ink.main, dash: true }] : []), [made]);
+  if (!made) return null;
   return (
-    <section class="card" style={{ width: `${w}px` }}>
+    <>
+      <Plot title={t("prices_nodal")} unit={t("per_mwh")} lines={lines} bands={made.bands} digits={1} name={`${run.value}_prices`} {...shared} />
+      <PriceAt {...shared} />
+    </>
+  );
+}
+
+/** Components of the price at the chosen bus; without one, at the bus that is dearest now. */
+function PriceAt(shared: Shared) {
+  const g = grid.value, state = base.value, [table, at] = element.value.split(":");
+  const dearest = useMemo(() => {
+    const price = state?.bus.has("price_per_mwh") ? state.bus.f("price_per_mwh") : null;
+    return price ? price.reduce((best, v, i) => (v > (price[best] ?? -Infinity) || price[best] !== price[best] ? i : best), 0) : -1;
+  }, [run.value, !!state]);
+  const bus = table === "bus" ? Number(at) : dearest;
+  const [series, set] = useState<Table | null>(null);
+  useEffect(() => {
+    if (bus >= 0) loadSeries(run.value, "bus", bus, 0).then(set, tell);
+  }, [run.value, bus, steps.value]);
+  const ink = INK[theme.value], words = t("price"), colours = theme.value;
+  const lines = useMemo<Line[]>(() => (series ? (["price_per_mwh", "energy", "base", "outage"] as const).map((k, i) => ({
+    label: t(`part_${k}`), values: series.f(k), colour: i ? causeColour(i - 1, theme.value) : ink.main, dash: i === 0,
+  })) : []), [series, words, colours]);
+  if (!g || bus < 0 || !series) return <section class="card" style={{ width: `${shared.width}px`, minHeight: "236px" }} />;
+  const name = g.bus.t("name")[bus] || g.bus.t("id")[bus];
+  return (
+    <div data-testid="price-at">
+      <Plot title={`${t("price_at")} ${name}`} unit={t("per_mwh")} lines={lines} digits={1} name={`${run.value}_price_${name}`} {...shared} />
+      <button class="link" onClick={() => { selectElement("bus", bus); view.value = "map"; }}>{t("other_bus")}</button>
+    </div>
+  );
+}
+
+function Carbon({ s, ...shared }: { s: Steps } & Shared) {
+  const found = s.shares.spread_marginal_t_per_mwh, ink = INK[theme.value], words = t("carbon"), colours = theme.value;
+  const made = useMemo(() => (found ? spread(found, ink.second) : null), [s, words, colours]);
+  const lines = useMemo<Line[]>(() => {
+    if (s.table.has("carbon_t_per_mwh")) return [...(made ? [made.median] : []), { label: t("carbon_average"), values: s.table.f("carbon_t_per_mwh"), colour: ink.main, dash: true }];
+    return s.table.has("carbon_t_per_h") ? [{ label: t("carbon_t_per_h"), values: s.table.f("carbon_t_per_h"), colour: ink.second }] : [];
+  }, [made, s, words, colours]);
+  if (!lines.length) return null;
+  return <Plot title={t(made ? "carbon_marginal" : "carbon")} unit={made ? "t/MWh" : "t/h"} lines={lines} bands={made?.bands} digits={made ? 3 : 0} name={`${run.value}_carbon`} {...shared} />;
+}
+
+function Stores({ s, ...shared }: { s: Steps } & Shared) {
+  const power = s.shares.storage_mw, energy = s.shares.storage_energy_mwh, words = t("storage"), colours = theme.value, ink = INK[theme.value];
+  const flows = useMemo<Line[]>(() => (power ? [
+    { label: t("feeding"), values: power.f("feeding"), colour: ink.first }, { label: t("charging"), values: power.f("charging"), colour: ink.second },
+  ] : []), [s, words, colours]);
+  const held = useMemo<Line[]>(() => (energy ? energy.names.map((n, i) => ({ label: n || t("storage"), values: energy.f(n), colour: causeColour(i, theme.value) })) : []), [s, words, colours]);
+  if (!power || !energy) return null;
+  return (
+    <>
+      <Plot title={t("storage_power")} unit="MW" lines={flows} stacked name={`${run.value}_storage`} {...shared} />
+      <Plot title={t("storage_energy")} unit="MWh" lines={held} stacked name={`${run.value}_storage_energy`} {...shared} />
+    </>
+  );
+}
+
+function Reserves({ s, ...shared }: { s: Steps } & Shared) {
+  const held = s.shares.reserve_held_mw, need = s.shares.reserve_need_mw, words = t("reserve"), colours = theme.value;
+  const lines = useMemo<Line[]>(() => (held && need ? held.names.flatMap((n, i) => [
+    { label: `${n}: ${t("held")}`, values: held.f(n), colour: causeColour(i, theme.value) },
+    { label: `${n}: ${t("needed")}`, values: need.f(n), colour: causeColour(i, theme.value), dash: true },
+  ]) : []), [s, words, colours]);
+  if (!lines.length) return null;
+  return <Plot title={t("reserve")} unit="MW" lines={lines} name={`${run.value}_reserve`} {...shared} digits={1} include={[0, 0]} />;
+}
+
+/** Items of the cost; of a run without items, sums of what it has for each step. */
+export function costsOf(s: Steps): { item: string; cost: number }[] {
+  if (s.costs.length) return s.costs.filter((c) => Math.abs(c.cost) > 0.005);
+  const sum = (name: string) => s.table.f(name).reduce((a, b) => a + (b || 0), 0) * s.step_h;
+  return s.table.has("cost_per_h") ? [{ item: "production", cost: sum("cost_per_h") }] : [];
+}
+export function carbonOf(s: Steps): number {
+  const name = ["co2_t", "carbon_t_per_h"].find((n) => s.table.has(n));
+  return name ? s.table.f(name).reduce((a, b) => a + (b || 0), 0) * (name === "co2_t" ? 1 : s.step_h) : NaN;
+}
+
+function Costs({ s, w }: { s: Steps; w: number }) {
+  const items = costsOf(s), total = items.reduce((a, c) => a + c.cost, 0), co2 = carbonOf(s);
+  return (
+    <section class="card" {...card(w)} data-testid="costs">
       <h2>{t("costs")}</h2>
-      {names.length === 0 ? <p class="muted">{t("costs_none")}</p> : (
-        <table class="list plain"><tbody>
-          {names.map((n) => <tr key={n}><td>{t(n)}</td><td class="r">Σ {num(table.f(n).reduce((a, b) => a + (b || 0), 0), 0)}</td><td class="r">⌀ {num(table.f(n).reduce((a, b) => a + (b || 0), 0) / Math.max(1, table.rows), 1)}</td></tr>)}
-        </tbody></table>
+      {items.length === 0 ? <p class="muted">{t("costs_none")}</p> : (
+        <table class="list plain">
+          <thead><tr><th>{t("item")}</th><th class="r">{t("cost")}</th><th class="r">{t("share")}</th></tr></thead>
+          <tbody>
+            {items.map((c) => <tr key={c.item}><td>{t(`cost_${c.item.replaceAll(" ", "_")}`)}</td><td class="r">{num(c.cost)}</td><td class="r">{percent(c.cost / total, 1)}</td></tr>)}
+            <tr><td><b>{t("total")}</b></td><td class="r"><b>{num(total)}</b></td><td /></tr>
+            {co2 === co2 && <tr><td>CO₂, t</td><td class="r">{num(co2)}</td><td /></tr>}
+          </tbody>
+        </table>
       )}
     </section>
   );
 }
 
-const COMPARED = ["load_mw", "gen_mw", "losses_mw", "max_loading", "outages_violating", "base_violations"];
+/** Flow limits that cost something, over the whole plan. */
+function Limits({ w }: { w: number }) {
+  const [found, set] = useState<Table | null>(null);
+  useEffect(() => {
+    const stop = new AbortController();
+    loadLimits(run.value, null, stop.signal).then(set, tell);
+    return () => stop.abort();
+  }, [run.value, steps.value]);
+  return <section class="card" {...card(w)} data-testid="limits"><h2>{t("limits")}</h2>{!found ? <Skeleton rows={3} /> : <LimitList found={found} most={12} />}</section>;
+}
 
-function Compare({ a, b, names, w, colours }: { a: Steps; b: Steps; names: [string, string] | string[]; w: number; colours: string[] }) {
-  const mean = (x: Table, n: string) => x.f(n).reduce((s, v) => s + (v || 0), 0) / Math.max(1, x.rows);
-  const [shown, show] = useState("losses_mw");
-  const n = Math.min(a.table.rows, b.table.rows);
-  const ticks = a.table.t("time").slice(0, n).map(clock);
-  const [va, vb] = [a.table.f(shown).slice(0, n), b.table.f(shown).slice(0, n)];
+export function LimitList({ found, most = 200, now = false }: { found: Table; most?: number; now?: boolean }) {
+  if (!found.rows) return <p class="muted">{t("limits_none")}</p>;
+  const branch = found.i("branch"), id = found.t("branch_id"), outage = found.t("outage"), price = found.f("price_per_mw"), n = found.i("steps"), excess = found.f("excess_mw");
+  const show = (i: number) => { selectElement("branch", branch[i]!); view.value = "map"; };
   return (
-    <>
-      <section class="card" style={{ width: `${w}px` }} data-testid="comparison">
-        <h2>{names[0]} · {names[1]}</h2>
-        <table class="list plain">
-          <thead><tr><th>{t("quantity")}</th><th class="r">{names[0]}</th><th class="r">{names[1]}</th><th class="r">{t("difference")}</th></tr></thead>
-          <tbody>
-            {COMPARED.filter((k) => a.table.has(k) && b.table.has(k)).map((k) => {
-              const [x, y] = [mean(a.table, k), mean(b.table, k)], digits = k === "max_loading" ? 3 : 1;
-              return <tr key={k} class={shown === k ? "on" : ""} tabIndex={0} onClick={() => show(k)} onKeyDown={(e) => { if (e.key === "Enter") show(k); }}><td>{t(k)}</td><td class="r">{num(x, digits)}</td><td class="r">{num(y, digits)}</td><td class="r">{num(y - x, digits)}</td></tr>;
-            })}
-          </tbody>
-        </table>
-      </section>
-      <Plot title={t(shown)} unit="" lines={[{ label: names[0]!, values: va, colour: colours[0]! }, { label: names[1]!, values: vb, colour: colours[1]! }]} width={w} height={190} ticks={ticks} name="comparison" digits={shown === "max_loading" ? 2 : 0} />
-      <Plot title={`${t("difference")}: ${t(shown)}`} unit="" lines={[{ label: t("difference"), values: vb.map((v, i) => v - va[i]!), colour: colours[1]! }]} width={w} height={190} ticks={ticks} name="difference" digits={shown === "max_loading" ? 2 : 0} />
-    </>
+    <table class="list" data-testid="limit-list">
+      <thead><tr><th>{t("element")}</th><th>{t("after_outage")}</th><th class="r">{t("saves")}</th>{!now && <th class="r">{t("steps")}</th>}</tr></thead>
+      <tbody>
+        {Array.from({ length: Math.min(found.rows, most) }, (_, i) => (
+          <tr key={i} tabIndex={0} onClick={() => show(i)} onKeyDown={(e) => { if (e.key === "Enter") show(i); }}>
+            <td><b>{id[i]}</b>{excess[i]! > 0.05 && <small class="error">+{num(excess[i], 1)} MW</small>}</td><td>{outage[i] || t("intact")}</td><td class="r">{num(price[i], 1)}</td>{!now && <td class="r">{num(n[i])} / {num(stepNumbers.value.length)}</td>}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }

@@ -1,24 +1,39 @@
+import { useEffect, useState } from "preact/hooks";
+import { loadLimits, type Table } from "../api";
 import { t } from "../i18n";
-import { side } from "../state";
+import { kind, run, side, step, stepNumbers, steps, tell } from "../state";
 import { Outages } from "./Outages";
 import { ElementPanel } from "./Element";
+import { LimitList } from "./Schedule";
 import { SimilarPanel } from "./Similar";
 
-const TABS = ["outages", "element", "similar"] as const;
-
 export function Side() {
+  const plan = kind.value === "plan", tabs = kind.value !== "day" ? (["outages", "element"] as const) : (["outages", "element", "similar"] as const);
   return (
     <aside class="side">
       <div class="tabs" role="tablist">
-        {TABS.map((name) => (
-          <button key={name} role="tab" id={`tab-${name}`} aria-selected={side.value === name} aria-controls="side-panel" onClick={() => (side.value = name)}>{t(name)}</button>
+        {tabs.map((name) => (
+          <button key={name} role="tab" id={`tab-${name}`} aria-selected={side.value === name} aria-controls="side-panel" onClick={() => (side.value = name)}>{t(plan && name === "outages" ? "limits" : name)}</button>
         ))}
       </div>
       <div class="side-body" id="side-panel" role="tabpanel" aria-labelledby={`tab-${side.value}`}>
-        {side.value === "outages" ? <Outages /> : side.value === "element" ? <ElementPanel /> : <SimilarPanel />}
+        {side.value === "element" ? <ElementPanel /> : plan ? <Bound /> : side.value === "outages" || kind.value !== "day" ? <Outages /> : <SimilarPanel />}
       </div>
     </aside>
   );
+}
+
+/** Flow limits of a plan that cost something at the present step. */
+function Bound() {
+  const [found, set] = useState<Table | null>(null);
+  const ready = stepNumbers.value.includes(step.value);
+  useEffect(() => {
+    if (!ready) return;
+    const stop = new AbortController();
+    loadLimits(run.value, step.value, stop.signal).then(set, tell);
+    return () => stop.abort();
+  }, [run.value, step.value, steps.value, ready]);
+  return found ? <LimitList found={found} now /> : <Skeleton />;
 }
 
 export function Empty({ text }: { text: string }) {

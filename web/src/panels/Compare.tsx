@@ -1,0 +1,92 @@
+// Two runs or plans: side by side, and as a difference. Steps are paired by their time, or by their number where no time agrees.
+import { useMemo, useState } from "preact/hooks";
+import type { Steps } from "../api";
+import { clock, num } from "../format";
+import { t } from "../i18n";
+import { theme } from "../state";
+import { Plot, type Line } from "../charts/plot";
+import { byOrder, fuelColour, INK } from "../charts/colours";
+import { carbonOf, costsOf, reach, stackOf, ticksOf } from "./Schedule";
+
+const FIGURES = [
+  "load_mw", "gen_mw", "losses_mw", "curtailed_mw", "unserved_mw", "price_per_mwh", "carbon_t_per_mwh", "cost_per_h", "carbon_t_per_h",
+  "redispatch_mw", "max_loading", "outages_violating", "base_violations", "binding_limits",
+];
+const DIGITS: Record<string, number> = { max_loading: 3, carbon_t_per_mwh: 3 };
+
+/** Rows of both that belong together. */
+export function paired(a: Steps, b: Steps): [number[], number[]] {
+  const times = new Map(b.table.t("time").map((text, i) => [text, i]));
+  const left: number[] = [], right: number[] = [];
+  a.table.t("time").forEach((text, i) => {
+    const j = text ? times.get(text) : undefined;
+    if (j !== undefined) { left.push(i); right.push(j); }
+  });
+  if (left.length) return [left, right];
+  const n = Math.min(a.table.rows, b.table.rows), all = Array.from({ length: n }, (_, i) => i);
+  return [all, all];
+}
+
+const pick = (values: Float32Array, rows: number[]) => Float32Array.from(rows, (i) => values[i]!);
+const minus = (b: Float32Array, a: Float32Array) => b.map((v, i) => v - a[i]!);
+
+export function Compare({ a, b, names, w }: { a: Steps; b: Steps; names: [string, string]; w: number }) {
+  const [wanted, show] = useState("gen_mw");
+  const [left, right] = useMemo(() => paired(a, b), [a, b]);
+  const ink = INK[theme.value], words = t("load"), colours = theme.value;
+  const figures = FIGURES.filter((k) => a.table.has(k) && b.table.has(k));
+  const shown = figures.includes(wanted) ? wanted : figures[0]!;
+  const ticks = useMemo(() => { const all = ticksOf(a); return left.map((i) => all[i] ?? clock("")); }, [a, left]);
+  const stacks = useMemo(() => [a, b].map((s) => ({ lines: stackOf(s), over: [{ label: t("load"), values: s.table.f("load_mw"), colour: ink.main, dash: true }] })), [a, b, words, colours]);
+  const include = useMemo(() => stacks.map((s) => reach(s.lines, s.over)).reduce<[number, number]>(([l, h], [a, b]) => [Math.min(l, a), Math.max(h, b)], [0, 0]), [stacks]);
+  const changed = useMemo<Line[]>(() => {
+    const [fa, fb] = [a.shares.gen_by_fuel_mw, b.shares.gen_by_fuel_mw];
+    const fuels = [...new Set([...(fa?.names ?? []), ...(fb?.names ?? [])])].sort(byOrder);
+    const of = (s: typeof fa, f: string, rows: number[]) => (s?.has(f) ? pick(s.f(f), rows) : new Float32Array(rows.length));
+    return fuels.map((f, i) => ({ label: t(f), values: minus(of(fb, f, right), of(fa, f, left)), colour: fuelColour(f, theme.value, i) }))
+      .filter((l) => l.values.some((v) => Math.abs(v) > 0.05));
+  }, [a, b, words, colours]);
+  const [va, vb] = useMemo(() => [pick(a.table.f(shown), left), pick(b.table.f(shown), right)], [a, b, shown, left]);
+  const sides = useMemo<Line[]>(() => [{ label: names[0], values: va, colour: ink.first }, { label: names[1], values: vb, colour: ink.second }], [va, vb, colours]);
+  const gap = useMemo<Line[]>(() => [{ label: `${names[1]} − ${names[0]}`, values: minus(vb, va), colour: ink.second }], [va, vb, colours]);
+  const digits = DIGITS[shown] ?? 0, plot = { width: w, height: 190, ticks };
+  return (
+    <div class="plots compared" data-testid="comparison">
+      {[a, b].map((s, i) => <Plot key={i} title={`${t("generation")}: ${names[i]}`} unit="MW" lines={stacks[i]!.lines} over={stacks[i]!.over} stacked include={include} width={w} height={230} ticks={ticksOf(s)} name={`${names[i]}_generation`} />)}
+      <Plot title={`${t("difference")}: ${t("generation")}`} unit={`MW, ${names[1]} − ${names[0]}`} lines={changed} stacked name="difference_generation" {...plot} height={230} />
+      <Figures a={a} b={b} rows={[left, right]} names={names} figures={figures} shown={shown} show={show} w={w} />
+      <Plot title={t(shown)} unit="" lines={sides} name={`compared_${shown}`} digits={digits} {...plot} />
+      <Plot title={`${t("difference")}: ${t(shown)}`} unit="" lines={gap} name={`difference_${shown}`} digits={digits} {...plot} />
+    </div>
+  );
+}
+
+interface Told { a: Steps; b: Steps; rows: [number[], number[]]; names: [string, string]; figures: string[]; shown: string; show: (k: string) => void; w: number }
+
+/** Means of the paired steps, and sums of cost and carbon of each whole. */
+function Figures({ a, b, rows, names, figures, shown, show, w }: Told) {
+  const mean = (s: Steps, name: string, of: number[]) => pick(s.table.f(name), of).reduce((sum, v) => sum + (v || 0), 0) / Math.max(1, of.length);
+  const [ca, cb] = [costsOf(a), costsOf(b)].map((items) => new Map(items.map((c) => [c.item, c.cost])));
+  const items = [...new Set([...ca!.keys(), ...cb!.keys()])];
+  const total = (m: Map<string, number>) => [...m.values()].reduce((x, y) => x + y, 0);
+  const cells = (x: number, y: number, digits: number) => <><td class="r">{num(x, digits)}</td><td class="r">{num(y, digits)}</td><td class="r">{num(y - x, digits)}</td></>;
+  return (
+    <section class="card" style={{ width: `${w}px` }} data-testid="figures">
+      <h2>{names[0]} · {names[1]}</h2>
+      <div class="scroll">
+        <table class="list plain">
+          <thead><tr><th>{t("quantity")}</th><th class="r">{names[0]}</th><th class="r">{names[1]}</th><th class="r">{t("difference")}</th></tr></thead>
+          <tbody>
+            {figures.map((k) => (
+              <tr key={k} class={shown === k ? "on" : ""} tabIndex={0} onClick={() => show(k)} onKeyDown={(e) => { if (e.key === "Enter") show(k); }}><td>⌀ {t(k)}</td>{cells(mean(a, k, rows[0]), mean(b, k, rows[1]), DIGITS[k] ?? 1)}</tr>
+            ))}
+            {items.map((k) => <tr key={`cost ${k}`}><td>{t(`cost_${k.replaceAll(" ", "_")}`)}</td>{cells(ca!.get(k) ?? 0, cb!.get(k) ?? 0, 0)}</tr>)}
+            {items.length > 0 && <tr><td><b>{t("total")}</b></td>{cells(total(ca!), total(cb!), 0)}</tr>}
+            {carbonOf(a) === carbonOf(a) && carbonOf(b) === carbonOf(b) && <tr><td>CO₂, t</td>{cells(carbonOf(a), carbonOf(b), 0)}</tr>}
+          </tbody>
+        </table>
+      </div>
+      <p class="muted">{num(rows[0].length)} {t("paired")}</p>
+    </section>
+  );
+}
