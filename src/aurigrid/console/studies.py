@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, StreamingResponse
 
+from aurigrid.console.content import summary
 from aurigrid.console.gate import problem
 from aurigrid.console.jobs import Jobs
 from aurigrid.console.models import Job, News, Study
-from aurigrid.console.routes import REFUSALS, summary
+from aurigrid.console.routes import REFUSALS
 
 router = APIRouter(responses=REFUSALS, tags=["studies"])
 

@@ -204,6 +204,6 @@ def _settled(folder: Path, n_steps: int) -> int:
     import pyarrow.parquet as pq
 
     try:
-        return min(n_steps, sum(pq.read_metadata(file).num_rows for file in turns))
+        return min(n_steps, sum(int(pq.read_metadata(file).num_rows) for file in turns))
     except (pa.ArrowException, OSError) as error:
         raise InputError(Issue(str(folder), "turns", f"cannot be read ({error})")) from error
