@@ -1,5 +1,10 @@
 """The interior-point loop around `kkt`: lanes are filled with scenarios, stepped until their optimality conditions hold, and
-refilled, each on its own: what a lane computes does not depend on its neighbours."""
+refilled, each on its own: what a lane computes does not depend on its neighbours.
+
+The barrier follows the complementarity (``strict`` false), which is quick, or is lowered only once its own problem is solved,
+with steps that lead towards a minimum (`curvature`), which finds a point also where the quick way wanders about: in problems whose
+balances can be broken at a price, when they must be.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.controls import add_controls, set_turns, spread_controls
+from aurigrid.kernels.curvature import bend_up
 from aurigrid.kernels.cuts import add_cuts, count_used, fill_cuts, spread_cuts, step_with_cuts
 from aurigrid.kernels.kkt import (
     State,
@@ -43,6 +49,9 @@ _LAST = 0.1
 _PATIENCE, _FAR = 30, 1e-4
 _SHORT, _CENTRE_OF_SHORT = 0.3, 0.3
 _VERY_SHORT, _CENTRE_OF_VERY_SHORT = 0.05, 0.8
+# strict: a barrier's problem counts as solved within so many times the barrier; factor and power of the next one; least share of
+# the way to a bound that a step may go
+_SOLVED, _LOWER, _POWER, _WAY = 10.0, 0.2, 1.5, 0.99
 
 
 class Job(NamedTuple):
@@ -200,8 +209,21 @@ def assemble(system, state, gamma, cuts=None, border=None):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _lowered(gamma, error, largest, last):
+    """The next barrier after ``gamma``: lower ones whose problems are solved by this point are passed over.
+
+    Args:
+        error: broken balances, limits and gradient; largest: product of slack and multiplier; last: the least barrier.
+    """
+    while gamma > last and max(error, largest - gamma) < _SOLVED * gamma:
+        gamma = max(last, min(_LOWER * gamma, gamma**_POWER))
+    return gamma
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def optimise_range(
-    pattern, system, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp
+    pattern, system, cuts, border, job, state, found, todo, tol, tol_slope, tol_gap, limit, first_gamma, least, centre, damp,
+    strict,
 ):  # fmt: skip
     """Solve the scenarios ``todo`` (int32 positions).
 
@@ -211,6 +233,7 @@ def optimise_range(
             of slack times multiplier, in scaled cost.
         limit: iterations a scenario may take; first_gamma, least: barrier and least slack at the start.
         centre: share of the complementarity that a step aims at; damp: share of the way to a bound that it may go.
+        strict: how the barrier is lowered and steps are chosen, see above; scenarios are then not given up before the limit.
     """
     count = len(state.h) // LANES
     scenario, done = np.full(LANES, -1, np.int32), np.ones(LANES, np.bool_)
@@ -219,7 +242,8 @@ def optimise_range(
     gamma, room, look = np.ones(LANES), np.zeros(2 * LANES), np.zeros(4 * LANES)
     primal, dual, longest = np.zeros(LANES), np.zeros(LANES), np.zeros(2 * LANES)
     aim, closest, closest_at = np.full(LANES, centre), np.full(LANES, np.inf), np.zeros(LANES, np.int32)
-    spare = np.zeros(len(state.rhs))
+    spare, weight = np.zeros(len(state.rhs)), np.zeros(LANES)
+    last_gamma = _LAST * tol_gap / count
     if len(todo) == 0:
         return
     for lane in range(LANES):
@@ -240,7 +264,7 @@ def optimise_range(
                 _fill(job, state, scenario[lane], lane)
                 fill_cuts(cuts, border, state, scenario[lane], lane)
                 done[lane], empty[lane], fresh[lane], steps[lane], aim[lane] = False, False, True, 0, centre
-                closest[lane], closest_at[lane] = np.inf, 0
+                closest[lane], closest_at[lane], gamma[lane], weight[lane] = np.inf, 0, first_gamma, 0.0
                 any_fresh = True
         if np.all(empty):
             return
@@ -252,10 +276,12 @@ def optimise_range(
                     _begin(job, state, scenario[lane], lane, first_gamma, least)
                     fresh[lane] = False
         gap(state, room)
-        for lane in range(LANES):
-            gamma[lane] = max(aim[lane] * room[lane] / count, _LAST * tol_gap / count)
+        if not strict:
+            for lane in range(LANES):
+                gamma[lane] = max(aim[lane] * room[lane] / count, last_gamma)
         assemble(system, state, gamma, cuts, border)
         residuals(state, look)
+        changed = False
         for lane in range(LANES):
             primal[lane], dual[lane] = 0.0, 0.0
             if done[lane]:
@@ -269,14 +295,25 @@ def optimise_range(
                 found.status[s], done[lane] = FAILED, True
             elif balance <= tol and broken <= tol and slope <= tol_slope * (1.0 + size) and room[lane] <= tol_gap:
                 found.status[s], done[lane] = OPTIMAL, True
-            elif steps[lane] >= limit or (steps[lane] - closest_at[lane] >= _PATIENCE and closest[lane] > _FAR):
+            elif steps[lane] >= limit:
+                found.status[s], done[lane] = LIMIT, True
+            elif not strict and steps[lane] - closest_at[lane] >= _PATIENCE and closest[lane] > _FAR:
                 found.status[s], done[lane] = LIMIT, True
             if max(balance, broken) < 0.9 * closest[lane]:
                 closest[lane], closest_at[lane] = max(balance, broken), steps[lane]
             steps[lane] += 1
+            if strict:
+                error = max(balance, broken, slope / (1.0 + size))
+                lower = _lowered(gamma[lane], error, room[LANES + lane], last_gamma)
+                changed |= lower != gamma[lane]
+                gamma[lane] = lower
         if np.all(done):
             continue
+        if changed:
+            assemble(system, state, gamma, cuts, border)
         factorise(pattern, system.branches, state, _PRIMAL, _DUAL)
+        if strict:
+            bend_up(pattern, system, state, _PRIMAL, _DUAL, done, weight, room)
         if border.used[0] > 0:
             step_with_cuts(pattern, system.branches, system.units, cuts, border, state, spare, _REFINE)
         else:
@@ -287,8 +324,9 @@ def optimise_range(
         lengths(state, gamma, longest)
         for lane in range(LANES):
             if not done[lane]:
-                primal[lane] = min(1.0, damp / max(longest[lane], 1e-300))
-                dual[lane] = min(1.0, damp / max(longest[LANES + lane], 1e-300))
+                way = max(_WAY, 1.0 - gamma[lane]) if strict else damp
+                primal[lane] = min(1.0, way / max(longest[lane], 1e-300))
+                dual[lane] = min(1.0, way / max(longest[LANES + lane], 1e-300))
                 # a step that is cut short lies too close to the bounds: look for the centre first
                 short = min(primal[lane], dual[lane])
                 aim[lane] = (

@@ -180,7 +180,7 @@ def explored(run: Run, raw: Raw, failed: Array, soft: bool, soft_price: float) -
         point = bare.take(again)
         start = Start(point.v, point.x, None, None)
         last = replace(part.some(again), max_iterations=min(_LAST_TRY, run.max_iterations))
-        hard = last.solve(None, start)
+        hard = last.solve(None, start, strict=True)
         best = np.flatnonzero(hard.code == OPTIMAL)
         if best.size:
             priced = priced.put(again[best], hard.take(best).within(priced.problem), OPTIMAL)

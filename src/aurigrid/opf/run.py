@@ -186,8 +186,9 @@ class Run:
         return replace(self, sc=self.sc[rows], available=part, pinned=pinned)
 
     def solve(
-        self, soft_price: float | None, start: Start | None = None, costless: bool = False, cuts: CutSet | None = None
-    ) -> Raw:
+        self, soft_price: float | None, start: Start | None = None, costless: bool = False, cuts: CutSet | None = None,
+        strict: bool = False,
+    ) -> Raw:  # fmt: skip
         """Solve all scenarios in one form of the problem, and judge the points.
 
         Args:
@@ -195,6 +196,7 @@ class Run:
             start: points to start from; flat and in the middle where absent.
             costless: count broken balances and limits only.
             cuts: the scenarios' own.
+            strict: lower the barrier slowly also where balances must hold, as is done where they need not (`kernels.ipm`).
         """
         problem = problem_of(self.net, soft_price, self.free, self.by_current, self.curves)
         grid, n = problem.grid, self.sc.n
@@ -236,7 +238,7 @@ class Run:
         own = kernel_cuts(problem, cuts, free, scale)
         if cuts is not None and len(job.mu):
             job = job._replace(mu=np.hstack([np.broadcast_to(job.mu, (n, problem.n_limit)), cuts.mu]))
-        found = self._run(problem, job, own, groups, start)
+        found = self._run(problem, job, own, groups, start, strict or soft_price is not None)
         v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
         v[:, order] = found.e + 1j * found.f
         lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
@@ -288,7 +290,7 @@ class Run:
         return np.ones((1, size)), np.zeros((1, size)), x, lam, mu
 
     def _run(
-        self, problem: Problem, job: Job, cuts: Cuts, groups: list[tuple[Array, Array]], start: Start | None
+        self, problem: Problem, job: Job, cuts: Cuts, groups: list[tuple[Array, Array]], start: Start | None, strict: bool
     ) -> Found:
         grid = problem.grid
         n, size, k, q = self.sc.n, grid.n_node, problem.injection.count, problem.n_limit + cuts.rest.shape[1]
@@ -313,7 +315,7 @@ class Run:
             state = make_state(system, problem.pattern.n_upper, q, job.draw.shape[1] > 0)
             optimise_range(
                 problem.pattern, system, cuts, make_border(cuts, size), job, state, found, todo, _TOL_PU, _TOL_GRADIENT, gap,
-                self.max_iterations, gamma, least, _CENTRE, _DAMP,
+                self.max_iterations, gamma, least, _CENTRE, _DAMP, strict,
             )  # fmt: skip
 
         in_turn(self.threads, work, tasks)
