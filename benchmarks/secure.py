@@ -87,12 +87,17 @@ def speed(args: argparse.Namespace) -> None:
             )
             good = np.isin(found.status, (0, 1))
             cost = found.security_cost[good] / found.unsecured_objective[good]
+            left = [len(np.unique(found.found.contingency[found.found.scenario == s])) for s in range(args.n)]
+            hopeless = found.beyond_reach.sum(1)
             print(
                 f"{name}, short-term {short:g}: {args.n / seconds:.1f} scenarios/s, {found.power_flows / seconds:.0f} power "
                 f"flows/s (OPF alone {args.n / of_opf:.0f}/s, {np.sum(plain.status == 0)} optimal); {words}; "
                 f"rounds {np.median(found.rounds):.0f} median, {found.rounds.max()} most; cuts {found.cuts.mean():.1f}; "
                 f"cost of security {np.median(cost) if good.any() else np.nan:.3%} median; left {found.rest_mva.mean():.2f} MVA, "
-                f"{found.rest_pu.mean():.5f} pu a scenario; largest KKT residual {np.nanmax(found.points.kkt_residual):.1e}",
+                f"{found.rest_pu.mean():.5f} pu a scenario, after "
+                f"{np.mean(left):.1f} outages, of which {hopeless.mean():.1f} are beyond reach (in {np.sum(hopeless > 0)} "
+                f"scenarios); price of the rest {np.mean(found.rest_price):.4g}/h; "
+                f"largest KKT residual {np.nanmax(found.points.kkt_residual):.1e}",
                 flush=True,
             )
 

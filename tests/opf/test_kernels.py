@@ -10,6 +10,7 @@ from tests.opf.everything import FREE, everything
 
 import aurigrid as ag
 from aurigrid.kernels.controls import FLOOR, spread_controls
+from aurigrid.kernels.curvature import bend_up, signature
 from aurigrid.kernels.ipm import assemble
 from aurigrid.kernels.kkt import CURVATURE, State, factorise, lacking, lengths, spread, step_of
 from aurigrid.kernels.simd import LANES
@@ -133,6 +134,26 @@ def test_solution_against_dense(bench: Bench) -> None:
     left = np.delete(bench.one(room), anchored)
     np.testing.assert_allclose(left, np.delete(right - system @ bench.one(s.step), anchored), atol=1e-7)
     assert CURVATURE > 0
+
+
+def test_signature_against_eigenvalues(bench: Bench) -> None:
+    """At a random point, whose Hessian bends both ways, and once weights have bent it up."""
+    s, p = bench.at(bench.theta, bench.u, bench.z), bench.problem
+    out, room, last = np.zeros(LANES), np.zeros(2 * LANES), np.zeros(LANES)
+
+    def balance() -> int:
+        values = np.linalg.eigvalsh(bench.dense() + np.diag(np.tile([1e-8, 1e-8, -1e-8, -1e-8], bench.n)))
+        return int((values > 0).sum() - (values < 0).sum())
+
+    factorise(p.pattern, p.branches, s, 1e-8, 1e-8)
+    signature(p.nodes, s, out)
+    before = balance()
+    assert out.tolist() == [before] * LANES
+    bend_up(p.pattern, p.system, s, 1e-8, 1e-8, np.zeros(LANES, bool), last, room)
+    signature(p.nodes, s, out)
+    assert balance() == 0
+    assert out.tolist() == [0.0] * LANES
+    assert (last > 0).all() == (before != 0)
 
 
 class Full:

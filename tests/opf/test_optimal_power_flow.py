@@ -101,6 +101,18 @@ def test_infeasible_is_labelled_with_what_is_missing() -> None:
     assert result.short_mw[1].sum() == pytest.approx(result.slack_mw[1], rel=1e-3)
 
 
+def test_every_scenario_ends_labelled() -> None:
+    """Loads that a meshed grid of tight limits can mostly not serve: where the barrier follows the complementarity, five of
+    these wander about for good."""
+    net = ag.load("case89pegase")
+    rng = np.random.default_rng(5)
+    factor = rng.uniform(0.6, 1.4, (48, 1)) * rng.uniform(0.5, 1.9, (48, net.n_load))
+    result = ag.optimal_power_flow(net, scaled(net, factor))
+    assert np.isin(result.status, (OpfStatus.OPTIMAL, OpfStatus.INFEASIBLE)).all()
+    assert (result.status == OpfStatus.INFEASIBLE).sum() > 10
+    assert result.kkt_residual.max() < 2e-6
+
+
 def test_soft_equals_hard_where_limits_can_be_kept() -> None:
     net = ag.load("case118")
     hard, soft = ag.optimal_power_flow(net), ag.optimal_power_flow(net, soft=True)
@@ -244,7 +256,7 @@ def test_the_certificate_is_not_the_solver() -> None:
     from aurigrid.opf.run import Run
     from aurigrid.powerflow.cases import NO_PAIRS, Cases
 
-    run = Run(net, ag.Scenarios.base(net), None, {"cost": 1.0}, 100, 1)
+    run = Run(net, ag.Scenarios.base(net), ag.Scenarios.base(net), None, {"cost": 1.0}, 100, 1)
     raw = run.solve(None)
     assert isinstance(raw.judged, Residuals)
     assert isinstance(good, OptimalPowerFlow)

@@ -53,6 +53,7 @@ def secure_figures(found: SecureOperatingPoints) -> dict[str, Any]:
         "outages": len(found.contingencies),
         "outages_splitting": int(found.splits[0].sum()),
         "outages_cured": int((found.cured_by[0] >= 0).sum()),
+        "outages_beyond_reach": int(found.beyond_reach[0].sum()),
         "rounds": int(found.rounds[0]),
         "cuts": int(found.cuts[0]),
         "violations_remaining": len(found.found),
@@ -86,6 +87,11 @@ def print_security(found: SecureOperatingPoints, top: int) -> None:
         sentences.append(
             f"Left: {data['violations_remaining']} broken limits, {data['overload_remaining_mva']:,.2f} MVA and "
             f"{data['voltage_remaining_pu']:.4f} pu, at {data['price_remaining_per_h']:,.2f} per hour."
+        )
+    if data["outages_beyond_reach"]:
+        sentences.append(
+            f"{data['outages_beyond_reach']} of the outages that break them cannot be survived: no state within limits was "
+            "found after them, whatever the units give."
         )
     show.summary(sentences, [])
 

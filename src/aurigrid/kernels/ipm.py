@@ -2,8 +2,8 @@
 refilled, each on its own: what a lane computes does not depend on its neighbours.
 
 The barrier follows the complementarity (``strict`` false), which is quick, or is lowered only once its own problem is solved,
-with steps that lead towards a minimum (`curvature`), which finds a point also where the quick way wanders about: in problems whose
-balances can be broken at a price, when they must be.
+with steps that lead towards a minimum (`curvature`), which finds a point also where the quick way wanders about: in problems
+whose balances can be broken at a price, when they must be.
 """
 
 from __future__ import annotations
@@ -229,8 +229,8 @@ def optimise_range(
 
     Args:
         cuts, border: scenarios' cuts, whose inequalities come after the others, and room for a tile of them.
-        tol: largest broken balance and limit (relative), pu; tol_slope: largest gradient, for a multiplier of 1; tol_gap: sum
-            of slack times multiplier, in scaled cost.
+        tol: largest broken balance and limit (relative), pu; tol_slope: largest gradient, for a multiplier of 1; tol_gap: (s,)
+            sum of slack times multiplier, in scaled cost.
         limit: iterations a scenario may take; first_gamma, least: barrier and least slack at the start.
         centre: share of the complementarity that a step aims at; damp: share of the way to a bound that it may go.
         strict: how the barrier is lowered and steps are chosen, see above; scenarios are then not given up before the limit.
@@ -243,7 +243,7 @@ def optimise_range(
     primal, dual, longest = np.zeros(LANES), np.zeros(LANES), np.zeros(2 * LANES)
     aim, closest, closest_at = np.full(LANES, centre), np.full(LANES, np.inf), np.zeros(LANES, np.int32)
     spare, weight = np.zeros(len(state.rhs)), np.zeros(LANES)
-    last_gamma = _LAST * tol_gap / count
+    last = np.zeros(LANES)
     if len(todo) == 0:
         return
     for lane in range(LANES):
@@ -265,6 +265,7 @@ def optimise_range(
                 fill_cuts(cuts, border, state, scenario[lane], lane)
                 done[lane], empty[lane], fresh[lane], steps[lane], aim[lane] = False, False, True, 0, centre
                 closest[lane], closest_at[lane], gamma[lane], weight[lane] = np.inf, 0, first_gamma, 0.0
+                last[lane] = _LAST * tol_gap[scenario[lane]] / count
                 any_fresh = True
         if np.all(empty):
             return
@@ -278,7 +279,7 @@ def optimise_range(
         gap(state, room)
         if not strict:
             for lane in range(LANES):
-                gamma[lane] = max(aim[lane] * room[lane] / count, last_gamma)
+                gamma[lane] = max(aim[lane] * room[lane] / count, last[lane])
         assemble(system, state, gamma, cuts, border)
         residuals(state, look)
         changed = False
@@ -293,18 +294,18 @@ def optimise_range(
             found.iterations[s] = steps[lane]
             if not balance < 1e12:
                 found.status[s], done[lane] = FAILED, True
-            elif balance <= tol and broken <= tol and slope <= tol_slope * (1.0 + size) and room[lane] <= tol_gap:
+            elif balance <= tol and broken <= tol and slope <= tol_slope * (1.0 + size) and room[lane] <= tol_gap[s]:
                 found.status[s], done[lane] = OPTIMAL, True
-            elif steps[lane] >= limit:
-                found.status[s], done[lane] = LIMIT, True
-            elif not strict and steps[lane] - closest_at[lane] >= _PATIENCE and closest[lane] > _FAR:
+            elif steps[lane] >= limit or (
+                not strict and steps[lane] - closest_at[lane] >= _PATIENCE and closest[lane] > _FAR
+            ):
                 found.status[s], done[lane] = LIMIT, True
             if max(balance, broken) < 0.9 * closest[lane]:
                 closest[lane], closest_at[lane] = max(balance, broken), steps[lane]
             steps[lane] += 1
             if strict:
                 error = max(balance, broken, slope / (1.0 + size))
-                lower = _lowered(gamma[lane], error, room[LANES + lane], last_gamma)
+                lower = _lowered(gamma[lane], error, room[LANES + lane], last[lane])
                 changed |= lower != gamma[lane]
                 gamma[lane] = lower
         if np.all(done):

@@ -21,13 +21,16 @@ from aurigrid.model.network import Network
 from aurigrid.model.table import Array
 
 SOURCES = {
-    "prices": "fuel prices of IEA, World Energy Outlook 2011, as compiled in PyPSA technology-data, costs_PyPSA.csv (CC-BY-4.0)",
+    "prices": "fuel prices of IEA, World Energy Outlook 2011 (oil: World Energy Model 2017, 97 USD a barrel), as compiled in "
+    "PyPSA technology-data, inputs/costs_PyPSA.csv (CC-BY-4.0)",
     "plants": "A. Schroeder and others: Current and prospective costs of electricity generation until 2050. DIW Data "
     "Documentation 68, 2013. hdl:10419/80348",
     "carbon": "IPCC 2006 Guidelines for National Greenhouse Gas Inventories, volume 2, table 2.2",
     "flexibility": "Agora Energiewende: Flexibility in thermal power plants, 2017 (plants in common use, middle of the range)",
     "nuclear": "OECD/NEA: Technical and economic aspects of load following with nuclear power plants, 2011 (lower end)",
-    "starts": "N. Kumar and others: Power plant cycling costs. NREL/SR-5500-55433, 2012, table 1-1, medians, at 1.392 USD/EUR",
+    "starts": "N. Kumar and others: Power plant cycling costs. NREL/SR-5500-55433, 2012, table 1-1, medians of capital and "
+    "maintenance (large subcritical coal; small for other steam; combined cycle; aero-derivative turbine; gas steam for oil), "
+    "at 1.392 USD/EUR. osti.gov/biblio/1046269",
     "nuclear_starts": "D. Lew and others: Western Wind and Solar Integration Study, phase 2. NREL/TP-5500-55588, 2013, table 7, "
     "at 1.392 USD/EUR",
     "times": "C. Barrows and others: The IEEE Reliability Test System: a proposed 2019 update. IEEE Trans. Power Systems 35, "

@@ -10,12 +10,13 @@ import numpy as np
 
 from aurigrid.errors import IssueList
 from aurigrid.kernels.ipm import OPTIMAL
+from aurigrid.model.base import on_base
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.discrete import rounded
 from aurigrid.opf.objective import check_weights
 from aurigrid.opf.result import OptimalPowerFlow
-from aurigrid.opf.run import NOT_BEST, SOFT_PU, Raw, Run, Start, solved_rows
+from aurigrid.opf.run import BASE_MVA, NOT_BEST, SOFT_PU, Raw, Run, Start, solved_rows
 from aurigrid.opf.tables import FIXED, FREE, Freedom
 from aurigrid.powerflow.api import ensure_valid
 from aurigrid.powerflow.newton import thread_count
@@ -90,7 +91,7 @@ def optimal_power_flow(
     raw = _answered(run, soft, soft_price, _start_of(warm_start))
     if not discrete:
         return run.result(raw)
-    positions = rounded(raw.problem, sc, raw.x, deadband_steps)
+    positions = rounded(raw.problem, run.sc, raw.x, deadband_steps)
     v = np.where(np.isfinite(raw.v), raw.v, 1.0)
     run = replace(run, pinned=positions)
     final = _answered(run, soft, soft_price, Start(v, np.nan_to_num(raw.x), None, None))
@@ -129,7 +130,9 @@ def checked_run(
     """
     weights = {objective: 1.0} if isinstance(objective, str) else dict(objective)
     limit = _check(net, sc, gen_p_max_mw, weights, soft_price, warm_start, max_iterations, threads)
-    return Run(net, sc, limit, weights, max_iterations, thread_count(threads), free, by_current, curves=curves)
+    solved = on_base(net, BASE_MVA)
+    mine = sc if solved is net else replace(sc, net=solved)
+    return Run(solved, mine, sc, limit, weights, max_iterations, thread_count(threads), free, by_current, curves=curves)
 
 
 def _freedom(
@@ -167,8 +170,17 @@ def explored(run: Run, raw: Raw, failed: Array, soft: bool, soft_price: float) -
     """What became of scenarios without a point that keeps all limits: a point of least violation at a price, unless one
     that keeps them is found by minimising violation alone."""
     part = run.some(failed)
-    priced = raw.take(failed) if soft else part.solve(soft_price)
+    if soft:
+        priced = raw.take(failed)
+        lost = np.flatnonzero(priced.code != OPTIMAL)
+        if lost.size:
+            priced = priced.put(lost, part.some(lost).solve(soft_price, strict=True), None)
+    else:
+        priced = part.solve(soft_price, strict=True)
     bare = part.solve(soft_price, costless=True)
+    neither = np.flatnonzero((priced.code != OPTIMAL) & (bare.code != OPTIMAL))
+    if neither.size:
+        bare = bare.put(neither, part.some(neither).solve(soft_price, costless=True, strict=True), None)
     feasible = np.flatnonzero((bare.code == OPTIMAL) & (bare.missing <= SOFT_PU))
     settled = (priced.code == OPTIMAL) & (priced.missing <= SOFT_PU)
     # where violation alone can be brought down but not at its price, or where the priced problem did not converge
@@ -180,7 +192,7 @@ def explored(run: Run, raw: Raw, failed: Array, soft: bool, soft_price: float) -
         point = bare.take(again)
         start = Start(point.v, point.x, None, None)
         last = replace(part.some(again), max_iterations=min(_LAST_TRY, run.max_iterations))
-        hard = last.solve(None, start, strict=True)
+        hard = last.solve(None, start)
         best = np.flatnonzero(hard.code == OPTIMAL)
         if best.size:
             priced = priced.put(again[best], hard.take(best).within(priced.problem), OPTIMAL)
@@ -207,7 +219,7 @@ def _check(
         issues.add("optimal_power_flow", "max_iterations", f"is {most}", hint="give at least 1")
     if threads is not None and threads < 1:
         issues.add("optimal_power_flow", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs")
-    if warm is not None and (warm.problem.grid.net is not net or warm.n not in (1, sc.n)):
+    if warm is not None and (warm.given.net is not net or warm.n not in (1, sc.n)):
         issues.add(
             "optimal_power_flow", "warm_start", "does not fit", hint="give a result of this network with 1 or n rows"
         )

@@ -120,15 +120,14 @@ def point_scenarios(problem: Problem, sc: Scenarios, x: Array, v_mag: Array) -> 
     return sc.replace(**changes)
 
 
-def point_network(problem: Problem, points: Scenarios, x: Array, v: Array, s: int) -> Network:
-    """The network at point ``s``: tables with the values of `point_scenarios`, taps, and set-points of everything that holds
-    a voltage; what is out is out of service.
+def point_network(problem: Problem, net: Network, points: Scenarios, x: Array, v: Array, s: int) -> Network:
+    """The network ``net`` at point ``s``: tables with the values of `point_scenarios`, taps, and set-points of everything that
+    holds a voltage; what is out is out of service.
 
     Args:
         x: (n, k) injections, pu; v: (n, n_node) voltages, pu.
     """
-    grid, net = problem.grid, problem.grid.net
-    row = points[s]
+    grid, row = problem.grid, points[s]
     position = tap_positions(problem, x[[s]])[0]
     t, dc, svc = net.branch, net.hvdc, net.compensator
     size = np.abs(v[s])

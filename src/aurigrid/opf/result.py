@@ -154,14 +154,14 @@ class OptimalPowerFlow:
     @cached_property
     def moves(self) -> list[Move]:
         """Taps, phase shifters and shunts that are not where their scenario has them, by scenario."""
-        return moves_of(self.problem.grid.net, self.given, self.tap_position, self.shunt_step)
+        return moves_of(self.given.net, self.given, self.tap_position, self.shunt_step)
 
     def network(self, scenario: int) -> Network:
         """The network at the point of one scenario: a power flow of it finds the point's voltages.
 
         Dispatch, set-points, loads, shunts, taps and HVDC power are the point's; what is out is out of service.
         """
-        return point_network(self.problem, self.scenarios, self.x, self.solution.v, scenario)
+        return point_network(self.problem, self.given.net, self.scenarios, self.x, self.solution.v, scenario)
 
     def _by_bus(self, values: Array) -> Array:
         """(n, n_node) -> (n, n_bus): a node's value at its first bus, 0 at the others."""

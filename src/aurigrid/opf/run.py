@@ -164,12 +164,21 @@ class Raw:
 _ROWS = ("v", "x", "lam", "mu", "excess", "code", "iterations", "cost", "scale", "cut_mu", "cut_excess", "free")
 
 
+BASE_MVA = 100.0
+"""Power base of all problems: tolerances mean the same power whatever base a grid comes with."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """The scenarios of one call, turned into the kernels' terms once for each form of the problem."""
+    """The scenarios of one call, turned into the kernels' terms once for each form of the problem.
+
+    Attributes:
+        net, sc: the network on `BASE_MVA` and its scenarios; given: the scenarios of the network as it was given.
+    """
 
     net: Network
     sc: Scenarios
+    given: Scenarios
     available: Array | None
     weights: dict[str, float]
     max_iterations: int
@@ -183,7 +192,7 @@ class Run:
         """The run of some of the scenarios."""
         part = self.available if self.available is None or len(self.available) == 1 else self.available[rows]
         pinned = None if self.pinned is None else self.pinned[rows]
-        return replace(self, sc=self.sc[rows], available=part, pinned=pinned)
+        return replace(self, sc=self.sc[rows], given=self.given[rows], available=part, pinned=pinned)
 
     def solve(
         self, soft_price: float | None, start: Start | None = None, costless: bool = False, cuts: CutSet | None = None,
@@ -196,7 +205,7 @@ class Run:
             start: points to start from; flat and in the middle where absent.
             costless: count broken balances and limits only.
             cuts: the scenarios' own.
-            strict: lower the barrier slowly also where balances must hold, as is done where they need not (`kernels.ipm`).
+            strict: lower the barrier slowly (`kernels.ipm`): dearer, but hardly ever without an end.
         """
         problem = problem_of(self.net, soft_price, self.free, self.by_current, self.curves)
         grid, n = problem.grid, self.sc.n
@@ -238,7 +247,7 @@ class Run:
         own = kernel_cuts(problem, cuts, free, scale)
         if cuts is not None and len(job.mu):
             job = job._replace(mu=np.hstack([np.broadcast_to(job.mu, (n, problem.n_limit)), cuts.mu]))
-        found = self._run(problem, job, own, groups, start, strict or soft_price is not None)
+        found = self._run(problem, job, own, groups, start, strict)
         v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
         v[:, order] = found.e + 1j * found.f
         lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
@@ -290,7 +299,13 @@ class Run:
         return np.ones((1, size)), np.zeros((1, size)), x, lam, mu
 
     def _run(
-        self, problem: Problem, job: Job, cuts: Cuts, groups: list[tuple[Array, Array]], start: Start | None, strict: bool
+        self,
+        problem: Problem,
+        job: Job,
+        cuts: Cuts,
+        groups: list[tuple[Array, Array]],
+        start: Start | None,
+        strict: bool,
     ) -> Found:
         grid = problem.grid
         n, size, k, q = self.sc.n, grid.n_node, problem.injection.count, problem.n_limit + cuts.rest.shape[1]
@@ -299,8 +314,7 @@ class Run:
             np.full((n, size), np.nan), np.full((n, size), np.nan), np.zeros((n, k)), np.zeros((n, 2 * size)), np.zeros((n, q)),
             np.zeros((n, q)), np.full(n, FAILED, np.int8), np.zeros(n, np.int32),
         )  # fmt: skip
-        typical = np.abs(job.need[:, 0::2]).sum(1).mean()
-        gap = _GAP * max(1.0, float(typical))
+        gap = _GAP * np.maximum(1.0, np.abs(job.need[:, 0::2]).sum(1))
         # one thread takes all at once: lanes are refilled, and only the last of them run half empty
         most = n if self.threads == 1 else _TILES_A_TASK * LANES
         step = max(LANES, min(most, -(-n // (self.threads * LANES)) * LANES))
@@ -323,8 +337,8 @@ class Run:
 
     def result(self, raw: Raw, rounding_cost: Array | None = None) -> OptimalPowerFlow:
         """Label the points and put them into the users' terms."""
-        problem, x, judged, sc = raw.problem, raw.x, raw.judged, self.sc
-        grid, n = problem.grid, sc.n
+        problem, x, judged, sc = raw.problem, raw.x, raw.judged, self.given
+        grid, n = compile_grid(sc.net, single_reference=True), sc.n
         status = np.full(n, OpfStatus.FAILED, np.int8)
         status[raw.code == LIMIT] = OpfStatus.ITERATION_LIMIT
         status[raw.code == NOT_BEST] = OpfStatus.FEASIBLE
@@ -342,8 +356,9 @@ class Run:
         n_held = int(np.sum(grid.rows.kind != PQ))
         flow_status = np.where(failed, Status.DIVERGED, Status.CONVERGED).astype(np.int8)
         flow_status[np.setdiff1d(off.case, np.flatnonzero(failed))] = Status.ISLANDED
+        mismatch = np.where(failed, np.nan, judged.balance * BASE_MVA / grid.base_mva)
         solution = Solution(
-            grid, Cases.of(points), flow_status, raw.iterations, np.where(failed, np.nan, judged.balance), v,
+            grid, Cases.of(points), flow_status, raw.iterations, mismatch, v,
             np.zeros((n, n_held), np.int8), np.zeros((n, n_held)), np.zeros((n, grid.n_island)), off, "opf",
             np.where(failed, Rung.NONE, Rung.OPF).astype(np.int8),
         )  # fmt: skip

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 VERSIONS = 3
 """Linearisations of a limit that are kept, from the last rounds in which it was broken or bound. One alone lets points swing
 between two sides of a curved limit; several enclose it."""
-_A_SCENARIO = 64
+_A_SCENARIO = 128
 """Cuts that a scenario keeps at most; those farthest from binding go first."""
 
 

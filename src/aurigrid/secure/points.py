@@ -86,10 +86,10 @@ def secure_operating_points(
     issues.raise_if_any()
     sc = scenarios if scenarios is not None else Scenarios.base(net)
     run = checked_run(net, sc, gen_p_max_mw, objective, soft_price, max_iterations, threads, curves=False)
-    outages = build_contingencies(net, contingencies)
+    outages = build_contingencies(run.net, contingencies)
     how = Settings(q_limits=q_limits, distributed=slack == "distributed", threads=thread_count(threads))
-    limits = Limits.of(net, short_factor, v_margin_pu)
-    actions = None if corrective is None else ActionSet.of(net, corrective)
+    limits = Limits.of(run.net, short_factor, v_margin_pu)
+    actions = None if corrective is None else ActionSet.of(run.net, corrective)
     return Search(run, outages, limits, how, insecurity_price, max_rounds, soft_price, actions).solve()
 
 

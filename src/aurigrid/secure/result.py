@@ -57,6 +57,8 @@ class SecureOperatingPoints:
         worst_loading: (n, m) largest flow after each outage as a share of the rating that holds then.
         lost_load_mw: (n, m) demand that the outage itself cuts off.
         cured_by: (n, m) int32 listed action that keeps an outage within limits, -1 for none needed or found.
+        beyond_reach: (n, m) bool, of outages that still break limits: those after which no state within limits was found,
+            whatever units give and wherever voltages lie (`aurigrid.secure.reach`). No operating point survives them.
         found: limits that outages still break (after the action, where one was taken), ``no_convergence`` among them.
         rest_mva: (n,) overload that is left, summed over outages, MVA; rest_pu: the same of voltages, pu.
         rest_price: (n,) price of the rest, currency/h.
@@ -73,6 +75,7 @@ class SecureOperatingPoints:
     worst_loading: Array
     lost_load_mw: Array
     cured_by: Array
+    beyond_reach: Array
     found: Violations
     rest_mva: Array
     rest_pu: Array

@@ -21,6 +21,7 @@ from aurigrid.powerflow.status import Status
 from aurigrid.secure.actions import ActionSet
 from aurigrid.secure.book import VERSIONS, Book, Keys
 from aurigrid.secure.check import Broken, Limits, base_states, find_broken, outage_states, pairs_at_once, severity
+from aurigrid.secure.reach import beyond_reach
 from aurigrid.secure.remedial import ranked, try_actions
 from aurigrid.secure.result import SecureOperatingPoints, SecureStatus
 from aurigrid.secure.slopes import Levers, slopes
@@ -320,6 +321,19 @@ class Search:
             return out
 
         found, rest_mva, rest_pu, rest_price = self._rest()
+        hopeless = np.zeros((n, m), bool)
+        left = np.unique(np.column_stack([found.scenario, found.contingency]), axis=0)
+        if len(left):
+            hopeless[left[:, 0], left[:, 1]] = beyond_reach(
+                run,
+                self.outages,
+                self.limits,
+                self.how.q_limits,
+                self.soft_price,
+                left[:, 0],
+                left[:, 1],
+                wide(self.lost_mw, 0.0)[left[:, 0], left[:, 1]],
+            )
         rounds, cuts = np.zeros(n, np.int32), np.zeros(n, np.int32)
         rounds[rows] = self.rounds
         cuts[rows] = np.bincount(self.book.scenario, minlength=len(rows))
@@ -327,7 +341,7 @@ class Search:
         first[rows] = first_cost[rows]
         return SecureOperatingPoints(
             label, points, self.outages, rounds, cuts, first, wide(self.status, Status.SKIPPED), wide(self.worst, np.nan),
-            wide(self.lost_mw, 0.0), wide(self.cured_by, -1), found, rest_mva, rest_pu, rest_price,
+            wide(self.lost_mw, 0.0), wide(self.cured_by, -1), hopeless, found, rest_mva, rest_pu, rest_price,
             self.power_flows,
         )  # fmt: skip
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aurigrid.model.base import on_base
 from aurigrid.model.defaults import DefaultUse, with_defaults
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -104,7 +105,7 @@ def conditions_of(net: Network, profiles: Profiles, co2_price_per_t: float = 0.0
         q_max_mvar=np.where(free_q, gen.q_mvar, gen.q_max_mvar),
     )
     curtailed = followed & np.isin(fuel, _CURTAILED) & gen.in_service
-    solved = _on_base(_storage_as_load(priced.replace(gen=ready)), BASE_MVA)
+    solved = on_base(_storage_as_load(priced.replace(gen=ready)), BASE_MVA)
     objective = {"cost": 1.0}
     if curtailed.any():
         objective["curtailment"] = CURTAILMENT_WEIGHT
@@ -158,13 +159,3 @@ def _storage_as_load(net: Network) -> Network:
     )  # fmt: skip
     joined = {name: np.concatenate([values, getattr(more, name)]) for name, values in columns.items()}
     return net.replace(load=type(load).make(len(load) + len(store), **joined), storage=type(store).empty())
-
-
-def _on_base(net: Network, base_mva: float) -> Network:
-    """The same network with per-unit values on another power base."""
-    ratio, t = base_mva / net.base_mva, net.branch
-    if ratio == 1.0:
-        return net
-    scaled = {name: getattr(t, name) * ratio for name in ("r_pu", "x_pu")}
-    scaled |= {name: getattr(t, name) / ratio for name in ("g_from_pu", "b_from_pu", "g_to_pu", "b_to_pu")}
-    return net.replace(base_mva=base_mva, branch=t.replace(**scaled))
