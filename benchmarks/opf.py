@@ -5,6 +5,7 @@
     python benchmarks/opf.py speed [CASE ...] --data FOLDER   64 scenarios, loads +-10 %, one core; Ipopt and runopp beside it
     python benchmarks/opf.py robust CASE --data FOLDER [--n 10000] [--check 200]
                                                               loads +-40 % in regions, N-2: labels, checked with Ipopt
+    python benchmarks/opf.py warm [CASE ...] --data FOLDER    iterations and time from a neighbour's point against a flat start
 
 FOLDER holds pglib_opf_*.m of PGLib-OPF v23.07. Ipopt is the wheel ``ipyopt`` with its own linear solver and exact first and
 second derivatives, on the same problem (angles and logarithms of magnitudes, unit outputs), from the same flat start, with
@@ -274,6 +275,38 @@ def speed(folder: Path, cases: list[str], n: int) -> None:
             print(f"{left} pandapower.runopp (its case118) | {took:.3f} | {took * n / seconds:.0f} | | |", flush=True)
 
 
+def warm(folder: Path, cases: list[str], n: int) -> None:
+    """Scenarios that start from the optimum of the case itself, and from their own points before loads moved by 1 %."""
+    import aurigrid as ag
+
+    print("| case | start | loads | scenarios | iterations, flat | warm | s, flat | warm | apart |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for case in cases or list(FLOORS)[:3]:
+        net, rng = load(folder, case), np.random.default_rng(0)
+
+        def at(factor: np.ndarray, net: Any = net) -> Any:
+            return ag.Scenarios(net, load_p_mw=net.load.p_mw * factor, load_q_mvar=net.load.q_mvar * factor)
+
+        first = rng.uniform(0.9, 1.1, (n, net.n_load))
+        moved = first * rng.uniform(0.99, 1.01, (n, net.n_load))
+        own = ag.optimal_power_flow(net, at(first), threads=1)
+        base = ag.optimal_power_flow(net, threads=1)
+        for name, words, factor, start in (
+            ("optimum of the case", "+-10 %", first, base), ("own point before", "+-1 % more", moved, own),
+        ):  # fmt: skip
+            begin = time.perf_counter()
+            flat = ag.optimal_power_flow(net, at(factor), threads=1)
+            middle = time.perf_counter()
+            near = ag.optimal_power_flow(net, at(factor), threads=1, warm_start=start)
+            end = time.perf_counter()
+            both = (flat.status == 0) & (near.status == 0)
+            apart = np.abs(near.objective / flat.objective - 1)[both].max()
+            print(
+                f"| {case} | {name} | {words} | {n} ({both.sum()} optimal) | {flat.iterations[both].mean():.1f} "
+                f"| {near.iterations[both].mean():.1f} | {middle - begin:.2f} | {end - middle:.2f} | {apart:.0e} |", flush=True,
+            )  # fmt: skip
+
+
 def _best(net: Any, sc: Any) -> tuple[float, Any]:
     """Seconds of the fastest of three runs on one thread, and the result."""
     import aurigrid as ag
@@ -329,7 +362,7 @@ def robust(folder: Path, case: str, n: int, check: int) -> None:
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["truth", "bound", "speed", "robust"])
+    parser.add_argument("what", choices=["truth", "bound", "speed", "robust", "warm"])
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=0)
@@ -341,6 +374,8 @@ def main() -> None:
         bound(args.data, args.cases)
     elif args.what == "speed":
         speed(args.data, args.cases, args.n or 64)
+    elif args.what == "warm":
+        warm(args.data, args.cases, args.n or 64)
     else:
         for case in args.cases or ["case118_ieee", "case300_ieee"]:
             robust(args.data, case, args.n or 10_000, args.check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ import numpy as np
 from aurigrid.kernels.scan import scan
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.opf.points import by_element, unit_powers
+from aurigrid.opf.run import Raw, Run
+from aurigrid.opf.tables import ACTIVE, REACTIVE, STORAGE
 from aurigrid.powerflow.api import solve_cases
 from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import compile_grid
@@ -128,3 +131,29 @@ def severity(broken: Broken, limits: Limits) -> Array:
         np.where(broken.kind == 2, limits.v_min[bus] - broken.value, broken.value - limits.v_max[bus]),
     )  # fmt: skip
     return out
+
+
+def base_part(base: Solution, rows: Array) -> Solution:
+    """Some of the power flows of operating points."""
+    by_case = ("status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw", "rung")
+    arrays: dict[str, Any] = {name: getattr(base, name)[rows] for name in by_case}
+    return replace(base, cases=base.cases.take(rows), off=base.off.take(rows, base.n), **arrays)
+
+
+def as_scenarios(run: Run, raw: Raw) -> Scenarios:
+    """Operating points as scenarios of the power flow: outputs, held voltages, and what else was free."""
+    problem, net = raw.problem, run.net
+    grid = problem.grid
+    x = np.nan_to_num(raw.x) * grid.base_mva
+
+    gen, (p, q) = net.gen, unit_powers(problem, x)
+    target = grid.node_of_bus[np.where((gen.controlled_bus >= 0) & ~gen.is_reference, gen.controlled_bus, gen.bus)]
+    size = np.abs(raw.v)[:, target]
+    changes: dict[str, Any] = {
+        "gen_p_mw": p, "gen_q_mvar": q,
+        "gen_v_pu": np.where(size > 0, size, gen.v_set_pu),
+    }  # fmt: skip
+    if len(net.storage):
+        changes["storage_p_mw"] = by_element(problem, x, STORAGE, ACTIVE, len(net.storage))
+        changes["storage_q_mvar"] = by_element(problem, x, STORAGE, REACTIVE, len(net.storage))
+    return run.sc.replace(**changes)

@@ -10,17 +10,25 @@ import numpy as np
 from aurigrid.kernels.ipm import OPTIMAL
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.opf.api import explored
-from aurigrid.opf.points import by_element, unit_powers
 from aurigrid.opf.run import Raw, Run, Start, solved_rows
 from aurigrid.opf.status import OpfStatus
-from aurigrid.opf.tables import ACTIVE, REACTIVE, STORAGE
 from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.secure.actions import ActionSet
 from aurigrid.secure.book import VERSIONS, Book, Keys
-from aurigrid.secure.check import Broken, Limits, base_states, find_broken, outage_states, pairs_at_once, severity
+from aurigrid.secure.check import (
+    Broken,
+    Limits,
+    as_scenarios,
+    base_part,
+    base_states,
+    find_broken,
+    outage_states,
+    pairs_at_once,
+    severity,
+)
 from aurigrid.secure.reach import beyond_reach
 from aurigrid.secure.remedial import ranked, try_actions
 from aurigrid.secure.result import SecureOperatingPoints, SecureStatus
@@ -385,29 +393,3 @@ def _rank(new: Array) -> Array:
     """Place of each entry since the last one that is ``new``."""
     at = np.arange(len(new))
     return at - np.maximum.accumulate(np.where(new, at, 0)) if len(new) else at
-
-
-def base_part(base: Solution, rows: Array) -> Solution:
-    """Some of the power flows of operating points."""
-    by_case = ("status", "iterations", "mismatch_pu", "v", "held", "need_pu", "slack_mw", "rung")
-    arrays: dict[str, Any] = {name: getattr(base, name)[rows] for name in by_case}
-    return replace(base, cases=base.cases.take(rows), off=base.off.take(rows, base.n), **arrays)
-
-
-def as_scenarios(run: Run, raw: Raw) -> Scenarios:
-    """Operating points as scenarios of the power flow: outputs, held voltages, and what else was free."""
-    problem, net = raw.problem, run.net
-    grid = problem.grid
-    x = np.nan_to_num(raw.x) * grid.base_mva
-
-    gen, (p, q) = net.gen, unit_powers(problem, x)
-    target = grid.node_of_bus[np.where((gen.controlled_bus >= 0) & ~gen.is_reference, gen.controlled_bus, gen.bus)]
-    size = np.abs(raw.v)[:, target]
-    changes: dict[str, Any] = {
-        "gen_p_mw": p, "gen_q_mvar": q,
-        "gen_v_pu": np.where(size > 0, size, gen.v_set_pu),
-    }  # fmt: skip
-    if len(net.storage):
-        changes["storage_p_mw"] = by_element(problem, x, STORAGE, ACTIVE, len(net.storage))
-        changes["storage_q_mvar"] = by_element(problem, x, STORAGE, REACTIVE, len(net.storage))
-    return run.sc.replace(**changes)
