@@ -20,14 +20,18 @@ from numba import njit
 
 from aurigrid.kernels import chord, newton
 from aurigrid.kernels.balance import certify_range
-from aurigrid.kernels.simd import LANES, load, splat, store
+from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.simd import LANES64 as WIDTH
+from aurigrid.kernels.simd import load64 as load
+from aurigrid.kernels.simd import splat64 as splat
+from aurigrid.kernels.simd import store
 
 
 @njit(error_model="numpy")
 def _multiply_adds(x, n):
-    a, b, c, d = load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES)
-    e, f, g, h = load(x, 4 * LANES), load(x, 5 * LANES), load(x, 6 * LANES), load(x, 7 * LANES)
-    m, k = load(x, 8 * LANES), load(x, 9 * LANES)
+    a, b, c, d = load(x, 0), load(x, WIDTH), load(x, 2 * WIDTH), load(x, 3 * WIDTH)
+    e, f, g, h = load(x, 4 * WIDTH), load(x, 5 * WIDTH), load(x, 6 * WIDTH), load(x, 7 * WIDTH)
+    m, k = load(x, 8 * WIDTH), load(x, 9 * WIDTH)
     for _ in range(n):
         a, b, c, d = a * m + k, b * m + k, c * m + k, d * m + k
         e, f, g, h = e * m + k, f * m + k, g * m + k, h * m + k
@@ -38,7 +42,7 @@ def _multiply_adds(x, n):
 def _copy(source, target, n, times):
     for _ in range(times):
         for i in range(n):
-            store(target, i * LANES, load(source, i * LANES) + splat(1.0))
+            store(target, i * WIDTH, load(source, i * WIDTH) + splat(1.0))
 
 
 @njit(error_model="numpy")
@@ -91,17 +95,17 @@ def seconds(work: Callable[[], Any], times: int = 1) -> float:
 
 def peak_flops(dtype: type) -> float:
     """Floating-point operations a second of one core on registers."""
-    x = np.full(10 * LANES, 0.5, dtype)
+    x = np.full(10 * WIDTH, 0.5, dtype)
     n = 2_000_000
-    return 16 * LANES * n / seconds(lambda: _multiply_adds(x, n))
+    return 16 * WIDTH * n / seconds(lambda: _multiply_adds(x, n))
 
 
 def bandwidth(n_bytes: int) -> float:
     """Bytes a second of one core for a read and a write of a block of this size."""
-    n = max(1, n_bytes // (16 * LANES))
-    source, target = np.ones(n * LANES), np.ones(n * LANES)
-    times = max(1, 30_000_000 // (n * LANES * 16))
-    return 16 * LANES * n / seconds(lambda: _copy(source, target, n, times), times)
+    n = max(1, n_bytes // (16 * WIDTH))
+    source, target = np.ones(n * WIDTH), np.ones(n * WIDTH)
+    times = max(1, 30_000_000 // (n * WIDTH * 16))
+    return 16 * WIDTH * n / seconds(lambda: _copy(source, target, n, times), times)
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import aurigrid as ag
-from aurigrid.kernels.chord import base_blocks, outage_changes, selected_inverse
-from aurigrid.kernels.chord import factorise as factorise_one
+from aurigrid.kernels.factor import base_blocks, outage_changes, selected_inverse
+from aurigrid.kernels.factor import factorise as factorise_one
 from aurigrid.kernels.fill import fill_lanes, link_outages
 from aurigrid.kernels.newton import back_substitute, factorise, residual
 from aurigrid.kernels.simd import LANES

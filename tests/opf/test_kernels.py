@@ -13,7 +13,7 @@ from aurigrid.kernels.controls import FLOOR, spread_controls
 from aurigrid.kernels.curvature import bend_up, signature
 from aurigrid.kernels.ipm import assemble
 from aurigrid.kernels.kkt import CURVATURE, State, factorise, lacking, lengths, spread, step_of
-from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.simd import LANES64 as LANES
 from aurigrid.opf.conditions import conditions_of
 from aurigrid.opf.problem import Problem
 from aurigrid.opf.run import problem_of

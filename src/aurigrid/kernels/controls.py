@@ -31,7 +31,10 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.kkt import CURVATURE, _weigh, add_to
-from aurigrid.kernels.simd import LANES, load, splat, store, vmax, vsqrt
+from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.simd import load64 as load
+from aurigrid.kernels.simd import splat64 as splat
+from aurigrid.kernels.simd import store, vmax, vsqrt
 
 Array = np.ndarray
 

@@ -23,7 +23,10 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.kkt import ANCHOR, _weigh, add_branches, add_nodes, factorise, lacking, solve
-from aurigrid.kernels.simd import LANES, load, splat, store, vsqrt
+from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.simd import load64 as load
+from aurigrid.kernels.simd import splat64 as splat
+from aurigrid.kernels.simd import store, vsqrt
 
 Array = np.ndarray
 

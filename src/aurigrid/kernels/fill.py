@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, blend, load, splat, store, vsqrt
+from aurigrid.kernels.simd import LANES, blend, item, load, splat, store, vsqrt
 from aurigrid.kernels.tile import CONVERGED, FLIPS, HANDED_ON, OFF, PQ, PV
 
 
@@ -31,7 +31,7 @@ def _scatter(table, node, by, scale, target, lanes, row):
             continue
         at, factor = node[e] * LANES, scale[e]
         for x in range(len(lanes)):
-            target[at + lanes[x]] += factor * flat[offset[x] + e]
+            target[at + item(lanes, x)] += factor * item(flat, item(offset, x) + e)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -137,11 +137,11 @@ def _start_lanes(rows, batch, tile, lanes, scenario, enforce_q):
     if alike:
         if row[0] != first:
             _begin(rows, batch, tile, first, enforce_q)
-        mask = load(chosen, 0)
+        # lane by lane: a store of some lanes of a vector takes the machine ten times as long as one of a number
         for i in range(n):
-            at = i * LANES
-            store(te, at, blend(mask, splat(begin_e[i]), load(te, at)))
-            store(tf, at, blend(mask, splat(begin_f[i]), load(tf, at)))
+            at, e, f = i * LANES, begin_e[i], begin_f[i]
+            for lane in lanes:
+                te[at + lane], tf[at + lane] = e, f
         return
     for lane in lanes:
         if row[0] != start[scenario[lane]]:
@@ -168,15 +168,14 @@ def fill_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed, fresh
     _start_lanes(rows, batch, tile, lanes, scenario, enforce_q)
     varied = load_p.shape[0] + load_q.shape[0] + gen_p.shape[0] + extra_p.shape[0] > 0
     if varied:
-        mask = load(tile.chosen, 0)
         row = np.empty(len(lanes), np.int64)
         for x in range(len(lanes)):
             row[x] = batch.row[scenario[lanes[x]]]
         for i in range(len(kind)):
             if loose[i]:
-                at = i * LANES
-                store(tp, at, blend(mask, splat(base_p[i]), load(tp, at)))
-                store(tq, at, blend(mask, splat(base_q[i]), load(tq, at)))
+                at, p, q = i * LANES, base_p[i], base_q[i]
+                for lane in lanes:
+                    tp[at + lane], tq[at + lane] = p, q
         _scatter(load_p, batch.load_node, batch.load_by, batch.load_scale_p, tp, lanes, row)
         _scatter(load_q, batch.load_node, batch.load_by, batch.load_scale_q, tq, lanes, row)
         _scatter(gen_p, batch.gen_node, batch.gen_by, batch.gen_scale, tp, lanes, row)
@@ -363,8 +362,8 @@ def take_lanes(pattern, rows, tile, out, lanes, scenario):
     for node in range(n):
         at = position[node] * LANES
         for x in range(len(lanes)):
-            to = offset[x] + 2 * node
-            flat[to], flat[to + 1] = te[at + lanes[x]], tf[at + lanes[x]]
+            to, lane = item(offset, x) + 2 * node, at + item(lanes, x)
+            flat[to], flat[to + 1] = item(te, lane), item(tf, lane)
     for lane in lanes:
         s = scenario[lane]
         for r in range(n_island):

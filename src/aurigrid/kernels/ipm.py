@@ -31,7 +31,7 @@ from aurigrid.kernels.kkt import (
     spread,
     step_of,
 )
-from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.simd import LANES64 as LANES
 
 Array = np.ndarray
 

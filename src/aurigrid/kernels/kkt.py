@@ -30,7 +30,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, load, splat, store, vabs, vmax, vsqrt
+from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.simd import load64 as load
+from aurigrid.kernels.simd import splat64 as splat
+from aurigrid.kernels.simd import store, vabs, vmax, vsqrt
 
 Array = np.ndarray
 

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.chord import (
+    accelerate,
     backward,
     correct_outages,
     correct_switched,
@@ -45,8 +46,7 @@ _SURE_V = 0.003
 # v^2 - v_set^2 for a unit of v - v_set, at the least voltage that is still one
 _LEAST_V = 0.5
 # a chord step that leaves more than this share of the mismatch costs more than a Newton step saves
-_PAYS = 0.25
-_PAYS_WITH_LIMITS = 0.5
+_PAYS = 0.5
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -123,7 +123,7 @@ def _judge(
     share, chord,
 ):  # fmt: skip
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
-    norm, live = tile.norm, tile.live
+    norm, live, steady = tile.norm, tile.live, tile.steady
     excess = np.zeros(2 * LANES)
     if enforce_q:
         _watch(kind, tile, excess)
@@ -140,7 +140,6 @@ def _judge(
             settled = count[lane] > 0 and not flipped[lane]
             if now < best[lane] or count[lane] == 0 or flipped[lane]:
                 best[lane], best_at[lane] = now, count[lane]
-            pays = _PAYS_WITH_LIMITS if enforce_q else _PAYS
             switched = 0
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
                 sure, sure_v = max(_SWITCH_TOL, _SURE * now), max(_SWITCH_TOL, _SURE_V * now)
@@ -148,7 +147,7 @@ def _judge(
                     switched = _switch(kind, tile, lane, sure, sure_v, share)
             if now < tol and switched == 0 and count[lane] >= least:
                 status[s] = CONVERGED
-            elif chord and (count[lane] >= limit or (settled and now > pays * before[lane])):
+            elif chord and (count[lane] >= limit or (settled and now > _PAYS * before[lane])):
                 status[s] = HANDED_ON
             elif count[lane] >= limit:
                 status[s] = ITERATION_LIMIT
@@ -156,6 +155,8 @@ def _judge(
                 status[s] = DIVERGED
             else:
                 done[lane] = False
+            # the step before and this one are of the same equations
+            steady[lane] = 1.0 if count[lane] > 0 and switched == 0 else 0.0
             flipped[lane] = switched > 0
         iterations[s] = first[lane] + count[lane]
         before[lane], last[s] = now, now
@@ -242,6 +243,7 @@ def solve_range(
                 spread_slack(rows, tile, factor)
             if enforce_q:
                 hold_again(tile, factor)
+            accelerate(tile)
         else:
             factorise(pattern, rows, batch, tile, distributed)
             back_substitute(pattern, tile, tile.rhs)

@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, blend, cast, load, splat, store, vabs, vmax, vsqrt, widen
+from aurigrid.kernels.simd import LANES, cast, item, load, splat, store, vabs, vmax, vsqrt, widen
 from aurigrid.kernels.tile import REF
 
 
@@ -55,9 +55,9 @@ def residual(rows, batch, tile, distributed):
         re = g_diag[i] * e - b_diag[i] * f
         im = g_diag[i] * f + b_diag[i] * e
         for x in range(yptr[i], yptr[i + 1]):
-            j = ycol[x] * LANES
+            j = item(ycol, x) * LANES
             ej, fj = load(te, j), load(tf, j)
-            g, b = splat(yg[x]), splat(yb[x])
+            g, b = splat(item(yg, x)), splat(item(yb, x))
             re = re + g * ej - b * fj
             im = im + g * fj + b * ej
         if head[i] >= 0:
@@ -102,21 +102,27 @@ def residual(rows, batch, tile, distributed):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def factorise(pattern, rows, batch, tile, distributed):
-    """Assemble and eliminate all rows: D^-1 U into tile.upper, D^-1 L^-1 r into tile.rhs (and of alpha into border)."""
+    """After `residual`: assemble and eliminate all rows, in the factor's precision.
+
+    D^-1 U goes into tile.upper and D^-1 L^-1 r into tile.rhs (and that of alpha into border).
+    """
     low_ptr, up_ptr, target_ptr, low_idx = pattern.low_ptr, pattern.up_ptr, pattern.target_ptr, pattern.low_idx
     target = pattern.target
     kind, blank_ptr, blank, g_diag, b_diag = rows.kind, rows.blank_ptr, rows.blank, rows.g_diag, rows.b_diag
-    yptr, ycol, yg, yb, slot, island = rows.ptr, rows.col, rows.g, rows.b, rows.slot, rows.island
-    zip_node, loose, base_p, base_q = batch.zip_node, batch.loose, batch.base_p, batch.base_q
-    row, te, tf, head, scratch, event_lane = tile.row, tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
-    event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
-    tz, alpha, slack, special, mp, mq = tile.zip, tile.alpha, tile.slack, tile.special, tile.mp, tile.mq
-    rhs, border, upper = tile.rhs, tile.border, tile.upper
+    yptr, ycol, yg, yb, slot, zip_node = rows.ptr, rows.col, rows.g, rows.b, rows.slot, batch.zip_node
+    row, te, tf, head, scratch, event_lane = tile.row, tile.near_e, tile.near_f, tile.head, tile.scratch, tile.event_lane
+    event_y, event_other, event_next, tz = tile.event_y, tile.event_other, tile.event_next, tile.zip
+    alpha, special, mp, mq, rhs, border, upper = (
+        tile.alpha, tile.special, tile.mp, tile.mq, tile.rhs, tile.border, tile.upper
+    )  # fmt: skip
+    for at in range(0, len(te), LANES):
+        store(te, at, load(tile.e, at))
+        store(tf, at, load(tile.f, at))
+    zero, one = cast(splat(0.0), row), cast(splat(1.0), row)
     for i in range(len(kind)):
         at = i * LANES
         lower = low_ptr[i + 1] - low_ptr[i]
         size = lower + 1 + up_ptr[i + 1] - up_ptr[i]
-        zero = cast(splat(0.0), row)
         for x in range(blank_ptr[i], blank_ptr[i + 1]):
             s = blank[x] * 4 * LANES
             store(row, s, zero)
@@ -125,21 +131,20 @@ def factorise(pattern, rows, batch, tile, distributed):
             store(row, s + 3 * LANES, zero)
         e, f = load(te, at), load(tf, at)
         square = e * e + f * f
-        pd, qd = g_diag[i] * square, -b_diag[i] * square
+        pd, qd = cast(splat(g_diag[i]), row) * square, -cast(splat(b_diag[i]), row) * square
         p, q = pd, qd
         for x in range(yptr[i], yptr[i + 1]):
-            j = ycol[x] * LANES
+            j = item(ycol, x) * LANES
             ej, fj = load(te, j), load(tf, j)
-            g, b = splat(yg[x]), splat(yb[x])
+            g, b = cast(splat(item(yg, x)), row), cast(splat(item(yb, x)), row)
             re, im = g * ej - b * fj, g * fj + b * ej
             pij, qij = e * re + f * im, f * re - e * im
             p, q = p + pij, q + qij
-            s = slot[x] * 4 * LANES
-            pw, qw = cast(pij, row), cast(qij, row)
-            store(row, s, qw)
-            store(row, s + LANES, pw)
-            store(row, s + 2 * LANES, -pw)
-            store(row, s + 3 * LANES, qw)
+            s = item(slot, x) * 4 * LANES
+            store(row, s, qij)
+            store(row, s + LANES, pij)
+            store(row, s + 2 * LANES, -pij)
+            store(row, s + 3 * LANES, qij)
         if head[i] >= 0:
             c = scratch
             store(c, 0, p)
@@ -166,50 +171,40 @@ def factorise(pattern, rows, batch, tile, distributed):
                         row[s + 2 * LANES] += pij
                         row[s + 3 * LANES] -= qij
                 x = event_next[x]
-            p, q, pd, qd = load(c, 0), load(c, LANES), load(c, 2 * LANES), load(c, 3 * LANES)
-        if loose[i]:
-            rp, rq = load(tp, at) - p, load(tq, at) - q
-        else:
-            rp, rq = base_p[i] - p, base_q[i] - q
+            p, q = cast(load(c, 0), row), cast(load(c, LANES), row)
+            pd, qd = cast(load(c, 2 * LANES), row), cast(load(c, 3 * LANES), row)
         d11, d12, d21, d22 = qd - q, p + pd, p - pd, q + qd
         m = zip_node[i]
         if m >= 0:
             v, z = vsqrt(square), 4 * m * LANES
-            p1, p2 = load(tz, z) * v, load(tz, z + LANES) * square
-            q1, q2 = load(tz, z + 2 * LANES) * v, load(tz, z + 3 * LANES) * square
-            rp, rq = rp + p1 + p2, rq + q1 + q2
-            d12, d22 = d12 - p1 - 2.0 * p2, d22 - q1 - 2.0 * q2
-        if distributed:
-            rp = rp + load(alpha, at) * load(slack, island[i] * LANES)
+            p1, p2 = cast(load(tz, z), row) * v, cast(load(tz, z + LANES), row) * square
+            q1, q2 = cast(load(tz, z + 2 * LANES), row) * v, cast(load(tz, z + 3 * LANES), row) * square
+            d12, d22 = d12 - p1 - p2 - p2, d22 - q1 - q2 - q2
         if special[i]:
-            keep_p, keep_q = load(mp, at), load(mq, at)
-            rp, rq = rp * keep_p, rq * keep_q
-            d11, d12 = d11 * keep_p + (1.0 - keep_p), d12 * keep_p
-            d21, d22 = d21 * keep_q, d22 * keep_q + (1.0 - keep_q)
-            mpw, mqw = cast(keep_p, row), cast(keep_q, row)
+            keep_p, keep_q = cast(load(mp, at), row), cast(load(mq, at), row)
+            d11, d12 = d11 * keep_p + (one - keep_p), d12 * keep_p
+            d21, d22 = d21 * keep_q, d22 * keep_q + (one - keep_q)
             for x in range(yptr[i], yptr[i + 1]):
                 s = slot[x] * 4 * LANES
-                store(row, s, load(row, s) * mpw)
-                store(row, s + LANES, load(row, s + LANES) * mpw)
-                store(row, s + 2 * LANES, load(row, s + 2 * LANES) * mqw)
-                store(row, s + 3 * LANES, load(row, s + 3 * LANES) * mqw)
+                store(row, s, load(row, s) * keep_p)
+                store(row, s + LANES, load(row, s + LANES) * keep_p)
+                store(row, s + 2 * LANES, load(row, s + 2 * LANES) * keep_q)
+                store(row, s + 3 * LANES, load(row, s + 3 * LANES) * keep_q)
         s = lower * 4 * LANES
         store(row, s, d11)
         store(row, s + LANES, d12)
         store(row, s + 2 * LANES, d21)
         store(row, s + 3 * LANES, d22)
-        store(rhs, 2 * at, rp)
-        store(rhs, 2 * at + LANES, rq)
         if distributed:
             store(border, 2 * at, load(alpha, at) * load(mp, at))
-            store(border, 2 * at + LANES, splat(0.0))
+            store(border, 2 * at + LANES, zero)
         own = 2 * i * LANES
         r1, r2 = load(rhs, own), load(rhs, own + LANES)
         b1, b2 = load(border, own), load(border, own + LANES)
         program = target_ptr[i]
         first = low_ptr[i]
         for x in range(lower):
-            k = low_idx[first + x]
+            k = item(low_idx, first + x)
             s = x * 4 * LANES
             a11, a12 = load(row, s), load(row, s + LANES)
             a21, a22 = load(row, s + 2 * LANES), load(row, s + 3 * LANES)
@@ -219,8 +214,8 @@ def factorise(pattern, rows, batch, tile, distributed):
             if distributed:
                 y1, y2 = load(border, y), load(border, y + LANES)
                 b1, b2 = b1 - a11 * y1 - a12 * y2, b2 - a21 * y1 - a22 * y2
-            for u in range(up_ptr[k], up_ptr[k + 1]):
-                t = target[program] * 4 * LANES
+            for u in range(item(up_ptr, k), item(up_ptr, k + 1)):
+                t = item(target, program) * 4 * LANES
                 program += 1
                 c = u * 4 * LANES
                 u11, u12 = load(upper, c), load(upper, c + LANES)
@@ -232,7 +227,7 @@ def factorise(pattern, rows, batch, tile, distributed):
         s = lower * 4 * LANES
         d11, d12 = load(row, s), load(row, s + LANES)
         d21, d22 = load(row, s + 2 * LANES), load(row, s + 3 * LANES)
-        scale = cast(splat(1.0), row) / (d11 * d22 - d12 * d21)
+        scale = one / (d11 * d22 - d12 * d21)
         d11, d12, d21, d22 = d22 * scale, -d12 * scale, -d21 * scale, d11 * scale
         c = up_ptr[i] * 4 * LANES
         for t in range((lower + 1) * 4 * LANES, size * 4 * LANES, 4 * LANES):
@@ -259,7 +254,7 @@ def back_substitute(pattern, tile, x):
         at = 2 * i * LANES
         x1, x2 = load(x, at), load(x, at + LANES)
         for u in range(up_ptr[i], up_ptr[i + 1]):
-            c, j = u * 4 * LANES, up_idx[u] * 2 * LANES
+            c, j = u * 4 * LANES, item(up_idx, u) * 2 * LANES
             y1, y2 = load(x, j), load(x, j + LANES)
             x1 = x1 - load(upper, c) * y1 - load(upper, c + LANES) * y2
             x2 = x2 - load(upper, c + 2 * LANES) * y1 - load(upper, c + 3 * LANES) * y2
@@ -269,14 +264,14 @@ def back_substitute(pattern, tile, x):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def border_step(rows, tile):
-    """Distributed slack: lambda's change from each reference's own balance, then x += z d lambda."""
+    """Distributed slack: lambda's step from each reference's own balance, then x += z d lambda."""
     n_island, yptr, ycol, yg, yb, island = rows.n_island, rows.ptr, rows.col, rows.g, rows.b, rows.island
     kind = rows.kind
     rhs, border, reference, te, tf, p_now = tile.rhs, tile.border, tile.reference, tile.e, tile.f, tile.p_now
     alpha, head, scratch, event_lane, event_y = tile.alpha, tile.head, tile.scratch, tile.event_lane, tile.event_y
-    event_other, event_next, slack = tile.event_other, tile.event_next, tile.slack
-    change = np.zeros(n_island * LANES)
-    live = load(tile.live, 0)
+    event_other, event_next, n = tile.event_other, tile.event_next, len(kind)
+    for r in range(n_island):
+        store(rhs, (2 * n + r) * LANES, splat(0.0))
     for i in reference:
         at = i * LANES
         e, f = load(te, at), load(tf, at)
@@ -304,12 +299,9 @@ def border_step(rows, tile):
                 scratch[LANES + lane] -= q * border[j] + p * border[j + LANES]
                 x = event_next[x]
             need, gain = load(scratch, 0), load(scratch, LANES)
-        # a lane that is done keeps its lambda: it must not depend on how long its neighbours go on
-        store(change, island[i] * LANES, blend(live, need / gain, splat(0.0)))
-    for r in range(n_island):
-        store(slack, r * LANES, load(slack, r * LANES) + load(change, r * LANES))
-    for i in range(len(kind)):
-        step = cast(load(change, island[i] * LANES), rhs)
+        store(rhs, (2 * n + island[i]) * LANES, need / gain)
+    for i in range(n):
+        step = load(rhs, (2 * n + island[i]) * LANES)
         at = 2 * i * LANES
         store(rhs, at, load(rhs, at) + load(border, at) * step)
         store(rhs, at + LANES, load(rhs, at + LANES) + load(border, at + LANES) * step)
@@ -324,7 +316,7 @@ def shorten(tile, most):
     """
     rhs = tile.rhs
     largest = splat(0.0)
-    for at in range(0, len(rhs), LANES):
+    for at in range(0, len(tile.border), LANES):
         largest = vmax(vabs(widen(load(rhs, at))), largest)
     factor = cast(splat(most) / vmax(largest, splat(most)), rhs)
     for at in range(0, len(rhs), LANES):
@@ -333,9 +325,9 @@ def shorten(tile, most):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def update(rows, tile):
-    """Apply the solution to the voltages; lanes that are not live keep theirs."""
-    kind = rows.kind
-    te, tf, rhs = tile.e, tile.f, tile.rhs
+    """Apply the step to voltages and slack; lanes that are not live keep theirs."""
+    kind, n_island = rows.kind, rows.n_island
+    te, tf, rhs, slack = tile.e, tile.f, tile.rhs, tile.slack
     live = load(tile.live, 0)
     half = live * 0.5
     for i in range(len(kind)):
@@ -348,3 +340,6 @@ def update(rows, tile):
         c, s = (1.0 - square) * scale, (t + t) * scale
         store(te, at, e * c - f * s)
         store(tf, at, f * c + e * s)
+    for r in range(n_island):
+        at = (2 * len(kind) + r) * LANES
+        store(slack, r * LANES, load(slack, r * LANES) + widen(load(rhs, at)) * live)

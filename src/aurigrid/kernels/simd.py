@@ -1,15 +1,19 @@
 """Lanes: one scenario per SIMD lane, as a numba type.
 
-A lane vector holds `LANES` numbers that are loaded from and stored to consecutive places of a flat array. Arithmetic
-on it compiles to LLVM vector instructions, so a kernel reads like its scalar formula and runs for `LANES` scenarios
-at once. Only fused multiply-add is allowed beyond IEEE rules, so NaN and infinity of one lane stay in that lane.
+A lane vector holds a number for each of `LANES` scenarios, loaded from and stored to consecutive places of a flat array.
+Arithmetic on it compiles to LLVM vector instructions, so a kernel reads like its scalar formula and runs for `LANES`
+scenarios at once. Only fused multiply-add is allowed beyond IEEE rules, so NaN and infinity of one lane stay in that lane.
 
-With the JIT off (``NUMBA_DISABLE_JIT=1``) the same names work on NumPy arrays of length `LANES`.
+With the JIT off (``NUMBA_DISABLE_JIT=1``) the same names work on NumPy arrays.
 
 The array decides the precision: `load(array, offset)` gives lanes of its dtype, `store` rounds to it, `cast(value,
 array)` rounds a value to it and `widen` goes to float64. `splat` repeats a scalar in float64, `splat32` in float32;
 `vabs`, `vmax`, `vsqrt` and `blend(mask, a, b)` (a where mask is not 0, else b) work lane by lane. `vmax(a, b)` is the
-machine's own maximum, ``a if a > b else b``: a NaN in a is lost.
+machine's own maximum, ``a if a > b else b``: a NaN in a is lost. `item(array, place)` is ``array[place]`` for a place that is not
+negative: numba looks at the sign at every other access, which costs a tenth of an inner loop.
+
+Kernels that keep their large arrays in float64 run on `LANES64` scenarios, fewer where registers are narrow, with `load64`
+and `splat64` in the places of `load` and `splat`; all else serves both.
 """
 
 # mypy: ignore-errors
@@ -24,76 +28,106 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 
-def _lanes() -> int:
-    """Float32 lanes of the widest vector register of this machine (16 with AVX-512, else 8)."""
+def _lanes64() -> int:
+    """Float64 lanes that fill two of this machine's vector registers."""
     try:
         return 16 if binding.get_host_cpu_features().get("avx512f") else 8
     except RuntimeError:
         return 8
 
 
-LANES = _lanes()
+LANES, LANES64 = 16, _lanes64()
 _FLAGS = ("contract",)
+_CACHE_LINE = 64
+
+
+def room(count: int, dtype: type = np.float64) -> np.ndarray:
+    """Zeros for ``count`` numbers, from the start of a cache line: lanes that cross lines cost a tenth to a quarter more."""
+    size = count * np.dtype(dtype).itemsize
+    plain = np.zeros(size + _CACHE_LINE, np.uint8)
+    start = -plain.ctypes.data % _CACHE_LINE
+    return plain[start : start + size].view(dtype)
 
 
 class LaneType(types.Type):
-    """`LANES` floats of `bits` bits each."""
+    """`width` floats of `bits` bits each."""
 
-    def __init__(self, bits: int) -> None:
-        self.bits = bits
-        super().__init__(name=f"lane{LANES}xf{bits}")
+    def __init__(self, bits: int, width: int) -> None:
+        self.bits, self.width = bits, width
+        super().__init__(name=f"lane{width}xf{bits}")
 
+    @property
+    def ir(self) -> ir.VectorType:
+        return ir.VectorType(ir.DoubleType() if self.bits == 64 else ir.FloatType(), self.width)
 
-F64, F32 = LaneType(64), LaneType(32)
-_IR = {F64: ir.VectorType(ir.DoubleType(), LANES), F32: ir.VectorType(ir.FloatType(), LANES)}
-_SCALAR = {F64: ir.DoubleType(), F32: ir.FloatType()}
+    def of(self, bits: int) -> LaneType:
+        """As many lanes of another precision."""
+        return LaneType(bits, self.width)
 
 
 @register_model(LaneType)
 class _LaneModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type) -> None:
-        super().__init__(dmm, fe_type, _IR[fe_type])
+        super().__init__(dmm, fe_type, fe_type.ir)
 
 
 def _pointer(context, builder, signature, args, lane):
     array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     offset = builder.sext(args[1], ir.IntType(64)) if args[1].type.width < 64 else args[1]
     address = builder.gep(array.data, [offset])
-    return builder.bitcast(address, _IR[lane].as_pointer())
+    return builder.bitcast(address, lane.ir.as_pointer())
 
 
-def _lane_of(array):
-    """The lane type that an array's elements fill, or None."""
+def _bits_of(array):
+    """Bits of an array's floats, None where lanes cannot be taken from it."""
     if not isinstance(array, types.Array) or array.layout != "C":
         return None
-    return {types.float64: F64, types.float32: F32}.get(array.dtype)
+    return {types.float64: 64, types.float32: 32}.get(array.dtype)
+
+
+def _loader(width):
+    @intrinsic
+    def load_lane(typing, array, offset):
+        bits = _bits_of(array)
+        if bits is None or not isinstance(offset, types.Integer):
+            return None
+        lane = LaneType(bits, width)
+
+        def codegen(context, builder, signature, args):
+            value = builder.load(_pointer(context, builder, signature, args, lane))
+            value.align = bits // 8
+            return value
+
+        return lane(array, offset), codegen
+
+    return load_lane
 
 
 @intrinsic
-def _load_jit(typing, array, offset):
-    lane = _lane_of(array)
-    if lane is None or not isinstance(offset, types.Integer):
+def _item_jit(typing, array, place):
+    if not (isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)):
         return None
 
     def codegen(context, builder, signature, args):
-        value = builder.load(_pointer(context, builder, signature, args, lane))
-        value.align = lane.bits // 8
-        return value
+        data = cgutils.create_struct_proxy(array)(context, builder, args[0]).data
+        offset = builder.sext(args[1], ir.IntType(64)) if args[1].type.width < 64 else args[1]
+        return context.unpack_value(builder, array.dtype, builder.gep(data, [offset]))
 
-    return lane(array, offset), codegen
+    return array.dtype(array, place), codegen
 
 
 def _convert(builder, value, source, target):
     if source == target:
         return value
-    return builder.fptrunc(value, _IR[target]) if target == F32 else builder.fpext(value, _IR[target])
+    return builder.fptrunc(value, target.ir) if target.bits == 32 else builder.fpext(value, target.ir)
 
 
 @intrinsic
 def _store_jit(typing, array, offset, value):
-    lane = _lane_of(array)
-    if lane is None or not isinstance(value, LaneType):
+    bits = _bits_of(array)
+    if bits is None or not isinstance(value, LaneType):
         return None
+    lane = value.of(bits)
 
     def codegen(context, builder, signature, args):
         narrowed = _convert(builder, args[2], value, lane)
@@ -105,9 +139,10 @@ def _store_jit(typing, array, offset, value):
 
 @intrinsic
 def _cast_jit(typing, value, array):
-    lane = _lane_of(array)
-    if lane is None or not isinstance(value, LaneType):
+    bits = _bits_of(array)
+    if bits is None or not isinstance(value, LaneType):
         return None
+    lane = value.of(bits)
 
     def codegen(context, builder, signature, args):
         return _convert(builder, args[0], value, lane)
@@ -117,24 +152,27 @@ def _cast_jit(typing, value, array):
 
 @intrinsic
 def _widen_jit(typing, value):
-    def codegen(context, builder, signature, args):
-        return _convert(builder, args[0], value, F64)
+    wide = value.of(64)
 
-    return F64(value), codegen
+    def codegen(context, builder, signature, args):
+        return _convert(builder, args[0], value, wide)
+
+    return wide(value), codegen
 
 
 def _splatter(lane):
+    element = types.float64 if lane.bits == 64 else types.float32
+
     @intrinsic
     def splat_lane(typing, scalar):
         if not isinstance(scalar, (types.Float, types.Integer)):
             return None
 
         def codegen(context, builder, signature, args):
-            element = types.float64 if lane is F64 else types.float32
             value = context.cast(builder, args[0], signature.args[0], element)
-            start = ir.Constant(_IR[lane], ir.Undefined)
+            start = ir.Constant(lane.ir, ir.Undefined)
             single = builder.insert_element(start, value, ir.Constant(ir.IntType(32), 0))
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), lane.width), [0] * lane.width)
             return builder.shuffle_vector(single, start, zeros)
 
         return lane(scalar), codegen
@@ -150,7 +188,7 @@ def _unary(name):
 
         def codegen(context, builder, signature, args):
             kind = ir.FunctionType(args[0].type, [args[0].type])
-            symbol = f"llvm.{name}.v{LANES}f{value.bits}"
+            symbol = f"llvm.{name}.v{value.width}f{value.bits}"
             function = cgutils.get_or_insert_function(builder.module, kind, symbol)
             return builder.call(function, [args[0]])
 
@@ -172,11 +210,11 @@ def _vmax_jit(typing, a, b):
 
 @intrinsic
 def _blend_jit(typing, mask, a, b):
-    if not (mask == F64 and a == F64 and b == F64):
+    if not (isinstance(a, LaneType) and mask == a and a == b):
         return None
 
     def codegen(context, builder, signature, args):
-        zero = ir.Constant(_IR[F64], [0.0] * LANES)
+        zero = ir.Constant(a.ir, [0.0] * a.width)
         return builder.select(builder.fcmp_ordered("!=", args[0], zero), args[1], args[2])
 
     return a(mask, a, b), codegen
@@ -201,16 +239,16 @@ def _negate(typing, a):
     return a(a), codegen
 
 
-def _register(symbol, method):
+def _register(symbol, method, spreads):
     @overload(symbol)
     def arithmetic(a, b):
         if isinstance(a, LaneType) and a == b:
             return lambda a, b: _arith(method, a, b)
         if isinstance(a, LaneType) and isinstance(b, types.Number):
-            spread = splat if a is F64 else splat32
+            spread = spreads[a]
             return lambda a, b: _arith(method, a, spread(b))
         if isinstance(b, LaneType) and isinstance(a, types.Number):
-            spread = splat if b is F64 else splat32
+            spread = spreads[b]
             return lambda a, b: _arith(method, spread(a), b)
         return None
 
@@ -220,11 +258,20 @@ if config.DISABLE_JIT:
     def load(array, offset):
         return array[offset : offset + LANES].copy()
 
+    def load64(array, offset):
+        return array[offset : offset + LANES64].copy()
+
+    def item(array, place):
+        return array[place]
+
     def store(array, offset, value):
-        array[offset : offset + LANES] = value
+        array[offset : offset + len(value)] = value
 
     def splat(scalar):
         return np.full(LANES, scalar, dtype=np.float64)
+
+    def splat64(scalar):
+        return np.full(LANES64, scalar, dtype=np.float64)
 
     def splat32(scalar):
         return np.full(LANES, scalar, dtype=np.float32)
@@ -243,9 +290,11 @@ if config.DISABLE_JIT:
 
     vabs, vsqrt = np.abs, np.sqrt
 else:
-    load, store, cast, widen = _load_jit, _store_jit, _cast_jit, _widen_jit
-    vmax, blend = _vmax_jit, _blend_jit
-    splat, splat32 = _splatter(F64), _splatter(F32)
+    _lanes = {LaneType(bits, width) for bits in (64, 32) for width in (LANES, LANES64)}
+    _spreads = {lane: _splatter(lane) for lane in _lanes}
+    load, load64, item = _loader(LANES), _loader(LANES64), _item_jit
+    store, cast, widen, vmax, blend = _store_jit, _cast_jit, _widen_jit, _vmax_jit, _blend_jit
+    splat, splat32, splat64 = (_spreads[lane] for lane in (LaneType(64, LANES), LaneType(32, LANES), LaneType(64, LANES64)))
     vabs, vsqrt = _unary("fabs"), _unary("sqrt")
     for _symbol, _method in (
         (operator.add, "fadd"),
@@ -253,7 +302,7 @@ else:
         (operator.mul, "fmul"),
         (operator.truediv, "fdiv"),
     ):
-        _register(_symbol, _method)
+        _register(_symbol, _method, _spreads)
 
     @overload(operator.neg)
     def _neg(a):

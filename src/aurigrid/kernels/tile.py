@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aurigrid.kernels.pattern import Pattern
-from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.simd import LANES, room
 
 Array = np.ndarray
 
@@ -156,7 +156,11 @@ class Results(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """Working state of W scenarios."""
+    """Working state of W scenarios.
+
+    ``rhs`` holds the right-hand side and then the step: two rows a node, then the step of each island's slack; ``near_e`` and
+    ``near_f`` the voltages in the factor's precision.
+    """
 
     e: Array
     f: Array
@@ -186,8 +190,13 @@ class Tile(NamedTuple):
     every: Array
     ones: Array
     upper: Array
+    near_e: Array
+    near_f: Array
     rhs: Array
     border: Array
+    proposed: Array
+    taken: Array
+    steady: Array
     row: Array
     scratch: Array
     held: Array
@@ -214,7 +223,7 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     most_switched = MOST_SWITCHED
 
     def lanes(count: int, kind: type = np.float64) -> Array:
-        return np.zeros(count * width, dtype=kind)
+        return room(count * width, kind)
 
     tile = Tile(
         lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n),
@@ -223,7 +232,8 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
         np.full(n, -1, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32),
         np.zeros((most, 4)),
         lanes(1), lanes(1), lanes(1), np.arange(n, dtype=np.int32), np.ones(n),
-        lanes(4 * pattern.n_upper, dtype), lanes(2 * n, dtype), lanes(2 * n, dtype),
+        lanes(4 * pattern.n_upper, dtype), lanes(n, dtype), lanes(n, dtype), lanes(2 * n + rows.n_island, dtype), lanes(2 * n, dtype),
+        lanes(2 * n + rows.n_island, dtype), lanes(2 * n + rows.n_island, dtype), lanes(1, dtype),
         lanes(4 * pattern.row_size, dtype), lanes(4),
         np.flatnonzero(rows.kind != PQ).astype(np.int32), np.flatnonzero(rows.kind == REF).astype(np.int32),
         np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aurigrid.kernels.balance import certify_range
-from aurigrid.kernels.chord import Factor
+from aurigrid.kernels.factor import Factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, REF, SINGULAR, Batch, Results, Tile, make_tile

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.balance import Circuit
-from aurigrid.kernels.chord import Factor, make_factor, react_columns, reactive_rows
+from aurigrid.kernels.factor import Factor, make_factor, react_columns, reactive_rows
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.grouped import Grouped
@@ -118,7 +118,7 @@ class Prepared:
         return pair_sums(_view(values.profile), *kept[1], n_node)
 
     def factor(self, state: tuple[Array, ...], with_outages: bool, with_limits: bool) -> Factor:
-        """Factor of the Jacobian at a state (see `kernels.chord.make_factor`); the last one is kept for the next batch."""
+        """Factor of the Jacobian at a state (see `kernels.factor.make_factor`); the last one is kept for the next batch."""
         kept, asked = self._factor, (with_outages, with_limits)
         if kept is not None and kept[1] == asked and all(map(np.array_equal, kept[0], state)):
             return kept[2]
