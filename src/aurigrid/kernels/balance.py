@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, load, splat, store, vabs, vmax, vsqrt
+from aurigrid.kernels.simd import LANES, item, load, splat, store, vabs, vmax, vsqrt
 from aurigrid.kernels.tile import CONVERGED, OFF, PQ, REF
 
 Array = np.ndarray
@@ -75,7 +75,7 @@ def _add_table(table, node, scale, order, row, to):
         if node[e] >= 0:
             at, factor = order[node[e]] * LANES, scale[e]
             for lane in range(len(row)):
-                to[at + lane] += factor * flat[row[lane] * k + e]
+                to[at + lane] += factor * item(flat, item(row, lane) * k + e)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -216,7 +216,7 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
     )
     shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
     position, dead, base_p, base_q = circuit.position, circuit.dead, batch.base_p, batch.base_q
-    flat = out.v.reshape(out.v.size)
+    flat, y_flat, turn_flat = out.v.reshape(out.v.size), y_end.reshape(y_end.size), turn.reshape(turn.size)
     v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
     edit_ptr, edit_node, edit_zip = batch.edit_ptr, batch.edit_node, batch.edit_zip
@@ -231,7 +231,8 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
         for i in range(n):
             at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
             for lane in range(lanes):
-                e[at + lane], f[at + lane] = flat[source + 2 * n * lane], flat[source + 2 * n * lane + 1]
+                e[at + lane], f[at + lane] = item(flat, source), item(flat, source + 1)
+                source += 2 * n
         _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed)
         _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
         # a branch that is out in a lane gives back there what the sum over all branches takes
@@ -255,24 +256,25 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
             own_g, own_b = 0.0, 0.0
             re, im = splat(0.0), splat(0.0)
             for x in range(ptr[i], middle[i]):
-                own_g += y_end[x, 0]
-                own_b += y_end[x, 1]
-                j = other[x] * LANES
+                own_g += item(y_flat, 4 * x)
+                own_b += item(y_flat, 4 * x + 1)
+                g, b, j = item(y_flat, 4 * x + 2), item(y_flat, 4 * x + 3), item(other, x) * LANES
                 ej, fj = load(e, j), load(f, j)
-                re = re + y_end[x, 2] * ej - y_end[x, 3] * fj
-                im = im + y_end[x, 2] * fj + y_end[x, 3] * ej
+                re = re + g * ej - b * fj
+                im = im + g * fj + b * ej
                 cosine = ei * ej + fi * fj
-                k = end_branch[x]
-                if turn[k, 1] != 0.0:
-                    cosine = cosine * turn[k, 0] + (fi * ej - ei * fj) * turn[k, 1]
+                k = 2 * item(end_branch, x)
+                sine = item(turn_flat, k + 1)
+                if sine != 0.0:
+                    cosine = cosine * item(turn_flat, k) + (fi * ej - ei * fj) * sine
                 turned = -vmax(-turned, -cosine)
             for x in range(middle[i], ptr[i + 1]):
-                own_g += y_end[x, 0]
-                own_b += y_end[x, 1]
-                j = other[x] * LANES
+                own_g += item(y_flat, 4 * x)
+                own_b += item(y_flat, 4 * x + 1)
+                g, b, j = item(y_flat, 4 * x + 2), item(y_flat, 4 * x + 3), item(other, x) * LANES
                 ej, fj = load(e, j), load(f, j)
-                re = re + y_end[x, 2] * ej - y_end[x, 3] * fj
-                im = im + y_end[x, 2] * fj + y_end[x, 3] * ej
+                re = re + g * ej - b * fj
+                im = im + g * fj + b * ej
             # S = V conj(I): the node's own admittances give |V|^2 conj(y)
             rp = base_p[place_of] - (ei * re + fi * im) - (own_g + shunt_g[i]) * square
             rq = base_q[place_of] - (fi * re - ei * im) + (own_b + shunt_b[i]) * square

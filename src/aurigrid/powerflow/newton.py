@@ -82,7 +82,7 @@ class Settings:
     distributed: bool = False
     threads: int | None = None
     one_step: bool = False
-    patience: int = 6
+    patience: int = 4
     most_step: float = np.inf
 
     def from_guess(self) -> Settings:

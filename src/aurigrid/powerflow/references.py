@@ -44,7 +44,8 @@ def stranded(grid: Grid, cases: Cases, off: Pairs) -> Array:
         return out
     size = np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
     # pairs are sorted by case: each case's nodes by island, one bin a case with a part without supply and island
-    case, which = np.unique(off.case, return_inverse=True)
+    begins = np.diff(off.case, prepend=-1) > 0
+    case, which = off.case[begins], np.cumsum(begins) - 1
     lost = np.bincount(which * grid.n_island + grid.island[off.element], minlength=len(case) * grid.n_island)
     out[case[(2 * lost.reshape(len(case), grid.n_island) > size).any(1)]] = True
     return out
