@@ -20,11 +20,10 @@ from numba import njit
 
 from aurigrid.kernels import chord, newton
 from aurigrid.kernels.balance import certify_range
-from aurigrid.kernels.simd import LANES
+from aurigrid.kernels.simd import LANES, store
 from aurigrid.kernels.simd import LANES64 as WIDTH
 from aurigrid.kernels.simd import load64 as load
 from aurigrid.kernels.simd import splat64 as splat
-from aurigrid.kernels.simd import store
 
 
 @njit(error_model="numpy")

@@ -6,7 +6,24 @@ import numpy as np
 import pytest
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, blend, cast, load, splat, splat32, store, vabs, vmax, vsqrt, widen
+from aurigrid.kernels.simd import (
+    LANES,
+    LANES64,
+    blend,
+    cast,
+    item,
+    load,
+    load64,
+    room,
+    splat,
+    splat32,
+    splat64,
+    store,
+    vabs,
+    vmax,
+    vsqrt,
+    widen,
+)
 
 
 @njit
@@ -44,6 +61,16 @@ def _conversions(a, small, out, narrow):
     store(out[2], 0, splat(0.1))
     store(out[3], 0, widen(splat32(0.1)))
     store(out[4], 0, blend(load(a, LANES), x, splat(7.0)))
+
+
+@njit
+def _narrower(a, place, out):
+    store(out, 0, blend(load64(a, 0), load64(a, LANES64) * item(a, place), splat64(7.0)))
+
+
+@njit
+def _chosen(mask, a, b, out):
+    store(out, 0, blend(load(mask, 0), load(a, 0), load(b, 0)))
 
 
 @njit
@@ -117,3 +144,28 @@ def test_loads_start_anywhere() -> None:
         np.testing.assert_array_equal(out, a[offset : offset + LANES])
     _first(a, np.int32(5), out)
     np.testing.assert_array_equal(out, a[5 : 5 + LANES])
+
+
+def test_narrower_lanes_share_the_operations() -> None:
+    a, out = np.random.default_rng(5).normal(size=2 * LANES64), np.zeros(LANES64)
+    a[:LANES64:2] = 0.0
+    _narrower(a, np.int32(3), out)
+    np.testing.assert_array_equal(out, np.where(a[:LANES64] != 0, a[LANES64:] * a[3], 7.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_is_not_chosen_may_be_anything(dtype: type) -> None:
+    mask, a, b, out = rows(4, LANES, dtype)
+    mask[::2], a[:], b[::2], b[1::2] = 1.0, 3.0, np.nan, 5.0
+    _chosen(mask, a, b, out)
+    np.testing.assert_array_equal(out, np.where(np.arange(LANES) % 2 == 0, 3.0, 5.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+def test_room_begins_at_a_cache_line(dtype: type) -> None:
+    for count in (1, LANES, 1000):
+        array = room(count, dtype)
+        assert array.ctypes.data % 64 == 0
+        assert array.dtype == dtype
+        assert array.shape == (count,)
+        assert not array.any()

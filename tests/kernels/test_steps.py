@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import aurigrid as ag
+from aurigrid.kernels.chord import accelerate
 from aurigrid.kernels.factor import base_blocks, outage_changes, selected_inverse
 from aurigrid.kernels.factor import factorise as factorise_one
 from aurigrid.kernels.fill import fill_lanes, link_outages
@@ -73,7 +74,7 @@ class Dense:
 
 def lanes_of(values: np.ndarray, grid: Grid, lane: int) -> np.ndarray:
     """(2 n,) angles, then logarithms, in node order from a tile's right-hand side."""
-    pairs = values.reshape(grid.n_node, 2, LANES)[:, :, lane]
+    pairs = values[: 2 * grid.n_node * LANES].reshape(grid.n_node, 2, LANES)[:, :, lane]
     out = np.empty((grid.n_node, 2))
     out[grid.pattern.order] = pairs
     return out.T.ravel()
@@ -113,6 +114,42 @@ def test_a_newton_step_solves_the_dense_system(name: str) -> None:
         assert norm[lane] == pytest.approx(np.abs(expected).max(), abs=1e-12)
         step = np.linalg.solve(dense.jacobian(), expected)
         np.testing.assert_allclose(lanes_of(tile.rhs, grid, lane), step, atol=1e-7)
+
+
+def test_accelerated_steps_are_the_formula_and_lanes_without_a_step_before_take_the_plain_one() -> None:
+    net = ag.load("case14")
+    grid = compile_grid(net)
+    start = Start.at(grid, disturbed(grid, 1)[None])
+    batch, _ = build_batch(grid, Cases.of(Scenarios.base(net)), start, np.zeros(1, np.int32), enforce_q=False)
+    tile = make_tile(grid.pattern, grid.rows, batch, np.float64)
+    rng = np.random.default_rng(3)
+    tile.proposed[:], tile.taken[:], tile.rhs[:] = rng.normal(size=(3, len(tile.rhs)))
+    tile.steady[:] = np.arange(LANES) % 2
+    # what a diverged scenario left in a lane must not reach the next one
+    tile.proposed[2::LANES] = np.nan
+    g, before, taken = (x.reshape(-1, LANES).copy() for x in (tile.rhs, tile.proposed, tile.taken))
+    accelerate(tile)
+    gamma = (g * (g - before)).sum(0) / ((g - before) ** 2).sum(0)
+    expected = np.where(np.arange(LANES) % 2, g - gamma * (taken + g - before), g)
+    np.testing.assert_allclose(tile.rhs.reshape(-1, LANES), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(tile.proposed.reshape(-1, LANES), g)
+    np.testing.assert_array_equal(tile.taken, tile.rhs)
+
+
+def test_an_accelerated_iteration_on_a_line_of_modes_ends_in_two_steps() -> None:
+    """With one mode of error, V <- V + g(V) linear, the second accelerated step meets the fixed point."""
+    net = ag.load("case14")
+    grid = compile_grid(net)
+    start = Start.at(grid, disturbed(grid, 1)[None])
+    batch, _ = build_batch(grid, Cases.of(Scenarios.base(net)), start, np.zeros(1, np.int32), enforce_q=False)
+    tile = make_tile(grid.pattern, grid.rows, batch, np.float64)
+    mode = np.random.default_rng(4).normal(size=len(tile.rhs))
+    x, rate = 3.0 * mode, 0.6
+    for k in range(2):
+        tile.rhs[:], tile.steady[:] = -(1.0 - rate) * x, float(k > 0)
+        accelerate(tile)
+        x = x + tile.rhs
+    np.testing.assert_allclose(x, 0.0, atol=1e-12)
 
 
 def base_factor(net: Network, v: np.ndarray) -> tuple[Grid, Any, Any, Any, np.ndarray]:

@@ -31,7 +31,6 @@ Shapes: n nodes, n_scen scenarios, W lanes; tile arrays are flat, ``[node * W + 
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from aurigrid.kernels.simd import LANES, cast, item, load, splat, store, vabs, vmax, vsqrt, widen
@@ -110,7 +109,14 @@ def factorise(pattern, rows, batch, tile, distributed):
     target = pattern.target
     kind, blank_ptr, blank, g_diag, b_diag = rows.kind, rows.blank_ptr, rows.blank, rows.g_diag, rows.b_diag
     yptr, ycol, yg, yb, slot, zip_node = rows.ptr, rows.col, rows.g, rows.b, rows.slot, batch.zip_node
-    row, te, tf, head, scratch, event_lane = tile.row, tile.near_e, tile.near_f, tile.head, tile.scratch, tile.event_lane
+    row, te, tf, head, scratch, event_lane = (
+        tile.row,
+        tile.near_e,
+        tile.near_f,
+        tile.head,
+        tile.scratch,
+        tile.event_lane,
+    )
     event_y, event_other, event_next, tz = tile.event_y, tile.event_other, tile.event_next, tile.zip
     alpha, special, mp, mq, rhs, border, upper = (
         tile.alpha, tile.special, tile.mp, tile.mq, tile.rhs, tile.border, tile.upper

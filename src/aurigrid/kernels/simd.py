@@ -105,7 +105,9 @@ def _loader(width):
 
 @intrinsic
 def _item_jit(typing, array, place):
-    if not (isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)):
+    if not (
+        isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)
+    ):
         return None
 
     def codegen(context, builder, signature, args):
@@ -294,7 +296,9 @@ else:
     _spreads = {lane: _splatter(lane) for lane in _lanes}
     load, load64, item = _loader(LANES), _loader(LANES64), _item_jit
     store, cast, widen, vmax, blend = _store_jit, _cast_jit, _widen_jit, _vmax_jit, _blend_jit
-    splat, splat32, splat64 = (_spreads[lane] for lane in (LaneType(64, LANES), LaneType(32, LANES), LaneType(64, LANES64)))
+    splat, splat32, splat64 = (
+        _spreads[lane] for lane in (LaneType(64, LANES), LaneType(32, LANES), LaneType(64, LANES64))
+    )
     vabs, vsqrt = _unary("fabs"), _unary("sqrt")
     for _symbol, _method in (
         (operator.add, "fadd"),

@@ -7,6 +7,8 @@ an attribute of a tuple inside a loop costs a reference count each time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -217,30 +219,44 @@ class Tile(NamedTuple):
 
 def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     """Allocate the working state of one thread; ``dtype`` is the precision of the factor."""
-    n, width = pattern.n, LANES
-    most = int(np.max(np.diff(batch.out_ptr), initial=0)) * 2 * width + 1
-    n_zip = batch.zip.shape[2]
-    most_switched = MOST_SWITCHED
+    n, n_island, n_zip = pattern.n, rows.n_island, batch.zip.shape[2]
+    most = int(np.max(np.diff(batch.out_ptr), initial=0)) * 2 * LANES + 1
 
-    def lanes(count: int, kind: type = np.float64) -> Array:
-        return room(count * width, kind)
+    def shares(counts: Sequence[int], kind: type) -> list[Array]:
+        """Rows of lanes for each of several arrays, in one piece of memory."""
+        at = np.cumsum([0, *counts]) * LANES
+        block = room(int(at[-1]), kind)
+        return [block[a:b] for a, b in pairwise(at.tolist())]
 
-    tile = Tile(
-        lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n), lanes(n),
-        lanes(n), lanes(n), lanes(n), lanes(n), lanes(n, np.int8),
-        (rows.kind != PQ).astype(np.int8), lanes(rows.n_island), lanes(4 * n_zip),
+    e, f, p, q, mp, mq, p_now, q_now, alpha, v_set, q_min, q_max, state, slack, zip_, norm, live, chosen, scratch = (
+        shares([*[n] * 13, n_island, 4 * n_zip, 1, 1, 1, 4], np.float64)
+    )
+    upper, near_e, near_f, rhs, border, proposed, taken, steady, row = shares(
+        [
+            4 * pattern.n_upper,
+            n,
+            n,
+            2 * n + n_island,
+            2 * n,
+            2 * n + n_island,
+            2 * n + n_island,
+            1,
+            4 * pattern.row_size,
+        ],
+        dtype,
+    )
+    mp[:] = 1.0
+    mq[:] = 1.0
+    return Tile(
+        e, f, p, q, mp, mq, p_now, q_now, alpha, v_set, q_min, q_max, state, np.zeros(n * LANES, np.int8),
+        (rows.kind != PQ).astype(np.int8), slack, zip_,
         np.full(n, -1, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32),
         np.zeros((most, 4)),
-        lanes(1), lanes(1), lanes(1), np.arange(n, dtype=np.int32), np.ones(n),
-        lanes(4 * pattern.n_upper, dtype), lanes(n, dtype), lanes(n, dtype), lanes(2 * n + rows.n_island, dtype), lanes(2 * n, dtype),
-        lanes(2 * n + rows.n_island, dtype), lanes(2 * n + rows.n_island, dtype), lanes(1, dtype),
-        lanes(4 * pattern.row_size, dtype), lanes(4),
+        norm, live, chosen, np.arange(n, dtype=np.int32), np.ones(n), upper, near_e, near_f, rhs, border, proposed, taken,
+        steady, row, scratch,
         np.flatnonzero(rows.kind != PQ).astype(np.int32), np.flatnonzero(rows.kind == REF).astype(np.int32),
         np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),
-        np.zeros((width, most_switched), np.int32), np.zeros(width, np.int32), np.zeros((width, most_switched)),
-        np.zeros((width, most_switched, most_switched)), np.zeros((width, most_switched), np.int32),
-        np.zeros(n), np.zeros(n), np.full(1, -1), np.full(width, -1, np.int32),
+        np.zeros((LANES, MOST_SWITCHED), np.int32), np.zeros(LANES, np.int32), np.zeros((LANES, MOST_SWITCHED)),
+        np.zeros((LANES, MOST_SWITCHED, MOST_SWITCHED)), np.zeros((LANES, MOST_SWITCHED), np.int32),
+        np.zeros(n), np.zeros(n), np.full(1, -1), np.full(LANES, -1, np.int32),
     )  # fmt: skip
-    tile.mp[:] = 1.0
-    tile.mq[:] = 1.0
-    return tile
