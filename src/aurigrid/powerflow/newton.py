@@ -23,7 +23,7 @@ from aurigrid.powerflow.status import Status
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TILES_A_CHECK = 16
+_TILES_A_CHECK = 4
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
@@ -91,11 +91,15 @@ class Settings:
 
 
 class _List(NamedTuple):
-    """Cases (positions, int32) to solve on one set of node kinds, by chord steps where a factor is given."""
+    """Cases (positions, int32) to solve on one set of node kinds, by chord steps where a factor is given.
+
+    ``resume``: they go on from where an earlier attempt left them.
+    """
 
     grid: Grid
     todo: Array
     factor: Factor | None = None
+    resume: bool = False
 
 
 class _Work:
@@ -125,7 +129,7 @@ class _Work:
             return tiles[name]
         return tiles[name]._replace(reference=np.flatnonzero(grid.rows.kind == REF).astype(np.int32))
 
-    def _stage(self, lists: Sequence[_List], dtype: type, limit: int, share: float = 0.0, resume: bool = False) -> None:
+    def _stage(self, lists: Sequence[_List], dtype: type, limit: int, share: float = 0.0) -> None:
         """Solve lists of cases one after the other, all threads on the same list; a thread that finds it empty goes on."""
         lists = [item for item in lists if item.todo.size]
         taken = [np.zeros(1, np.int64) for _ in lists]
@@ -138,7 +142,7 @@ class _Work:
                 solve_range(
                     item.grid.pattern, item.grid.rows, self.batch, tile, self.out, item.todo, tol, least, limit, how.patience,
                     how.q_limits, share, how.distributed, how.most_step, _NO_FACTOR if item.factor is None else item.factor,
-                    item.factor is not None, resume, counter,
+                    item.factor is not None, item.resume, counter,
                 )  # fmt: skip
 
         tiles = -(-sum(item.todo.size for item in lists) // LANES)
@@ -182,8 +186,8 @@ class _Work:
         state = (e, f, p_extra, q_extra, free_q, batch.alpha[0].copy())
         self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
 
-    def chord_stage(self, todo: Array) -> None:
-        """Chord steps from the starts that enough of the cases share, then Newton from where those do not pay."""
+    def chord_stage(self, todo: Array) -> _List:
+        """Chord steps from the starts that enough of the cases share; returns those for which they do not pay."""
         fit = todo[self.chord_cases()[todo]]
         start = self.batch.start[fit]
         starts, uses = np.unique(start, return_counts=True)
@@ -198,7 +202,7 @@ class _Work:
         passed_on = np.flatnonzero(self.out.status == HANDED_ON)
         # the farthest first: those that take longest must not be left over at the end
         passed_on = passed_on[np.argsort(-self.out.norm[passed_on], kind="stable")]
-        self._stage([_List(self.grid, passed_on.astype(np.int32))], np.float32, self.how.max_iterations, resume=True)
+        return _List(self.grid, passed_on.astype(np.int32), resume=True)
 
     def newton_stages(self, lists: Sequence[_List], watched: Sequence[_List]) -> None:
         """Newton for some cases; those among ``watched`` that stalled are taken up again in double precision."""
@@ -242,10 +246,9 @@ class _Work:
         for item in moved:
             every[item.todo] = False
         todo = np.flatnonzero(every).astype(np.int32)
-        if not (how.one_step or how.most_step < np.inf):
-            self.chord_stage(todo)
-        rest = _List(self.grid, todo[status[todo] == Status.SKIPPED])
-        self.newton_stages([rest, *moved], [_List(self.grid, todo), *moved])
+        lists = [] if how.one_step or how.most_step < np.inf else [self.chord_stage(todo)]
+        lists += [_List(self.grid, todo[status[todo] == Status.SKIPPED]), *moved]
+        self.newton_stages(lists, [_List(self.grid, todo), *moved])
         self.certify()
         status[(status == CONVERGED) & self.implausible] = Status.IMPLAUSIBLE
         return Solved(self.v, status, out.iterations, self.mismatch, out.slack, out.held, out.need)
