@@ -19,22 +19,25 @@ from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases, Pairs
-from aurigrid.powerflow.newton import Settings
+from aurigrid.powerflow.newton import Settings, thread_count
 from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
+from aurigrid.registry.pairs import PairModel
 from aurigrid.security import report as r
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
-from aurigrid.security.pairs import Passed, suspects
-from aurigrid.security.report import SecurityReport, Violations
+from aurigrid.security.pairs import Judge, PairList, Question, suspects
+from aurigrid.security.report import Passed, SecurityReport, Violations
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Screen = Literal["dc", "one-step", "pairs"]
+Engine = Literal["newton", "learned"]
 Progress = Callable[[int, int], None]
 """Called with power flows done and all of them."""
 
+ENGINES: tuple[Engine, ...] = ("newton", "learned")
 SCREENS: tuple[Screen, ...] = ("dc", "one-step", "pairs")
 _STATE_BYTES = 256 * 2**20
 """Room for the voltages of the cases that are in work at once."""
@@ -53,6 +56,7 @@ def security_analysis(
     max_iterations: int = 20,
     q_limits: bool = False,
     slack: Literal["reference", "distributed"] = "reference",
+    engine: Engine = "newton",
     screen: Screen | None = None,
     v_step_pu: float = 0.1,
     threads: int | None = None,
@@ -65,6 +69,8 @@ def security_analysis(
         scenarios: n conditions; the network as it is where absent.
         contingencies: what to take out, as for `contingencies` (``"n-1"``: every line and transformer).
         tol_pu, max_iterations, q_limits, slack, threads: as for `power_flow`.
+        engine: ``"newton"``, or ``"learned"``: the registered model of this network decides which pairs of branch outages are
+            solved; all others are. Every state in the report is solved exactly; `SecurityReport.passed` says what was not.
         screen: None solves all; ``"dc"`` or ``"one-step"`` (one Newton step) estimates each outage first and solves
             only those that come near a limit, and says so in the report. ``"pairs"`` estimates pairs of branch outages
             from the exact states of the single ones, and looks for what they break beyond these.
@@ -86,10 +92,17 @@ def security_analysis(
         raise InputError(
             Issue("security_analysis", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu")
         )
+    if engine not in ENGINES or (engine == "learned" and screen is not None):
+        hint = "choose newton, or learned without a screen"
+        raise InputError(Issue("security_analysis", "engine", f"is {engine!r} with screen {screen!r}", hint=hint))
     outages = build_contingencies(net, contingencies)
     how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
     sc = scenarios if scenarios is not None else Scenarios.base(net)
-    groups = list(analyse_groups(net, sc, outages, how, Limits(v_step_pu), screen, progress))
+    judge: Screen | Judge | None = screen
+    if engine == "learned":
+        settings = {"q_limits": q_limits, "slack": slack, "v_step_pu": v_step_pu}
+        judge = PairModel.find(net, settings, thread_count(threads))
+    groups = list(analyse_groups(net, sc, outages, how, Limits(v_step_pu), judge, progress))
     return join_reports(groups)
 
 
@@ -99,7 +112,7 @@ def analyse_groups(
     outages: Contingencies,
     how: Settings,
     limits: Limits,
-    screen: Screen | None = None,
+    screen: Screen | Judge | None = None,
     progress: Progress | None = None,
 ) -> Iterator[SecurityReport]:
     """Reports of consecutive groups of scenarios, as they are finished; scenario numbers count from the group's first."""
@@ -150,7 +163,7 @@ def join_reports(parts: list[SecurityReport]) -> SecurityReport:
         contingencies=first.contingencies,
         base=join_solutions([p.base for p in parts]),
         found=Violations.join(moved),
-        screen=first.screen,
+        passed=sum((p.passed for p in parts[1:]), first.passed) if first.passed is not None else None,
         power_flows=sum(p.power_flows for p in parts),
         **numbers,
     )
@@ -231,7 +244,7 @@ def _analyse(
     outages: Contingencies,
     how: Settings,
     limits: Limits,
-    screen: Screen | None,
+    screen: Screen | Judge | None,
     progress: Progress | None = None,
 ) -> SecurityReport:
     base = solve_cases(net, Cases.of(sc), "newton", how)
@@ -240,13 +253,16 @@ def _analyse(
     cases = product_cases(sc, outages, solved)
     tally = _Tally.of(cases.n)
     todo = np.arange(cases.n)
-    words, more = "", 0
-    if screen == "pairs":
-        todo, more, passed = suspects(net, sc, outages, solved, base, how, limits.v_step_pu, _begin(base))
-        words = _words_of_pairs(passed, cases.n)
-    elif screen is not None:
+    passed, more = None, 0
+    if screen in ("dc", "one-step"):
         todo = _suspects(net, cases, base, how, screen)
-        words = _words_of(screen, cases.n - len(todo), cases.n)
+        rule = f"below {_SCREEN_LOADING:.0%} loading"
+        rule += "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
+        passed = Passed(screen, cases.n, cases.n - len(todo), proof=rule)
+    elif screen is not None:
+        pairs, judge = PairList.of(base.grid, outages, solved), screen if not isinstance(screen, str) else None
+        asked = Question(net, sc, base, pairs, how, limits, begin(base), judge)
+        todo, more, passed = suspects(asked, len(solved))
     found = [_of_base(net, base, how, limits)]
     step = _cases_at_once(net)
     if progress is not None:
@@ -271,31 +287,13 @@ def _analyse(
         contingencies=outages,
         base=base,
         found=everything,
-        screen=words,
+        passed=passed,
         power_flows=len(todo) + sc.n + more,
         **numbers,
     )
 
 
-def _words_of(screen: Screen, passed: int, n: int) -> str:
-    bands = "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
-    return (
-        f"{screen}: {passed} of {n} outages passed over, estimated below {_SCREEN_LOADING:.0%} loading{bands}; "
-        "splits are always solved"
-    )
-
-
-def _words_of_pairs(passed: Passed, n: int) -> str:
-    words = (
-        f"pairs: {passed.estimated} of {n} outages passed over, estimated to keep every limit that holds after each of their "
-        f"two outages alone; {passed.one_outage} that are no more than one of these"
-    )
-    if passed.unsolved:
-        words += f"; {passed.unsolved} that hold an outage without a solution of its own"
-    return words
-
-
-def _begin(base: Solution) -> Start:
+def begin(base: Solution) -> Start:
     """Starts of the outages: each scenario's base state."""
     v = np.where(np.isfinite(base.v), base.v, 1.0)
     return Start(v, base.held, np.nan_to_num(base.slack_mw) / base.grid.base_mva)
@@ -312,7 +310,7 @@ def _block(
     solved: Array,
 ) -> Violations:
     """Solve a block of cases, put its numbers into the tally and return its violations."""
-    done = solve_cases(net, cases, "newton", how, _begin(base), cases.row)
+    done = solve_cases(net, cases, "newton", how, begin(base), cases.row)
     worst, low, high, records = scanned(done, base, cases.row, how, limits)
     for name, values in (
         ("status", done.status), ("iterations", done.iterations), ("mismatch_pu", done.mismatch_pu),
@@ -342,7 +340,7 @@ def _suspects(net: Network, cases: Cases, base: Solution, how: Settings, screen:
             loading = np.nanmax(np.abs(guess.branch_flow().loading), axis=1, initial=0.0)
             suspect = loading >= _SCREEN_LOADING
         else:
-            guess = solve_cases(net, part, "newton", replace(how, one_step=True), _begin(base), part.row)
+            guess = solve_cases(net, part, "newton", replace(how, one_step=True), begin(base), part.row)
             tight = Limits(np.inf)
             worst, _, _, records = scanned(guess, base, part.row, how, tight)
             suspect = ~(worst < _SCREEN_LOADING)

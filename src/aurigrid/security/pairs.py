@@ -9,7 +9,7 @@ topology. A pair in which one outage cuts the other off already is that one outa
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.supply import splits_after
 from aurigrid.security.contingencies import Contingencies
+from aurigrid.security.limits import Limits, scanned
+from aurigrid.security.report import Passed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -108,6 +110,17 @@ class Alone:
 
 
 MOVES = 7
+FEATURES = (
+    "loading", "loading_alone", "loading_both", "loading_plain", "band", "band_alone", "band_both", "factor_high",
+    "factor_low", "coupling", "product", "moved_high", "moved_low", "loading_risk", "band_risk",
+    *(f"{name}_{which}" for which in ("high", "low") for name in (
+        "own", "flow_moved", "v_moved", "loading_of_one", "band_of_one", "switched", "iterations"
+    )),
+)  # fmt: skip
+"""What describes a pair to a model, in the order of `features`: the measures of `kernels.pairs`, then the larger and the
+smaller of what describes each outage by itself (`Alone.moved`)."""
+AUDIT = 200
+"""Pairs of each scenario that a model passes over and that are solved all the same, to see whether it can be believed."""
 
 
 def states_alone(net: Network, base: Solution, single: Solution, branch: Array, v_step_pu: float) -> Alone:
@@ -222,6 +235,59 @@ def measures(pairs: PairList, alone: Alone, which: Array, threads: int | None) -
     return out
 
 
+def features(pairs: PairList, alone: Alone, which: Array, threads: int | None) -> Array:
+    """(len(which), len(FEATURES)) float32: what a model is told about each pair."""
+    one, other = alone.moved[pairs.first[which]], alone.moved[pairs.second[which]]
+    return np.hstack([measures(pairs, alone, which, threads), np.maximum(one, other), np.minimum(one, other)])
+
+
+def breaks_beyond(
+    net: Network, pairs: PairList, which: Array, done: Solution, single: Solution, base: Solution, how: Settings,
+    limits: Limits,
+) -> Array:  # fmt: skip
+    """(len(which),) whether the exact states of pairs break what their single outages do not, or have no solution.
+
+    Args:
+        done: states of the pairs ``which`` of one scenario; single, base: all single outages and the base state of it.
+    """
+    width = net.n_branch + net.n_bus
+
+    def broken(state: Solution) -> tuple[Array, Array]:
+        found = scanned(state, base, np.zeros(state.n, np.int32), how, limits)[3].astype(np.int64)
+        return found[:, 0], found[:, 2] * width + found[:, 1]
+
+    known = np.zeros((single.n + 1, 5 * width), bool)
+    known[broken(single)] = True
+    known[single.n, broken(base)[1]] = True
+    row, key = broken(done)
+    pair = which[row]
+    new = ~(known[pairs.first[pair], key] | known[pairs.second[pair], key] | known[single.n, key])
+    out = ~done.converged
+    out[row[new]] = True
+    return out
+
+
+def pair_states(net: Network, sc: Scenarios, row: int, ends: Array, how: Settings, start: Start) -> Solution:
+    """Power flows of one scenario with each pair of branches ``ends`` (k, 2) out."""
+    case = np.repeat(np.arange(len(ends), dtype=np.int32), 2)
+    out = Pairs(case, np.sort(ends, 1).ravel().astype(np.int32))
+    rows = np.full(len(ends), row, np.int32)
+    return solve_cases(net, Cases(sc, rows, {"branch": out}), "newton", how, start, rows)
+
+
+class Judge(Protocol):
+    """What decides in place of `near_limits`: a trained model. ``name`` and ``proof`` say which, and what is known of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def proof(self) -> str: ...
+
+    def near(self, features: Array) -> Array:
+        """(k,) whether each pair has to be solved; also where the model has nothing to say."""
+
+
 def near_limits(measured: Array) -> Array:
     """(k,) whether the estimate of a pair comes so near a limit that it has to be solved.
 
@@ -233,48 +299,78 @@ def near_limits(measured: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Passed:
-    """How many pairs were not solved, and why.
+class Question:
+    """What a list of pairs is judged by.
 
     Attributes:
-        estimated: estimated to stay within limits; one_outage: no more than one of their outages; unsolved: hold an outage
-            without a solution of its own.
+        net, sc, base, pairs, how, limits, start: the scenarios, their base states, the pairs, and how both are solved.
+        judge: a model; the estimate's own doubt (`near_limits`) where None.
     """
 
-    estimated: int
-    one_outage: int
-    unsolved: int
+    net: Network
+    sc: Scenarios
+    base: Solution
+    pairs: PairList
+    how: Settings
+    limits: Limits
+    start: Start
+    judge: Judge | None
+
+    def near(self, row: int, single: Solution) -> tuple[Array, Passed]:
+        """(n_pair,) which pairs of one scenario have to be solved, and how many are passed over for what reason."""
+        pairs, base = self.pairs, part_of(self.base, np.array([row]))
+        alone = states_alone(self.net, base, single, pairs.branch, self.limits.v_step_pu)
+        kind = kinds_of(pairs, alone)
+        which = np.flatnonzero(kind == ESTIMATED)
+        near = kind == SPLITS
+        audited = distrusted = 0
+        if self.judge is None:
+            near[which] = near_limits(measures(pairs, alone, which, self.how.threads))
+        else:
+            told = features(pairs, alone, which, self.how.threads)
+            broken = (told[:, kernel.LOADING] > 1.0) | (told[:, kernel.BAND] > 0.0)
+            near[which] = broken | self.judge.near(told)
+            sample = np.random.default_rng(row).permutation(which[~near[which]])[:AUDIT]
+            if self._breaks(row, np.sort(sample), single, base):
+                near[which], distrusted = True, 1
+            near[sample] = True
+            audited = len(sample)
+        counts = np.sum(~near[which]), np.sum(kind == ONE_OUTAGE), np.sum(kind == UNSOLVED)
+        return near, Passed("", 0, *(int(n) for n in counts), audited, distrusted)
+
+    def _breaks(self, row: int, sample: Array, single: Solution, base: Solution) -> bool:
+        """Whether any of these pairs breaks a limit."""
+        if not len(sample):
+            return False
+        pairs = self.pairs
+        ends = np.stack([pairs.branch[pairs.first[sample]], pairs.branch[pairs.second[sample]]], 1)
+        done = pair_states(self.net, self.sc, row, ends, self.how, self.start)
+        return bool(breaks_beyond(self.net, pairs, sample, done, single, base, self.how, self.limits).any())
 
 
-def suspects(
-    net: Network, sc: Scenarios, outages: Contingencies, solved: Array, base: Solution, how: Settings, v_step_pu: float,
-    start: Start,
-) -> tuple[Array, int, Passed]:  # fmt: skip
-    """Which cases (scenario by scenario, outages ``solved``) have to be solved.
+def suspects(asked: Question, n_solved: int) -> tuple[Array, int, Passed]:
+    """Which cases (scenario by scenario, ``n_solved`` outages each) have to be solved.
 
     Scenarios without a base state or with outages of their own are solved in full.
 
     Returns:
-        Positions of the cases, ascending; power flows of single outages that were solved for it; what was passed over.
+        Positions of the cases, ascending; power flows that were solved to find out; what was passed over.
     """
-    pairs = PairList.of(base.grid, outages, solved)
-    todo = np.ones((sc.n, len(solved)), bool)
-    own = np.zeros(sc.n, bool)
+    pairs, base = asked.pairs, asked.base
+    todo = np.ones((asked.sc.n, n_solved), bool)
+    own = np.zeros(asked.sc.n, bool)
     for table in base.cases.out.values():
         own[table.case] = True
     rows = np.flatnonzero(base.converged & ~own)
-    counts = np.zeros(3, np.int64)
+    judge = asked.judge
+    passed = Passed("pairs") if judge is None else Passed(f"learned, {judge.name}", proof=judge.proof)
+    passed = replace(passed, of=todo.size)
     if not len(pairs.outage) or not len(rows):
-        return np.arange(todo.size), 0, Passed(*counts.tolist())
-    single = single_states(net, sc, rows, pairs.branch, how, start)
+        return np.arange(todo.size), 0, passed
+    single = single_states(asked.net, asked.sc, rows, pairs.branch, asked.how, asked.start)
     m = len(pairs.branch)
     for place, row in enumerate(rows.tolist()):
-        mine = part_of(single, np.arange(place * m, (place + 1) * m))
-        alone = states_alone(net, part_of(base, np.array([row])), mine, pairs.branch, v_step_pu)
-        kind = kinds_of(pairs, alone)
-        which = np.flatnonzero(kind == ESTIMATED)
-        near = np.isin(kind, (SPLITS,))
-        near[which] = near_limits(measures(pairs, alone, which, how.threads))
+        near, counts = asked.near(row, part_of(single, np.arange(place * m, (place + 1) * m)))
         todo[row, pairs.outage] = near
-        counts += [np.sum(~near[which]), np.sum(kind == ONE_OUTAGE), np.sum(kind == UNSOLVED)]
-    return np.flatnonzero(todo.ravel()), len(rows) * m, Passed(*counts.tolist())
+        passed += counts
+    return np.flatnonzero(todo.ravel()), len(rows) * m + passed.audited, passed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -114,6 +114,54 @@ _DTYPES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Passed:
+    """What a screen did with ``of`` outages: how many it passed over, and on what grounds.
+
+    Attributes:
+        by: the screen: ``"dc"``, ``"one-step"``, ``"pairs"``, ``"learned"`` and the model's name.
+        estimated: outages that an estimate keeps away from limits.
+        one_outage: pairs that are no more than one of their outages; unsolved: pairs that hold an outage without a solution of
+            its own.
+        audited: pairs that a model had passed over and that were solved all the same; distrusted: scenarios in which one of
+            them broke a limit, so that every pair was solved.
+        proof: by what rule outages were passed over, or what is known of the misses of a model, in words.
+    """
+
+    by: str
+    of: int = 0
+    estimated: int = 0
+    one_outage: int = 0
+    unsolved: int = 0
+    audited: int = 0
+    distrusted: int = 0
+    proof: str = ""
+
+    def __add__(self, other: Passed) -> Passed:
+        counts = ("of", "estimated", "one_outage", "unsolved", "audited", "distrusted")
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
+
+    @property
+    def words(self) -> str:
+        """One line for people."""
+        out = f"{self.by}: {self.estimated} of {self.of} outages passed over, estimated to keep every limit"
+        if self.by in ("dc", "one-step"):
+            return f"{out}; splits are always solved"
+        out += (
+            f" that holds after each of their two outages alone; {self.one_outage} that are no more than one of these"
+        )
+        if self.unsolved:
+            out += f"; {self.unsolved} that hold an outage without a solution of its own"
+        if self.audited or self.distrusted:
+            out += f"; {self.audited} of those passed over were solved all the same"
+            out += (
+                f", and broke limits in {self.distrusted} scenarios, which were solved in full"
+                if self.distrusted
+                else ""
+            )
+        return f"{out}; {self.proof}" if self.proof else out
+
+
 @dataclass(frozen=True, eq=False)
 class SecurityReport:
     """Outcome of a security analysis; all arrays are (n_scenario, n_contingency) unless said otherwise.
@@ -125,7 +173,7 @@ class SecurityReport:
         lost_load_mw, lost_gen_mw: demand and infeed that lost their supply.
         worst_loading: largest loading of a rated branch, 1.0 = 100 %; v_min_pu and v_max_pu: extreme voltages.
         found: broken limits; `violations` gives them as an Arrow table.
-        screen: how outages were passed over, in words; empty where all were solved.
+        passed: how outages were passed over; None where all were solved.
         power_flows: AC power flows that were solved, base states included.
     """
 
@@ -141,8 +189,13 @@ class SecurityReport:
     v_min_pu: Array
     v_max_pu: Array
     found: Violations
-    screen: str
+    passed: Passed | None
     power_flows: int
+
+    @property
+    def screen(self) -> str:
+        """How outages were passed over, in words; empty where all were solved."""
+        return self.passed.words if self.passed is not None else ""
 
     @cached_property
     def violations(self) -> pa.Table:

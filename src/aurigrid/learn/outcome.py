@@ -1,0 +1,133 @@
+"""Exact outcomes of all pairs of branch outages of operating points, with what a model may know beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from aurigrid.kernels import pairs as kernel
+from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.table import Array
+from aurigrid.powerflow.api import solve_cases
+from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.newton import Settings
+from aurigrid.powerflow.solution import Solution
+from aurigrid.security.analysis import begin
+from aurigrid.security.contingencies import Contingencies
+from aurigrid.security.contingencies import contingencies as build_contingencies
+from aurigrid.security.limits import Limits
+from aurigrid.security.pairs import (
+    ESTIMATED,
+    ONE_OUTAGE,
+    SPLITS,
+    UNSOLVED,
+    PairList,
+    breaks_beyond,
+    features,
+    kinds_of,
+    measures,
+    near_limits,
+    pair_states,
+    part_of,
+    single_states,
+    states_alone,
+)
+
+_AT_ONCE = 16384
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Options of the analysis that the outcomes are of: as for `security_analysis`."""
+
+    q_limits: bool = False
+    slack: Literal["reference", "distributed"] = "reference"
+    v_step_pu: float = 0.1
+    threads: int | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(q_limits=self.q_limits, distributed=self.slack == "distributed", threads=self.threads)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a model made of these outcomes may be used with."""
+        return {"q_limits": self.q_limits, "slack": self.slack, "v_step_pu": self.v_step_pu}
+
+
+def pair_list(net: Network) -> tuple[Contingencies, Array]:
+    """All pairs of branches in service, and which of them have to be solved."""
+    outages = build_contingencies(net, "n-2:branches")
+    return outages, np.flatnonzero(outages.representative == np.arange(outages.n))
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The pairs of one operating point that are estimated; rows that are kept stand for ``weight`` of them.
+
+    Attributes:
+        first, second: (k,) int32 branches; features: (k, n_feature) float32; violates: (k,) bool; near: (k,) bool, whether
+            the screen ``"pairs"`` solves it; dc: (k,) float32 largest loading by a DC model; weight: (k,) float32.
+        counts: pairs by kind, and power flows.
+    """
+
+    first: Array
+    second: Array
+    features: Array
+    violates: Array
+    near: Array
+    dc: Array
+    weight: Array
+    counts: dict[str, int]
+
+
+def outcome(
+    net: Network, sc: Scenarios, row: int, base: Solution, pairs: PairList, cond: Conditions, keep: float, seed: tuple[int, int]
+) -> Outcome:  # fmt: skip
+    """Outcomes of one scenario that has a base state.
+
+    Args:
+        base: base states of all scenarios.
+        keep: share of the pairs that are neither violating nor near a limit that is kept.
+    """
+    how, limits, start = cond.settings, Limits(cond.v_step_pu), begin(base)
+    own = part_of(base, np.array([row]))
+    single = single_states(net, sc, np.array([row]), pairs.branch, how, start)
+    alone = states_alone(net, own, single, pairs.branch, cond.v_step_pu)
+    kind = kinds_of(pairs, alone)
+    which = np.flatnonzero(kind == ESTIMATED)
+    told = features(pairs, alone, which, cond.threads)
+    near = near_limits(told)
+    violates = np.zeros(len(which), bool)
+    ends = np.stack([pairs.branch[pairs.first], pairs.branch[pairs.second]], 1)
+    for lo in range(0, len(which), _AT_ONCE):
+        part = which[lo : lo + _AT_ONCE]
+        done = pair_states(net, sc, row, ends[part], how, start)
+        violates[lo : lo + _AT_ONCE] = breaks_beyond(net, pairs, part, done, single, own, how, limits)
+    rng = np.random.default_rng((*seed, 1))
+    all_kept = near | violates
+    chosen = all_kept | (rng.random(len(which)) < keep)
+    rows = np.flatnonzero(chosen)
+    counts = {
+        "pairs": len(kind), "estimated": len(which), "splits": int(np.sum(kind == SPLITS)),
+        "one_outage": int(np.sum(kind == ONE_OUTAGE)), "unsolved": int(np.sum(kind == UNSOLVED)),
+        "violating": int(violates.sum()), "singles_unsolved": int(np.sum(~alone.solved)),
+    }  # fmt: skip
+    taken = which[rows]
+    return Outcome(
+        ends[taken, 0].astype(np.int32), ends[taken, 1].astype(np.int32), told[rows], violates[rows], near[rows],
+        _linear(net, sc, row, pairs, taken, cond), np.where(all_kept[rows], 1.0, 1.0 / keep).astype(np.float32), counts,
+    )  # fmt: skip
+
+
+def _linear(net: Network, sc: Scenarios, row: int, pairs: PairList, which: Array, cond: Conditions) -> Array:
+    """(len(which),) float32 largest loading after pairs of outages by a DC model: a baseline."""
+    how = replace(cond.settings, q_limits=False)
+    m = len(pairs.branch)
+    base = solve_cases(net, Cases.of(sc[row : row + 1]), "dc", how)
+    out = Pairs(np.arange(m, dtype=np.int32), pairs.branch.astype(np.int32))
+    single = solve_cases(net, Cases(sc, np.full(m, row, np.int32), {"branch": out}), "dc", how)
+    alone = states_alone(net, base, single, pairs.branch, cond.v_step_pu)
+    return measures(pairs, alone, which, cond.threads)[:, kernel.LOADING]

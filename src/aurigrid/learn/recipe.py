@@ -1,0 +1,205 @@
+"""How the operating points of a data set are drawn: loads by region, availability of wind and sun, dispatch, set-points."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from aurigrid.errors import IssueList
+from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.table import Array
+from aurigrid.opf import optimal_power_flow
+from aurigrid.powerflow.grid import compile_grid
+from aurigrid.secure import secure_operating_points
+from aurigrid.store.regions import regions
+
+Points = Literal["secure", "opf"]
+POINTS: tuple[Points, ...] = ("secure", "opf")
+WEATHER = ("wind", "solar")
+_OWN_KINDS = ("area", "zone", "geographic")
+_LEAST_REGIONS = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Ranges of what is drawn for each operating point, evenly and independently.
+
+    Attributes:
+        load: factor of all loads, (least, most).
+        region: factor of the loads of one region, drawn too, on top.
+        bus: largest relative change of each single load, active and reactive power apart.
+        weather: availability of wind and of solar units by region, share of ``p_max_mw``.
+        dispatch: largest relative change of each unit's output after the optimum; the balance is shared as in the analysis.
+        voltage: largest change of each unit's voltage set-point after the optimum, pu.
+        points: ``"secure"``: optimal points that keep every limit after each single outage too, as far as that can be had;
+            ``"opf"``: optimal points before outages.
+        rating_share, band_margin: the points keep this share of the ratings and this distance (pu) from the voltage bands
+            before outages.
+        rounds: rounds a secure point may take.
+    """
+
+    load: tuple[float, float] = (0.75, 1.0)
+    region: tuple[float, float] = (0.8, 1.1)
+    bus: float = 0.05
+    weather: tuple[float, float] = (0.0, 1.0)
+    dispatch: float = 0.02
+    voltage: float = 0.003
+    points: Points = "secure"
+    rating_share: float = 0.85
+    band_margin: float = 0.0
+    rounds: int = 6
+
+    def check(self) -> None:
+        """Refuse ranges that make no sense, all at once."""
+        issues = IssueList()
+        for name in ("load", "region", "weather"):
+            low, high = getattr(self, name)
+            if not (0 <= low <= high < np.inf):
+                issues.add("recipe", name, f"is {low} to {high}", hint="give the least first, neither below 0")
+        for name, most in (("bus", 1.0), ("dispatch", 1.0), ("voltage", 0.1), ("band_margin", 0.1)):
+            if not 0 <= getattr(self, name) <= most:
+                issues.add("recipe", name, f"is {getattr(self, name)}", hint=f"give 0 to {most:g}")
+        if not 0 < self.rating_share <= 1:
+            issues.add("recipe", "rating_share", f"is {self.rating_share}", hint="give a share above 0, at most 1")
+        if self.points not in POINTS:
+            issues.add("recipe", "points", f"is {self.points!r}", hint=f"choose {' or '.join(POINTS)}")
+        if self.rounds < 1:
+            issues.add("recipe", "rounds", f"is {self.rounds}", hint="give at least 1")
+        issues.raise_if_any()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Operating points and how they were drawn.
+
+    Attributes:
+        scenarios: the points.
+        solved: (n,) whether the optimisation ended with a point that keeps its limits before outages.
+        stressed: (n,) the region whose loads were changed on top; factor: (n,) by how much; load: (n,) factor of all loads.
+        region_load_mw: (n, n_region) load of each region.
+    """
+
+    scenarios: Scenarios
+    solved: Array
+    stressed: Array
+    factor: Array
+    load: Array
+    region_load_mw: Array
+
+
+def load_regions(net: Network) -> tuple[Array, tuple[str, ...]]:
+    """(n_bus,) region of each bus, and the regions' names: the grid's own where it has some, else six parts of its graph."""
+    own = regions(net)
+    with_load = np.unique(own.of_bus[net.load.bus]) if len(net.load) else np.zeros(0)
+    if own.kind in _OWN_KINDS and len(with_load) >= _LEAST_REGIONS:
+        return own.of_bus, own.names
+    part = _cut(net, 6)
+    return part, tuple(f"part {k + 1}" for k in range(int(part.max(initial=0)) + 1))
+
+
+def _cut(net: Network, parts: int) -> Array:
+    """Parts of about equal load, by repeated cuts at the median of the Fiedler vector (Pothen, Simon and Liou 1990)."""
+    grid = compile_grid(net)
+    weight = np.zeros(grid.n_node)
+    np.add.at(weight, grid.node_of_bus[net.load.bus], np.abs(net.load.p_mw) * net.load.in_service)
+    live = (grid.from_node >= 0) & (grid.from_node != grid.to_node)
+    a, b = grid.from_node[live], grid.to_node[live]
+    pieces = [np.arange(grid.n_node)]
+    while len(pieces) < parts:
+        largest = int(np.argmax([weight[p].sum() for p in pieces]))
+        piece = pieces[largest]
+        if len(piece) < 2:
+            break
+        place = np.full(grid.n_node, -1)
+        place[piece] = np.arange(len(piece))
+        inside = (place[a] >= 0) & (place[b] >= 0)
+        laplacian = np.zeros((len(piece), len(piece)))
+        i, j = place[a[inside]], place[b[inside]]
+        np.add.at(laplacian, (i, j), -1.0)
+        np.add.at(laplacian, (j, i), -1.0)
+        laplacian[np.diag_indices(len(piece))] -= laplacian.sum(1)
+        order = np.argsort(np.linalg.eigh(laplacian)[1][:, 1], kind="stable")
+        so_far = np.cumsum(weight[piece[order]])
+        at = int(np.clip(np.searchsorted(so_far, 0.5 * so_far[-1]) + 1, 1, len(piece) - 1))
+        pieces[largest : largest + 1] = [np.sort(piece[order[:at]]), np.sort(piece[order[at:]])]
+    of_node = np.zeros(grid.n_node, np.int64)
+    for k, piece in enumerate(pieces):
+        of_node[piece] = k
+    return of_node[grid.node_of_bus]
+
+
+def draw(net: Network, recipe: Recipe, seed: int, which: Array, threads: int | None) -> Drawn:
+    """The operating points of the given numbers; each depends on the seed and its own number only."""
+    region, names = load_regions(net)
+    of_load, of_gen = region[net.load.bus], region[net.gen.bus]
+    n = len(which)
+    p, q = np.empty((n, net.n_load)), np.empty((n, net.n_load))
+    most, moved = np.empty((n, net.n_gen)), np.empty((2, n, net.n_gen))
+    stressed, factor, load = np.zeros(n, np.int64), np.zeros(n), np.zeros(n)
+    loaded = np.unique(of_load) if net.n_load else np.zeros(1, np.int64)
+    weather = [net.gen.fuel.astype(str) == fuel for fuel in WEATHER]
+    for row, number in enumerate(which.tolist()):
+        rng = np.random.default_rng((seed, number))
+        load[row], factor[row], stressed[row] = (
+            rng.uniform(*recipe.load),
+            rng.uniform(*recipe.region),
+            rng.choice(loaded),
+        )
+        share = load[row] * np.where(of_load == stressed[row], factor[row], 1.0)
+        p[row] = net.load.p_mw * share * rng.uniform(1 - recipe.bus, 1 + recipe.bus, net.n_load)
+        q[row] = net.load.q_mvar * share * rng.uniform(1 - recipe.bus, 1 + recipe.bus, net.n_load)
+        most[row] = net.gen.p_max_mw
+        for mask in weather:
+            available = rng.uniform(*recipe.weather, len(names))[of_gen]
+            most[row] = np.where(mask & np.isfinite(most[row]), available * most[row], most[row])
+        moved[:, row] = rng.uniform(-1, 1, (2, net.n_gen))
+    points, solved = _points(net, recipe, Scenarios(net, load_p_mw=p, load_q_mvar=q), most, threads)
+    gen_p = np.clip(
+        points[0] * (1 + recipe.dispatch * moved[0]),
+        np.minimum(net.gen.p_min_mw, points[0]),
+        np.maximum(most, points[0]),
+    )
+    gen_v = _moved_set_points(net, points[1], recipe.voltage * moved[1])
+    sc = Scenarios(net, load_p_mw=p, load_q_mvar=q, gen_p_mw=gen_p, gen_v_pu=gen_v)
+    by_region = np.stack([p[:, of_load == r].sum(1) for r in range(len(names))], 1)
+    return Drawn(sc, solved, stressed, factor, load, by_region)
+
+
+def _moved_set_points(net: Network, v: Array, by: Array) -> Array:
+    """Set-points moved within the bands; units that hold one bus move together."""
+    target = np.where(net.gen.controlled_bus >= 0, net.gen.controlled_bus, net.gen.bus)
+    first = np.zeros(net.n_bus, np.int64)
+    first[target[::-1]] = np.arange(net.n_gen)[::-1]
+    together = by[:, first[target]]
+    return np.clip(v + together, np.minimum(v, net.bus.v_min_pu[target]), np.maximum(v, net.bus.v_max_pu[target]))
+
+
+def _points(
+    net: Network, recipe: Recipe, sc: Scenarios, most: Array, threads: int | None
+) -> tuple[tuple[Array, Array], Array]:
+    """Outputs and voltage set-points of optimal points that keep a distance from the limits, and which were found."""
+    branch, bus, margin = net.branch, net.bus, recipe.band_margin
+    short = np.where(np.isfinite(branch.rate_short_mva), branch.rate_short_mva, branch.rate_mva)
+    tight = net.replace(
+        branch=branch.replace(rate_mva=recipe.rating_share * branch.rate_mva, rate_short_mva=short),
+        bus=bus.replace(v_min_pu=bus.v_min_pu + margin, v_max_pu=bus.v_max_pu - margin),
+    )
+    asked = Scenarios(tight, load_p_mw=sc.load_p_mw, load_q_mvar=sc.load_q_mvar)
+    if recipe.points == "secure":
+        found = secure_operating_points(
+            tight, asked, "n-1", v_margin_pu=margin, max_rounds=recipe.rounds, gen_p_max_mw=most, threads=threads
+        )
+        points, solved = found.points, np.isin(found.status, (0, 1))
+    else:
+        points = optimal_power_flow(tight, asked, gen_p_max_mw=most, threads=threads)
+        solved = points.status == 0
+    p, v = (np.array(points.scenarios.values(name)) for name in ("gen_p_mw", "gen_v_pu"))
+    p, v = np.where(np.isfinite(p), p, net.gen.p_mw), np.where(np.isfinite(v), v, net.gen.v_set_pu)
+    return (p, v), np.asarray(solved)

@@ -1,0 +1,187 @@
+"""From a data set to a registered model: fit, calibrate, test on held-out outages and regions, export, compare, register."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aurigrid.errors import AurigridError, InputError, Issue
+from aurigrid.kernels import pairs as kernel
+from aurigrid.learn.calibrate import CONFIDENCE, SUPPOSES, Result, judged, missed_bound, threshold_of
+from aurigrid.learn.dataset import SPLITS, Dataset
+from aurigrid.learn.export import to_onnx, to_safetensors
+from aurigrid.model.table import Array
+from aurigrid.registry import Card, register
+from aurigrid.registry.folder import hash_of
+from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
+from aurigrid.security.pairs import AUDIT, FEATURES
+from aurigrid.store.run import now, package_versions
+
+if TYPE_CHECKING:
+    from aurigrid.learn.mlp import Plan, Told, Trained
+
+WEIGHTS_FILE = "weights.safetensors"
+LARGEST_DIFFERENCE = 1e-5
+"""Between the scores of training and those of the exported network, relative to their size where that is above 1."""
+_LEAST_VIOLATING = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Pairs of a data set.
+
+    Attributes:
+        x: (n, n_feature) float32; violates, near: (n,) bool; dc, weight: (n,) float32; scenario, split: (n,) int.
+        always: pairs that are always solved, for each pair that is estimated: those that cut the grid, and the audit.
+    """
+
+    x: Array
+    violates: Array
+    near: Array
+    dc: Array
+    weight: Array
+    scenario: Array
+    split: Array
+    always: float
+
+    @classmethod
+    def of(cls, data: Dataset) -> Rows:
+        """All rows of a data set."""
+        table, points = data.table("pairs"), data.table("scenarios")
+        x = np.stack([table[f"x_{name}"].to_numpy() for name in FEATURES], 1).astype(np.float32)
+        estimated = int(points["estimated"].to_numpy().sum())
+        always = int(points["splits"].to_numpy().sum()) + AUDIT * int(points["used"].to_numpy().sum())
+        columns = [table[name].to_numpy() for name in ("violates", "near", "dc", "weight", "scenario", "split")]
+        return cls(x, *columns, always / max(estimated, 1))
+
+    def part(self, name: str) -> Rows:
+        """The rows of one split."""
+        at = self.split == SPLITS.index(name)
+        arrays = (self.x, self.violates, self.near, self.dc, self.weight, self.scenario, self.split)
+        return Rows(*(a[at] for a in arrays), self.always)
+
+    @cached_property
+    def broken(self) -> Array:
+        """(n,) whether the estimate itself breaks a limit: always solved."""
+        return np.asarray((self.x[:, kernel.LOADING] > 1.0) | (self.x[:, kernel.BAND] > 0.0))
+
+    def judge(self, near: Array) -> Result:
+        """What a rule does on these rows."""
+        return judged(near, self.violates, self.weight, self.scenario, self.always * float(self.weight.sum()))
+
+
+def train(
+    data: Dataset, plan: Plan, *, name: str | None = None, checkpoint: Path | None = None, told: Told | None = None
+) -> Card:
+    """Train a model on a data set, and add it to the registry.
+
+    Args:
+        data: a complete data set.
+        plan: how to train.
+        name: in the registry; by grid, task and seed where absent.
+        checkpoint: file to go on from, and to keep; none where absent.
+        told: called after each epoch.
+
+    Raises:
+        InputError: the data set is not complete, or holds too little that breaks limits.
+        AurigridError: the exported network does not give the same answers.
+    """
+    from aurigrid.learn.mlp import fit
+
+    rows, grid = checked(data), data.record["grid"]
+    learning, settings = rows.part("train"), data.record["options"]
+    trained = fit(learning.x, learning.violates, learning.weight, plan, checkpoint, told)
+    scaling = trained.scaling
+    onnx = to_onnx(trained.weights, scaling.scale, scaling.mean, scaling.spread)
+    tensors = to_safetensors(trained.weights, scaling.scale, scaling.mean, scaling.spread)
+    card = Card(
+        name=name or f"{_slug(str(grid['name']))}-{TASK}-{plan.seed}", task=TASK, grid=grid,
+        settings={key: settings[key] for key in ("q_limits", "slack", "v_step_pu")}, features=FEATURES,
+        low=tuple(learning.x.min(0).tolist()), high=tuple(learning.x.max(0).tolist()), threshold=0.0,
+        files={MODEL_FILE: hash_of(onnx), WEIGHTS_FILE: hash_of(tensors)}, data=_data_of(data, rows), training={},
+        calibration={}, evaluation={},
+    )  # fmt: skip
+    differs = difference(trained, PairModel(card, onnx), learning.x[:: max(1, len(learning.x) // 4096)])
+    if differs > LARGEST_DIFFERENCE:
+        raise AurigridError(
+            f"the exported network differs by {differs:.1e} from the trained one; nothing was registered"
+        )
+    card = calibrated(card, onnx, rows)
+    card = _with(card, training={
+        **asdict(plan), "seconds": trained.seconds, "samples_per_s": trained.samples_per_s,
+        "share_of_peak": trained.share_of_peak, "device": trained.device, "export_difference": differs, "created": now(),
+        "versions": package_versions(),
+    })  # fmt: skip
+    register(card, {MODEL_FILE: onnx, WEIGHTS_FILE: tensors})
+    return card
+
+
+def checked(data: Dataset) -> Rows:
+    """The rows of a data set that a model can be trained and calibrated on.
+
+    Raises:
+        InputError: it is not complete, or too few of its pairs break limits.
+    """
+    if not data.complete:
+        hint = "finish it with the same aurigrid dataset command"
+        raise InputError(Issue(str(data.folder), "", "is not complete", hint=hint))
+    rows = Rows.of(data)
+    for name in ("train", "calibration"):
+        count = int(rows.part(name).violates.sum())
+        if count < _LEAST_VIOLATING:
+            told = f"has {count} violating pairs in its split {name}, fewer than {_LEAST_VIOLATING}"
+            hint = "ask for more scenarios, or for heavier loads"
+            raise InputError(Issue(str(data.folder), name, told, hint=hint))
+    return rows
+
+
+def difference(trained: Trained, model: PairModel, x: Array) -> float:
+    """Largest difference of the scores of training and of the exported network, relative where a score is above 1."""
+    ours, theirs = trained.scores(x), model.scores(x)
+    return float(np.max(np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours))))
+
+
+def calibrated(card: Card, onnx: bytes, rows: Rows) -> Card:
+    """The card with threshold, calibration and what held-out rows show."""
+    model = PairModel(card, onnx)
+    part = rows.part("calibration")
+    score = np.where(part.broken | ~model.known(part.x), np.inf, model.scores(part.x))
+    threshold = threshold_of(score[part.violates])
+    if not np.isfinite(threshold):
+        # every violating pair is solved without asking the network: its own scores of them set the threshold
+        threshold = float(model.scores(part.x[part.violates]).min())
+    model = PairModel(_with(card, threshold=threshold), onnx)
+
+    def result(part: Rows) -> Result:
+        return part.judge(part.broken | model.near(part.x))
+
+    own = result(part)
+    calibration = {
+        **own.to_dict(), "bound": missed_bound(own.missed, own.violating), "confidence": CONFIDENCE, "supposes": SUPPOSES,
+    }  # fmt: skip
+    held = {name: result(rows.part(name)).to_dict() for name in SPLITS[2:] if len(rows.part(name).x)}
+    return _with(card, threshold=threshold, calibration=calibration, evaluation=held)
+
+
+def _with(card: Card, **changes: Any) -> Card:
+    return Card(**{**card.__dict__, **changes})
+
+
+def _data_of(data: Dataset, rows: Rows) -> Mapping[str, Any]:
+    card = json.loads((data.folder / "card.json").read_text(encoding="utf-8"))
+    return {
+        "hash": hashlib.sha256(json.dumps(card["hashes"], sort_keys=True).encode()).hexdigest(),
+        "scenarios": card["scenarios"]["used"], "rows": len(rows.x), "violating": int(rows.violates.sum()),
+        "options": data.record["options"],
+    }  # fmt: skip
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)

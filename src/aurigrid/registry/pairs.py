@@ -1,0 +1,137 @@
+"""Models of the task n-2: which pairs of outages have to be solved. Run by onnxruntime, without the training's packages.
+
+A model speaks only where it was trained. A pair is solved exactly, whatever the model says, where a feature is no number
+or lies outside the range of training, or where the model's answer is no number. The file is compared with the hash of its
+card before it is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from aurigrid.errors import InputError, Issue, IssueList, MissingExtraError
+from aurigrid.model.network import Network
+from aurigrid.registry.card import Card
+from aurigrid.registry.folder import entries, hash_of
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TASK = "n-2"
+MODEL_FILE = "model.onnx"
+_ROOM = 0.02
+"""Share of a feature's range by which it may lie outside before it counts as outside training."""
+
+
+@dataclass(frozen=True)
+class PairModel:
+    """A model and its card, ready for use.
+
+    Attributes:
+        card: what is known of it.
+        onnx: the network as ONNX: (k, n_feature) float32 -> (k, 1) float32 scores, higher where a pair may break limits.
+        threads: threads that it may use.
+    """
+
+    card: Card
+    onnx: bytes
+    threads: int = 1
+
+    @classmethod
+    def read(cls, folder: Path, threads: int = 1) -> Self:
+        """The model of a folder.
+
+        Raises:
+            InputError: no readable card, or a file that is not the one of the card.
+        """
+        card = Card.read(folder)
+        file = folder / MODEL_FILE
+        hint = f"remove it with: aurigrid models remove {folder.name}, and train again"
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise InputError(Issue(str(file), "", f"cannot be read ({error.strerror})", hint=hint)) from error
+        if hash_of(data) != card.files.get(MODEL_FILE):
+            raise InputError(Issue(str(file), "", "is not the file that its card was written for", hint=hint))
+        return cls(card, data, threads)
+
+    @classmethod
+    def find(cls, net: Network, settings: Mapping[str, Any], threads: int = 1) -> Self:
+        """The registered model of a network, for the given options of the analysis.
+
+        Raises:
+            InputError: none, or only models of other grids, tasks or options; what there is, is named.
+        """
+        issues = IssueList()
+        for folder in entries():
+            try:
+                card = Card.read(folder)
+            except InputError as error:
+                issues.issues += error.issues
+                continue
+            if reason := mismatch(card, net, settings):
+                issues.add("models", folder.name, reason)
+                continue
+            return cls.read(folder, threads)
+        hint = "make one: aurigrid dataset GRID, then aurigrid train; or leave engine='learned' out"
+        issues.add("security_analysis", "engine", f"no model fits {net.name} as it is and these options", hint=hint)
+        raise InputError(issues.issues)
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def proof(self) -> str:
+        """What is known of its misses."""
+        c = self.card.calibration
+        return (
+            f"of the pairs that break something at most {c['bound']:.3%} are missed, with confidence {c['confidence']:.0%}, "
+            f"if {c['supposes']}"
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtraError("onnxruntime", "models", "engine='learned'") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(self.onnx, options, providers=["CPUExecutionProvider"])
+
+    def scores(self, features: Array) -> Array:
+        """(k,) float32 scores; a row is answered the same whatever rows are beside it."""
+        if not len(features):
+            return np.zeros(0, np.float32)
+        told = np.ascontiguousarray(features, np.float32)
+        return np.asarray(self._session.run(None, {self._session.get_inputs()[0].name: told})[0])[:, 0]
+
+    def known(self, features: Array) -> Array:
+        """(k,) whether every feature is a number within the ranges of training."""
+        low, high = np.array(self.card.low), np.array(self.card.high)
+        room = _ROOM * (high - low)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(((features >= low - room) & (features <= high + room)).all(1))
+
+    def near(self, features: Array) -> Array:
+        """(k,) whether each pair has to be solved."""
+        score = self.scores(np.nan_to_num(features, posinf=0.0, neginf=0.0))
+        return ~(self.known(features) & (score < self.card.threshold))
+
+
+def mismatch(card: Card, net: Network, settings: Mapping[str, Any]) -> str:
+    """Why a model may not be used here; empty where it may."""
+    if card.task != TASK:
+        return f"is for the task {card.task}"
+    if card.grid.get("digest") != net.digest:
+        theirs = f"{card.grid.get('name')}, {str(card.grid.get('digest'))[:12]}"
+        return f"is bound to another grid ({theirs}; this one is {net.digest[:12]})"
+    other = [f"{k} {card.settings.get(k)!r}, not {v!r}" for k, v in settings.items() if card.settings.get(k) != v]
+    return "was trained with " + ", ".join(other) if other else ""
