@@ -19,6 +19,9 @@ HEAVY = (
     "rich",
     "simbench",
     "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
 )
 
 

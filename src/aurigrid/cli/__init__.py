@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from aurigrid import __version__
-from aurigrid.cli import bench, diagnose, dispatch, grid, opf, outages, runs, secure, serve, similar
+from aurigrid.cli import bench, diagnose, dispatch, grid, learn, opf, outages, runs, secure, serve, similar
 
 app = typer.Typer(
     name="aurigrid",
@@ -53,9 +53,12 @@ for _command in (
     serve.serve,
     similar.similar,
     grid.convert,
+    learn.dataset,
+    learn.train,
     bench.bench,
 ):
     app.command()(_command)
+app.add_typer(learn.models, name="models")
 
 
 def main() -> None:

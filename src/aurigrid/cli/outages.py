@@ -56,6 +56,9 @@ def n1(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="newton, or learned: a registered model decides which pairs of outages are solved.")
+    ] = "newton",
     tol: Tolerance = 1e-8,
     max_iterations: Iterations = 20,
     threads: Threads = None,
@@ -83,6 +86,7 @@ def n1(
             max_iterations=max_iterations,
             q_limits=q_limits,
             slack=slack.value,
+            engine=engine,  # type: ignore[arg-type]  # as the screen
             screen=screen,  # type: ignore[arg-type]  # checked by the analysis, with its own message
             threads=threads,
             progress=advance,

@@ -48,6 +48,11 @@ ROLES = ("train", "train", "train", "calibration", "usual")
 """By the number of the operating point, in turn."""
 _HELD_OUTAGES, _HELD_REGIONS = 0.15, 1 / 6
 _POINTS_A_SHARD = 4
+_COUNTED = ("pairs", "estimated", "splits", "one_outage", "unsolved", "violating")
+_COLUMNS = {
+    "scenario": np.int32, "first": np.int32, "second": np.int32, "violates": bool, "near": bool, "dc": np.float32,
+    "weight": np.float32, "split": np.int8,
+}  # fmt: skip
 Progress = Callable[[int, int], None]
 
 
@@ -190,9 +195,7 @@ def _shard(
     _, names = load_regions(net)
     region_held, branch_held = held_regions(len(names), seed), held_branches(net, seed)
     parts = [(n, r, o) for r, (n, o) in enumerate(zip(which.tolist(), found, strict=True)) if o is not None]
-    columns: dict[str, list[Array]] = {
-        name: [] for name in ("scenario", "first", "second", "violates", "near", "dc", "weight", "split")
-    }
+    columns: dict[str, list[Array]] = {name: [np.zeros(0, kind)] for name, kind in _COLUMNS.items()}
     told = []
     for number, row, o in parts:
         held = branch_held[o.first] | branch_held[o.second]
@@ -206,18 +209,19 @@ def _shard(
         ):  # fmt: skip
             columns[name].append(values)
         told.append(o.features)
-    rows = {name: np.concatenate(v) if v else np.zeros(0) for name, v in columns.items()}
-    matrix = np.concatenate(told) if told else np.zeros((0, len(FEATURES)), np.float32)
+    rows = {name: np.concatenate(v) for name, v in columns.items()}
+    matrix = np.concatenate([np.zeros((0, len(FEATURES)), np.float32), *told])
     rows |= {f"x_{name}": np.ascontiguousarray(matrix[:, k]) for k, name in enumerate(FEATURES)}
     counts = [o.counts if o is not None else {} for o in found]
     points: dict[str, Any] = {
         "scenario": which.astype(np.int32), "solved": drawn.solved, "status": base.status,
         "region": np.array(names, dtype=object)[drawn.stressed].tolist(), "region_held": region_held[drawn.stressed],
         "load_factor": drawn.load, "region_factor": drawn.factor, "used": np.array([o is not None for o in found]),
-        "v_min_pu": np.nanmin(base.v_mag, 1), "v_max_pu": np.nanmax(base.v_mag, 1),
-        "worst_loading": np.nanmax(np.nan_to_num(base.branch_flow().loading), 1),
+        "v_min_pu": np.where(np.isfinite(base.v_mag), base.v_mag, np.inf).min(1),
+        "v_max_pu": np.where(np.isfinite(base.v_mag), base.v_mag, -np.inf).max(1),
+        "worst_loading": np.nan_to_num(base.branch_flow().loading).max(1),
     }  # fmt: skip
-    for name in ("pairs", "estimated", "splits", "one_outage", "unsolved", "violating", "singles_unsolved"):
+    for name in (*_COUNTED, "singles_unsolved"):
         points[name] = np.array([c.get(name, 0) for c in counts], np.int64)
     for r, name in enumerate(names):
         points[f"load_mw {name}"] = drawn.region_load_mw[:, r]
@@ -286,7 +290,7 @@ class Dataset:
             **self.record,
             "complete": self.complete,
             "scenarios": {"drawn": len(used), "used": int(used.sum())},
-            "kinds": {n: int(points[n].to_numpy().sum()) for n in ("pairs", "estimated", "splits", "one_outage", "unsolved", "violating")},
+            "kinds": {n: int(points[n].to_numpy().sum()) for n in _COUNTED},
             "splits": {
                 name: {
                     "rows": int(np.sum(split == k)), "pairs": float(weight[split == k].sum()),
@@ -309,10 +313,11 @@ def _range(values: Array) -> list[float]:
 
 def _write_card(data: Dataset) -> None:
     card = data.card()
+    grid = card["grid"]
     write_json(data.folder / "card.json", card)
     lines = [
         f"# Pairs of outages of {card['grid']['name']}", "",
-        f"Grid {card['grid']['digest']}, {card['grid']['n_bus']} buses, {card['grid']['n_branch']} branches; made {card['created']}.",
+        f"Grid {grid['digest']}, {grid['n_bus']} buses, {grid['n_branch']} branches; made {card['created']}.",
         f"{card['scenarios']['used']} of {card['scenarios']['drawn']} operating points have a solution and are used.", "",
         "| split | operating points | rows | pairs they stand for | violating |", "|---|---|---|---|---|",
         *(f"| {n} | {s['scenarios']} | {s['rows']} | {s['pairs']:.0f} | {s['violating']} |" for n, s in card["splits"].items()),

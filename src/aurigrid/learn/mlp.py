@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +80,7 @@ def layers_of(plan: Plan, n_feature: int) -> torch.nn.Sequential:
     generator = torch.Generator().manual_seed(plan.seed)
     sizes = [n_feature, plan.hidden, plan.hidden, 1] if plan.hidden else [n_feature, 1]
     modules: list[torch.nn.Module] = []
-    for k, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (a, b) in enumerate(pairwise(sizes)):
         layer = torch.nn.Linear(a, b)
         with torch.no_grad():
             layer.weight.normal_(0.0, float(np.sqrt(2.0 / a)), generator=generator)
@@ -149,6 +151,12 @@ class Trained:
         return z[:, 0].numpy()
 
 
+def use_threads(threads: int | None) -> None:
+    """Threads that training may use; as many as torch likes where None."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
 def peak_flops(device: str) -> float:
     """Floating-point operations a second of a large float32 matrix product."""
     a = torch.ones((1024, 1024), device=device)
@@ -195,7 +203,7 @@ def fit(
             total = 0.0
             for step in range(steps):
                 for group in adam.param_groups:
-                    group["lr"] = 0.5 * plan.rate * (1 + np.cos(np.pi * (epoch * steps + step) / (plan.epochs * steps)))
+                    group["lr"] = 0.5 * plan.rate * (1 + cos(pi * (epoch * steps + step) / (plan.epochs * steps)))
                 rows = order[step * plan.batch : (step + 1) * plan.batch]
                 with torch.autocast(device, torch.bfloat16, enabled=plan.mixed and device == "cuda"):
                     score = net(z[rows])[:, 0]
@@ -227,7 +235,8 @@ def _resume(checkpoint: Path | None, same: str, net: torch.nn.Module, adam: torc
     try:
         state = torch.load(checkpoint, weights_only=True)
     except Exception as error:
-        raise InputError(Issue(str(checkpoint), "", f"cannot be read as a checkpoint ({error})", hint=hint)) from error
+        told = str(error).splitlines()[0]
+        raise InputError(Issue(str(checkpoint), "", f"cannot be read as a checkpoint ({told})", hint=hint)) from error
     if state["plan"] != same:
         raise InputError(Issue(str(checkpoint), "", "is of other data or another plan", hint=hint))
     net.load_state_dict(state["net"])

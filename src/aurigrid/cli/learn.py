@@ -1,0 +1,244 @@
+"""The commands ``dataset``, ``train`` and ``models``: exact answers to learn from, training, and the models at hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aurigrid.cli import show
+from aurigrid.cli.common import (
+    Grid,
+    Json,
+    QLimits,
+    Slack,
+    SlackOption,
+    Threads,
+    compiling_notice,
+    guarded,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from aurigrid.learn import Dataset, Recipe
+    from aurigrid.model.network import Network
+
+
+class Kind(StrEnum):
+    """How operating points are found."""
+
+    secure = "secure"
+    opf = "opf"
+
+
+class Task(StrEnum):
+    """What a model is to answer."""
+
+    n2 = "n-2"
+
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the data set; a second call goes on with it.")]
+Count = Annotated[int, typer.Option(min=1, help="Operating points.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+Load = Annotated[str, typer.Option(help="Factor of all loads, least:most.")]
+Region = Annotated[str, typer.Option(help="Factor of one region's loads on top, least:most.")]
+PointsOption = Annotated[Kind, typer.Option(help="Optimal points that survive single outages, or plain ones.")]
+Share = Annotated[float, typer.Option(help="Share of the ratings that points keep before outages.")]
+Margin = Annotated[float, typer.Option(help="Distance from voltage bands that points keep before outages, pu.")]
+_DRAWN = {"load": "0.75:1.0", "region": "0.8:1.1"}
+
+
+@guarded
+def dataset(
+    grid: Grid,
+    out: Out,
+    scenarios: Count = 100,
+    seed: Seed = 0,
+    load: Load = _DRAWN["load"],
+    region: Region = _DRAWN["region"],
+    points: PointsOption = Kind.secure,
+    rating_share: Share = 0.85,
+    band_margin: Margin = 0.0,
+    q_limits: QLimits = False,
+    slack: SlackOption = Slack.reference,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Solve every pair of branch outages of many operating points exactly: a data set to learn from.
+
+    Loads by region, availability of wind and sun, dispatch and voltage set-points are drawn; the folder's card says in what
+    ranges, how rows are split by outage and region, and what the exact answers are.
+    """
+    from aurigrid.io.load import load as read
+
+    recipe = _recipe(load, region, points, rating_share, band_margin)
+    made = _made(read(grid), out, scenarios, seed, recipe, q_limits, slack, threads)
+    if json:
+        print_json(made.card())
+        return
+    card = made.card()
+    headings = [("split", "l"), ("points", "r"), ("pairs", "r"), ("violating", "r")]
+    rows = [(n.replace("_", " "), s["scenarios"], round(s["pairs"]), s["violating"]) for n, s in card["splits"].items()]
+    show.table(f"Pairs of outages of {card['grid']['name']}", headings, rows)
+    used, drawn = card["scenarios"]["used"], card["scenarios"]["drawn"]
+    show.summary(
+        [
+            f"{used} of {drawn} operating points have a solution; {card['kinds']['violating']:,} pairs of them break limits."
+        ],
+        [f"less {out}/card.md", f"aurigrid train {grid} --data {out}"],
+    )
+
+
+def _recipe(load: str, region: str, points: Kind, share: float, margin: float) -> Recipe:
+    from aurigrid.errors import IssueList
+    from aurigrid.learn import Recipe
+
+    issues, ranges = IssueList(), []
+    for name, text in (("--load", load), ("--region", region)):
+        try:
+            low, high = (float(part) for part in text.split(":"))
+        except ValueError:
+            issues.add(name, "", f"is {text!r}", hint="give the least and the most, as 0.75:1.0")
+            low = high = 1.0
+        ranges.append((low, high))
+    issues.raise_if_any()
+    return Recipe(load=ranges[0], region=ranges[1], points=points.value, rating_share=share, band_margin=margin)
+
+
+def _made(
+    net: Network, out: Path, scenarios: int, seed: int, recipe: Recipe, q_limits: bool, slack: Slack, threads: int | None
+) -> Dataset:  # fmt: skip
+    from aurigrid.learn import make_dataset
+
+    with compiling_notice(), show.progress("operating points") as advance:
+        return make_dataset(
+            net, out, scenarios=scenarios, seed=seed, recipe=recipe, q_limits=q_limits, slack=slack.value, threads=threads,
+            progress=advance,
+        )  # fmt: skip
+
+
+@guarded
+def train(
+    grid: Grid,
+    data: Annotated[
+        Path, typer.Option(help="Data set of `aurigrid dataset`; made with its defaults if it is not there.")
+    ],
+    task: Annotated[
+        Task, typer.Option(help="What the model answers: which pairs of outages have to be solved.")
+    ] = Task.n2,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and order.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 40,
+    name: Annotated[str | None, typer.Option(help="Name in the registry.", show_default=False)] = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Train a model on exact answers, calibrate and test it, and add it to the registry.
+
+    Stopped training goes on from the last epoch when the command is given again.
+    """
+    from aurigrid.errors import InputError, Issue
+    from aurigrid.io.load import load as read
+    from aurigrid.learn import Dataset
+    from aurigrid.learn.mlp import Plan, use_threads
+    from aurigrid.learn.train import train as fit
+
+    net = read(grid)
+    if not (data / "dataset.json").exists():
+        say(f"no data set at {data} yet: making one")
+        recipe = _recipe(_DRAWN["load"], _DRAWN["region"], Kind.secure, 0.85, 0.0)
+        _made(net, data, 100, 0, recipe, False, Slack.reference, threads)
+    made = Dataset.read(data)
+    if made.record["grid"]["digest"] != net.digest:
+        told = f"is of another grid ({made.record['grid']['name']})"
+        raise InputError(Issue(str(data), "", told, hint="name its grid, or another data set"))
+    use_threads(threads)
+    plan = Plan(seed=seed, epochs=epochs)
+    with show.progress("epochs") as advance:
+        card = fit(
+            made, plan, name=name, checkpoint=data / f"checkpoint-{task.value}-{seed}-{epochs}.pt",
+            told=lambda epoch, n, loss, rate: advance(epoch, n),
+        )  # fmt: skip
+    if json:
+        print_json(card.__dict__)
+        return
+    print("\n".join(card.sentences()))
+    t = card.training
+    print(
+        f"{t['samples_per_s']:,.0f} samples/s, {t['share_of_peak']:.0%} of a large matrix product's rate on {t['device']}."
+    )
+    show.summary([], [f"aurigrid models explain {card.name}", f"aurigrid n1 {grid} -c n-2:branches --engine learned"])
+
+
+models = typer.Typer(help="Models at hand: list, explain, remove.", no_args_is_help=True, rich_markup_mode=None)
+Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
+
+
+@models.command("list")
+@guarded
+def list_models(json: Json = False) -> None:
+    """Every model of the registry, its grid, and what it misses."""
+    from aurigrid.errors import InputError
+    from aurigrid.registry import Card, entries, models_folder
+
+    rows: list[dict[str, Any]] = []
+    for folder in entries():
+        try:
+            card = Card.read(folder)
+        except InputError as error:
+            rows.append({"name": folder.name, "unusable": str(error)})
+            continue
+        rows.append({
+            "name": card.name, "task": card.task, "grid": card.grid.get("name"), "digest": card.grid.get("digest"),
+            "settings": dict(card.settings), "missed_at_most": card.calibration.get("bound"),
+            "solved": card.calibration.get("checked"),
+        })  # fmt: skip
+    if json:
+        print_json({"folder": str(models_folder()), "models": rows})
+        return
+    if not rows:
+        print(f"no models in {models_folder()}")
+        return
+    headings = [("name", "l"), ("task", "l"), ("grid", "l"), ("missed at most", "r"), ("solved", "r")]
+    cells = [
+        (
+            r["name"],
+            r["task"],
+            f"{r['grid']} {str(r['digest'])[:12]}",
+            f"{r['missed_at_most']:.3%}",
+            f"{r['solved']:.1%}",
+        )
+        for r in rows
+        if "unusable" not in r
+    ]
+    show.table("Models", headings, cells)
+    for r in rows:
+        if "unusable" in r:
+            say(f"{r['name']}: {r['unusable']}")
+
+
+@models.command("explain")
+@guarded
+def explain(name: Name, json: Json = False) -> None:
+    """A model's card: grid, options, data, training, calibration, what held-out data showed."""
+    from aurigrid.registry import Card, named
+
+    card = Card.read(named(name))
+    if json:
+        print_json(card.__dict__)
+        return
+    print("\n".join(card.sentences()))
+    headings = [("input", "l"), ("least", "r"), ("most", "r")]
+    show.table("Ranges of training", headings, list(zip(card.features, card.low, card.high, strict=True)))
+
+
+@models.command("remove")
+@guarded
+def remove_model(name: Name) -> None:
+    """Take a model out of the registry."""
+    from aurigrid.registry import remove
+
+    remove(name)
+    print(f"removed {name}")

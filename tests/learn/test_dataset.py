@@ -1,0 +1,156 @@
+"""Data sets: labels against a plain analysis, splits, going on, refusals."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+import aurigrid as ag
+from aurigrid.errors import InputError
+from aurigrid.learn import Dataset, Recipe, make_dataset
+from aurigrid.learn.dataset import SPLITS, held_branches, held_regions
+from aurigrid.learn.recipe import draw, load_regions
+from aurigrid.security import VIOLATION_KINDS
+from learn.grids import RECIPE, made, small
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("data") / "set")
+
+
+def test_labels_are_what_a_plain_analysis_says(data):
+    net = small()
+    point = draw(net, RECIPE, 1, np.arange(4), 1).scenarios[2:3]
+    double = ag.security_analysis(net, point, "n-2:branches", threads=1)
+    single = ag.security_analysis(net, point, "n-1", threads=1)
+    reactive = VIOLATION_KINDS.index("reactive_limit")
+    known = {
+        (c, k, e)
+        for c, k, e in zip(
+            single.found.contingency.tolist(), single.found.kind.tolist(), single.found.element.tolist(), strict=True
+        )
+    }
+    ends = double.contingencies.branch.idx.reshape(-1, 2)
+    place = {int(b): k for k, b in enumerate(single.contingencies.branch.idx)}
+    broken = set()
+    for c, k, e in zip(
+        double.found.contingency.tolist(), double.found.kind.tolist(), double.found.element.tolist(), strict=True
+    ):
+        if c < 0 or VIOLATION_KINDS[k] == "islanding" or k == reactive:
+            continue
+        if not any((o, k, e) in known for o in (-1, place[int(ends[c, 0])], place[int(ends[c, 1])])):
+            broken.add(tuple(sorted(ends[c].tolist())))
+    rows = data.table("pairs").to_pandas()
+    rows = rows[rows.scenario == 2]
+    told = {tuple(sorted(p)) for p in zip(rows["first"][rows.violates], rows["second"][rows.violates], strict=True)}
+    looked = {tuple(sorted(p)) for p in zip(rows["first"], rows["second"], strict=True)}
+    assert len(told) > 5
+    assert told == broken & looked
+    # all that breaks something and is estimated is kept, so nothing that breaks is left out but what is not estimated
+    status = {tuple(sorted(ends[c].tolist())): double.status[0, c] for c in range(len(ends))}
+    assert all(status[pair] == ag.Status.ISLANDED or pair in looked for pair in broken)
+
+
+def test_rows_are_split_by_outage_and_region(data):
+    net = small()
+    rows, points = data.table("pairs").to_pandas(), data.table("scenarios").to_pandas().set_index("scenario")
+    held = held_branches(net, 1)
+    with_held = held[rows["first"]] | held[rows["second"]]
+    outside = rows.scenario.map(points.region_held)
+    name = rows.split.map(dict(enumerate(SPLITS)))
+    assert (name[with_held & ~outside] == "held_out_outages").all()
+    assert (name[with_held & outside] == "held_out_both").all()
+    assert (name[~with_held & outside] == "held_out_region").all()
+    assert name[~with_held & ~outside].isin(["train", "calibration", "usual"]).all()
+    assert held.any()
+    assert not held.all()
+    assert held_regions(6, 3).sum() == 1
+    assert not held_regions(1, 3).any()
+
+
+def test_weights_stand_for_all_pairs(data):
+    rows, points = data.table("pairs").to_pandas(), data.table("scenarios").to_pandas()
+    total = rows.weight.sum()
+    assert total == pytest.approx(points.estimated.sum(), rel=0.1)
+    assert (rows.weight[rows.violates] == 1).all()
+
+
+def test_a_stopped_data_set_goes_on_and_is_the_same(data, tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(done, _):
+        if done == 4:
+            raise StopError
+
+    with pytest.raises(StopError):
+        made(tmp_path / "set", progress=stop)
+    part = Dataset.read(tmp_path / "set")
+    assert part.shards == [0]
+    assert not part.complete
+    (tmp_path / "set" / "pairs" / ".shard=0001.parquet.tmp-1").write_text("half")
+    whole = made(tmp_path / "set")
+    assert whole.complete
+    assert not list((tmp_path / "set" / "pairs").glob(".*"))
+    for name in ("pairs", "scenarios"):
+        assert whole.table(name).equals(data.table(name))
+    again = made(tmp_path / "set")
+    assert again.card()["hashes"] == whole.card()["hashes"]
+
+
+def test_the_card_says_what_is_there(data):
+    card = json.loads((data.folder / "card.json").read_text())
+    assert card["complete"]
+    file = data.folder / "pairs" / "shard=0000.parquet"
+    assert card["hashes"]["pairs/shard=0000.parquet"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    rows = data.table("pairs")
+    assert sum(s["rows"] for s in card["splits"].values()) == rows.num_rows
+    low, high = card["ranges"]["x_loading"]
+    assert low == pytest.approx(rows["x_loading"].to_numpy().min())
+    assert high == pytest.approx(rows["x_loading"].to_numpy().max())
+    assert data.network().digest == small().digest
+    assert "held_out_region" in (data.folder / "card.md").read_text()
+
+
+def test_other_options_and_other_grids_are_refused(data):
+    with pytest.raises(InputError) as error:
+        made(data.folder, seed=2, keep=0.4)
+    assert {i.field for i in error.value.issues} == {"seed", "keep"}
+    with pytest.raises(InputError, match="another grid"):
+        make_dataset(ag.load("case9"), data.folder, scenarios=6, seed=1, recipe=RECIPE, keep=0.5)
+
+
+def test_bad_options_are_told_together(tmp_path):
+    with pytest.raises(InputError) as error:
+        make_dataset(small(), tmp_path / "x", scenarios=0, keep=0.0, v_step_pu=-1.0)
+    assert len(error.value.issues) == 3
+    assert not (tmp_path / "x").exists()
+    with pytest.raises(InputError) as error:
+        Recipe(load=(1.0, 0.5), dispatch=2.0, rating_share=0.0, points="any", rounds=0).check()
+    assert len(error.value.issues) == 5
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "note.txt").write_text("mine")
+    with pytest.raises(InputError, match="something else"):
+        made(tmp_path / "full")
+    with pytest.raises(InputError, match="no data set"):
+        Dataset.read(tmp_path / "full")
+
+
+def test_points_depend_on_seed_and_number_only():
+    net = small()
+    together, alone = draw(net, RECIPE, 5, np.arange(3), 1), draw(net, RECIPE, 5, np.array([2]), 1)
+    np.testing.assert_array_equal(together.scenarios.load_p_mw[2], alone.scenarios.load_p_mw[0])
+    np.testing.assert_allclose(together.scenarios.gen_p_mw[2], alone.scenarios.gen_p_mw[0], atol=1e-4)
+    assert not np.array_equal(together.scenarios.load_p_mw[0], together.scenarios.load_p_mw[1])
+
+
+def test_regions_of_a_grid_without_any_share_the_load_evenly():
+    net = ag.load("case118")
+    nowhere = np.full(net.n_bus, np.nan)
+    net = net.replace(bus=net.bus.replace(lon=nowhere, lat=nowhere))
+    region, names = load_regions(net)
+    assert len(names) == 6
+    load = np.bincount(region[net.load.bus], net.load.p_mw, 6)
+    assert load.min() > 0.3 * load.max()
