@@ -8,10 +8,14 @@ is at least 0 where its matrix ``M = A + diag D`` is positive semidefinite; D is
     local      D + sum_k e_k |u_k| (sum_j |u_kj|) over eigenvalues -e_k < 0 with vectors u_k, as u u^H <= diag(|u| sum |u|)
     dominance  D = sum_j |A_ij| - A_ii (Gershgorin)
 
-Each adds to the diagonal what it costs to be sure: a Cholesky factorisation in float64 that comes to its end proves that no
-eigenvalue is below ``- 8 (n + 3) u trace(M)`` (Demmel; Rump, BIT 46, 2006, 10.1007/s10543-006-0056-1; the factor 8 covers complex
-arithmetic), which is taken off the bound, with the rounding of every sum. The best that is proven counts; nothing is
-proven of multipliers that are no numbers, or of sums that overflow: their bound is minus infinity.
+Each adds to the diagonal what it costs to be sure. A Cholesky factorisation in float64 that comes to its end, summed in any
+order, proves that no eigenvalue of a real symmetric matrix is below ``- sum_k (k + 2) u M_kk`` and hence none below
+``- (n + 2) u trace(M)``, up to terms in u^2 and underflow (Rump, BIT 46, 2006, 433-452, 10.1007/s10543-006-0056-1; INTLAB's isspd
+shifts by as much). It rests on inner products of length k being off by at most ``gamma_k = k u / (1 - k u)`` of the sum of their
+terms' sizes. A complex one is two real ones of length 2 k, off by at most ``sqrt(2) gamma_2k``, which makes it ``2.83 (n + 2) u
+trace(M)``; ``8 (n + 3) u trace(M)`` covers that and the terms left out (Cholesky divides by real pivots only). That much is taken
+off the bound, with the rounding of every sum. The best that is proven counts; nothing is proven of multipliers that are no
+numbers, or of sums that overflow: their bound is minus infinity.
 """
 
 from __future__ import annotations

@@ -1,0 +1,197 @@
+"""Which pairs of outages have to be solved: rules, baselines and trained models on held-out outages and regions, and time.
+
+    python benchmarks/learned.py n2 CASE --data FOLDER --set SET     data set, three seeds, baselines
+    python benchmarks/learned.py time CASE --data FOLDER --set SET   end to end on new operating points, beside solving all pairs
+    python benchmarks/learned.py warm CASE --data FOLDER             optimal power flows started at a stored neighbour's optimum
+
+FOLDER holds pglib_opf_CASE.m of PGLib-OPF v23.07; SET is the data set's folder, made or gone on with. PGLib gives one rating
+thrice and one band: outages are judged by 1.2 times the rating and by bands widened by 0.05 pu, and operating points keep the
+rating and the band before outages and these limits after every single one, as far as that can be had
+(`secure_operating_points`). Units share the balance; ``--q-limits`` holds them within their reactive limits. Models are kept in
+SET/models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHORT, WIDER = 1.2, 0.05
+SPLITS = ("calibration", "usual", "held_out_outages", "held_out_region", "held_out_both")
+
+
+def network(case: str, folder: Path) -> Any:
+    """A grid with the limits that hold after outages."""
+    import aurigrid as ag
+
+    net = ag.load(str(folder / f"pglib_opf_{case}.m"))
+    branch = net.branch.replace(rate_mva=SHORT * net.branch.rate_mva, rate_short_mva=np.full(net.n_branch, np.inf))
+    bus = net.bus.replace(v_min_pu=net.bus.v_min_pu - WIDER, v_max_pu=net.bus.v_max_pu + WIDER)
+    return net.replace(branch=branch, bus=bus)
+
+
+def recipe(args: argparse.Namespace) -> Any:
+    from aurigrid.learn import Recipe
+
+    return Recipe(rating_share=1 / SHORT, band_margin=WIDER, rounds=args.rounds)
+
+
+def data_set(args: argparse.Namespace) -> tuple[Any, float]:
+    """The data set, and seconds that this call spent on it."""
+    from aurigrid.learn import make_dataset
+
+    begun = time.perf_counter()
+    data = make_dataset(
+        network(args.case, args.data), args.set, scenarios=args.n, seed=0, recipe=recipe(args), q_limits=args.q_limits,
+        slack="distributed", threads=args.threads,
+    )  # fmt: skip
+    return data, time.perf_counter() - begun
+
+
+def line(label: str, results: dict[str, Any]) -> str:
+    """One row of the table."""
+    cells = []
+    for name in SPLITS:
+        r = results.get(name)
+        if r is None:
+            cells.append("-")
+            continue
+        r = r if isinstance(r, dict) else r.to_dict()
+        false = r["checked"] * r["pairs"] - (r["violating"] - r["missed"])
+        cells.append(f"{r['found']:.2%} ({r['missed']} of {r['violating']}), {r['checked']:.2%}, {false:.0f}")
+    return f"| {label} | " + " | ".join(cells) + " |"
+
+
+def n2(args: argparse.Namespace) -> None:
+    from aurigrid.learn.baselines import compared
+    from aurigrid.learn.mlp import Plan, use_threads
+    from aurigrid.learn.train import Rows, train
+
+    use_threads(args.threads)
+    data, seconds = data_set(args)
+    card = data.card()
+    print(f"{args.case}: data set {card['scenarios']}, {card['kinds']}; {seconds:.0f} s of it in this call")
+    print("each cell: found (missed of violating), share of all pairs solved, solved without need\n")
+    print("| rule | " + " | ".join(n.replace("_", " ") for n in SPLITS) + " |\n|---|" + "---|" * len(SPLITS))
+    rows = Rows.of(data)
+    for label, results in compared(rows, Plan(), SPLITS):
+        print(line(label, results), flush=True)
+    for seed in args.seeds:
+        begun = time.perf_counter()
+        made = train(data, Plan(seed=seed), name=f"{args.case}-{seed}")
+        seconds = time.perf_counter() - begun
+        print(line(f"model, seed {seed}", {"calibration": made.calibration, **made.evaluation}), flush=True)
+        t = made.training
+        print(
+            f"  seed {seed}: at most {made.calibration['bound']:.3%} missed (confidence 95 %); {seconds:.0f} s, "
+            f"{t['samples_per_s']:,.0f} samples/s, {t['share_of_peak']:.0%} of a matrix product's rate; exported network "
+            f"apart by {t['export_difference']:.0e}; misses in {made.calibration['with_misses']} of "
+            f"{made.calibration['scenarios']} points of the calibration set",
+            flush=True,
+        )
+
+
+def timed(args: argparse.Namespace) -> None:
+    import aurigrid as ag
+    from aurigrid.learn.outcome import Conditions, outcome, pair_list
+    from aurigrid.learn.recipe import draw
+    from aurigrid.powerflow.api import solve_cases
+    from aurigrid.powerflow.cases import Cases
+    from aurigrid.powerflow.grid import compile_grid
+    from aurigrid.security.analysis import product_cases
+    from aurigrid.security.pairs import PairList
+
+    net = network(args.case, args.data)
+    points = draw(net, recipe(args), 0, np.arange(100_000, 100_000 + args.points), args.threads).scenarios
+    how = {"q_limits": args.q_limits, "slack": "distributed", "threads": args.threads}
+    cond = Conditions(args.q_limits, "distributed", threads=args.threads)
+    outages, solved = pair_list(net)
+    pairs = PairList.of(compile_grid(net, single_reference=True), outages, solved)
+    ag.security_analysis(net, points[:1], "n-1", **how)
+    for engine in ({"screen": "pairs"}, {"engine": "learned"}):
+        ag.security_analysis(net, points[:1], outages, **engine, **how)
+    rows = []
+    for k in range(args.points):
+        one = points[k : k + 1]
+        base = solve_cases(net, Cases.of(one), "newton", cond.settings)
+        begun = time.perf_counter()
+        done = solve_cases(net, product_cases(one, outages, solved), "newton", cond.settings)
+        bare = time.perf_counter() - begun
+        del done
+        begun = time.perf_counter()
+        full = ag.security_analysis(net, one, outages, **how)
+        everything = time.perf_counter() - begun
+        truth = outcome(net, one, 0, base, pairs, cond, 1.0, (0, k))
+        broken = {tuple(sorted(p)) for p in zip(truth.first[truth.violates], truth.second[truth.violates], strict=True)}
+        row: list[float] = [bare, everything, len(broken)]
+        for engine in ({"screen": "pairs"}, {"engine": "learned"}):
+            begun = time.perf_counter()
+            found = ag.security_analysis(net, one, outages, **engine, **how)
+            seconds = time.perf_counter() - begun
+            ends = outages.branch.idx.reshape(-1, 2)
+            passed = {tuple(sorted(ends[c].tolist())) for c in np.flatnonzero(found.status[0] == ag.Status.SKIPPED)}
+            row += [seconds, len(broken & passed), found.power_flows / full.power_flows]
+        rows.append(row)
+    mean = np.mean(rows, 0)
+    total = np.sum(rows, 0)
+    print(
+        f"{args.case}: {args.points} new points, {len(solved):,} distinct pairs each, {args.threads} thread(s); seconds a point"
+    )
+    print(f"power flows of all pairs, nothing judged {mean[0]:.3f}; all pairs judged and reported {mean[1]:.3f}")
+    for at, label in ((3, 'screen="pairs"'), (6, 'engine="learned"')):
+        print(
+            f"{label}: {mean[at]:.3f} ({mean[1] / mean[at]:.1f}x; {mean[0] / mean[at]:.1f}x against power flows alone), "
+            f"{total[at + 1]:.0f} of {total[2]:.0f} violating pairs missed, {mean[at + 2]:.2%} of the power flows"
+        )
+
+
+def warm(args: argparse.Namespace) -> None:
+    import aurigrid as ag
+
+    net = ag.load(str(args.data / f"pglib_opf_{args.case}.m"))
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0.95, 1.05, (2, args.points, net.n_load))
+    stored, asked = (
+        ag.Scenarios(net, load_p_mw=net.load.p_mw * s, load_q_mvar=net.load.q_mvar * s) for s in (share[0], share[1])
+    )
+    ag.optimal_power_flow(net, asked[:8], threads=args.threads)
+    distance = np.abs(share[1][:, None] - share[0][None]).mean(2)
+    begun = time.perf_counter()
+    cold = ag.optimal_power_flow(net, asked, threads=args.threads)
+    of_cold = time.perf_counter() - begun
+    near = stored.take(distance.argmin(1))
+    first = ag.optimal_power_flow(net, near, threads=args.threads)
+    begun = time.perf_counter()
+    hot = ag.optimal_power_flow(net, asked, warm_start=first, threads=args.threads)
+    of_hot = time.perf_counter() - begun
+    print(
+        f"{args.case}: {args.points} optima, loads +-5 % each: flat start {np.mean(cold.iterations):.1f} iterations, "
+        f"{1e3 * of_cold / args.points:.2f} ms; from the nearest stored optimum of {args.points} "
+        f"{np.mean(hot.iterations):.1f} iterations, {1e3 * of_hot / args.points:.2f} ms ({of_cold / of_hot:.2f}x)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("n2", "time", "warm"))
+    parser.add_argument("case")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--set", type=Path, default=Path("set"))
+    parser.add_argument("--n", type=int, default=100, help="operating points of the data set")
+    parser.add_argument("--points", type=int, default=8, help="operating points of time, optima of warm")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--q-limits", action="store_true")
+    args = parser.parse_args()
+    os.environ["AURIGRID_MODELS_DIR"] = str(args.set / "models")
+    {"n2": n2, "time": timed, "warm": warm}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()
