@@ -58,7 +58,8 @@ def test_the_estimate_is_exact_in_a_linear_model():
     sizes, alone_32 = np.abs(alone - base).astype(np.float32), np.abs(np.vstack([alone, base])).astype(np.float32)
     estimate_pairs(
         pairs[:, 0].copy(), pairs[:, 1].copy(), 0, len(pairs), np.arange(m), sided(base), sided(alone - base), sizes, inv,
-        alone_32, none, np.zeros((m, 0), np.float32), bands, bands, bands, np.zeros(4), out,
+        alone_32, none, np.zeros((m, 0), np.float32), bands, bands, bands, none,
+        np.zeros((m, 0), np.float32), none, none, np.zeros(4), out,
     )  # fmt: skip
     looked = 0
     for (i, j), row in zip(pairs, out, strict=True):

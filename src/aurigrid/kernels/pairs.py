@@ -22,7 +22,8 @@ from numba import njit
 
 LOADING, LOADING_ALONE, LOADING_BOTH, LOADING_PLAIN, BAND, BAND_ALONE, BAND_BOTH = range(7)
 FACTOR_HIGH, FACTOR_LOW, COUPLING, PRODUCT, MOVED_HIGH, MOVED_LOW, LOADING_RISK, BAND_RISK = range(7, 15)
-N_MEASURES = 15
+REACTIVE, REACTIVE_MOST = 15, 16
+N_MEASURES = 17
 """Columns that `estimate_pairs` fills.
 
 loading: largest estimated loading, as a share of the rating, of a branch whose limit held before and after each outage alone;
@@ -31,7 +32,9 @@ changes of apparent power over the rating squared; loading_plain: the largest lo
 past a voltage band, pu, negative inside; band_alone, band_both: of that bus, the largest after single outages, and the
 product of the changes, pu; factor_high, factor_low: the larger and the smaller of a - 1 and b - 1; coupling: |r_i| + |r_j|;
 product: r_i r_j; moved_high, moved_low: what each outage changes in the other's active flow, pu, the larger and the
-smaller; loading_risk, band_risk: as loading and band, with a doubt on top that is a share of what both outages change there.
+smaller; loading_risk, band_risk: as loading and band, with a doubt on top that is a share of what both outages change there;
+reactive, reactive_most: what the sum of both changes asks of regulated nodes beyond their reactive limits, pu, of all nodes and
+of the one that lacks most: where there is some, voltages follow single outages no longer.
 """
 _LEAST_FLOW = 1e-2
 _LEAST_DETERMINANT = 1e-2
@@ -87,7 +90,8 @@ def _largest(values):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def estimate_pairs(
-    first, second, lo, hi, branch, base, change, size, inv, alone, v_base, v_change, low, high, v_alone, doubt, out
+    first, second, lo, hi, branch, base, change, size, inv, alone, v_base, v_change, low, high, v_alone, q_base, q_change, q_low,
+    q_high, doubt, out,
 ):  # fmt: skip
     """Measures of pairs lo..hi into ``out`` (n_pair, N_MEASURES).
 
@@ -104,6 +108,8 @@ def estimate_pairs(
         v_base, v_change: (n_bus,), (n_single, n_bus) float32 |V| before outages and its changes, pu.
         low, high: (1 + n_single, n_bus) float32 bands; far off where they are broken or the bus has no supply.
         v_alone: (1 + n_single, n_bus) float32 exact distances past the bands, pu.
+        q_base, q_change: (n_held,), (n_single, n_held) float32 reactive power of regulated nodes and its changes, pu.
+        q_low, q_high: (n_held,) float32 their limits; no columns where limits are not held.
         doubt: (4,) share of the sum of both changes that is in doubt without coupling, what coupling adds to it, and the most
             it may be; share of the smaller change that is.
     """
@@ -146,6 +152,12 @@ def estimate_pairs(
             row[5] = max(max(max(v_alone[i, at], v_alone[j, at]), v_alone[last, at]), np.float32(-1.0))
             row[6] = abs(v_change[i, at] * v_change[j, at])
             row[14] = max(_largest(v_risk), np.float32(-1.0))
+        row[15] = row[16] = 0.0
+        for k in range(len(q_base)):
+            q = q_base[k] + q_change[i, k] + q_change[j, k]
+            beyond = max(max(q - q_high[k], q_low[k] - q), np.float32(0.0))
+            row[15] += beyond
+            row[16] = max(row[16], beyond)
         row[7], row[8] = max(a, b) - 1.0, min(a, b) - 1.0
         row[9], row[10] = min(abs(ri) + abs(rj), 10.0), min(max(ri * rj, -10.0), 10.0)
         row[11], row[12] = max(abs(j_on_i), abs(i_on_j)), min(abs(j_on_i), abs(i_on_j))

@@ -95,7 +95,7 @@ def outcome(
     how, limits, start = cond.settings, Limits(cond.v_step_pu), begin(base)
     own = part_of(base, np.array([row]))
     single = single_states(net, sc, np.array([row]), pairs.branch, how, start)
-    alone = states_alone(net, own, single, pairs.branch, cond.v_step_pu)
+    alone = states_alone(net, own, single, pairs.branch, cond.v_step_pu, cond.q_limits)
     kind = kinds_of(pairs, alone)
     which = np.flatnonzero(kind == ESTIMATED)
     told = features(pairs, alone, which, cond.threads)
@@ -129,5 +129,5 @@ def _linear(net: Network, sc: Scenarios, row: int, pairs: PairList, which: Array
     base = solve_cases(net, Cases.of(sc[row : row + 1]), "dc", how)
     out = Pairs(np.arange(m, dtype=np.int32), pairs.branch.astype(np.int32))
     single = solve_cases(net, Cases(sc, np.full(m, row, np.int32), {"branch": out}), "dc", how)
-    alone = states_alone(net, base, single, pairs.branch, cond.v_step_pu)
+    alone = states_alone(net, base, single, pairs.branch, cond.v_step_pu, False)
     return measures(pairs, alone, which, cond.threads)[:, kernel.LOADING]

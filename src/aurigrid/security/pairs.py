@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from aurigrid.kernels import pairs as kernel
+from aurigrid.kernels.tile import PQ, REF
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import solve_cases
@@ -21,7 +22,7 @@ from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.crew import in_turn, thread_count
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.newton import Settings
-from aurigrid.powerflow.problem import Start
+from aurigrid.powerflow.problem import Injections, Start, reactive_limits
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.supply import splits_after
 from aurigrid.security.contingencies import Contingencies
@@ -39,6 +40,8 @@ _FAR = 1e3
 _DOUBT = np.array([0.05, 0.3, 1.0, 1.0])
 """Doubt of an estimate (`kernels.pairs.estimate_pairs`): the least with which pairs of case118 were hardly ever missed."""
 _STRONG_COUPLING = 1.0
+_SAG = 0.5
+"""Change of a voltage, pu, by a pu of reactive power that regulated nodes lack."""
 _PAIRS_A_PART = 4096
 
 
@@ -106,6 +109,10 @@ class Alone:
     low: Array
     high: Array
     past: Array
+    q_base: Array
+    q_change: Array
+    q_low: Array
+    q_high: Array
     moved: Array
 
 
@@ -113,6 +120,7 @@ MOVES = 7
 FEATURES = (
     "loading", "loading_alone", "loading_both", "loading_plain", "band", "band_alone", "band_both", "factor_high",
     "factor_low", "coupling", "product", "moved_high", "moved_low", "loading_risk", "band_risk",
+    "reactive", "reactive_most",
     *(f"{name}_{which}" for which in ("high", "low") for name in (
         "own", "flow_moved", "v_moved", "loading_of_one", "band_of_one", "switched", "iterations"
     )),
@@ -123,7 +131,9 @@ AUDIT = 200
 """Pairs of each scenario that a model passes over and that are solved all the same, to see whether it can be believed."""
 
 
-def states_alone(net: Network, base: Solution, single: Solution, branch: Array, v_step_pu: float) -> Alone:
+def states_alone(
+    net: Network, base: Solution, single: Solution, branch: Array, v_step_pu: float, q_limits: bool
+) -> Alone:  # fmt: skip
     """What the single outages of one scenario change; ``base`` and ``single`` are of that scenario only."""
     grid = base.grid
     n = len(branch)
@@ -164,8 +174,35 @@ def states_alone(net: Network, base: Solution, single: Solution, branch: Array, 
         single.converged, dead, np.ascontiguousarray(flow[0], np.float32), np.ascontiguousarray(change, np.float32),
         size.astype(np.float32), last(np.nan_to_num(inv)), last(np.nan_to_num(loading)), v0[0].astype(np.float32),
         np.ascontiguousarray(v_change, np.float32), last(low), last(high),
-        last(np.nan_to_num(past, nan=-_FAR)), moved.astype(np.float32),
+        last(np.nan_to_num(past, nan=-_FAR)), *_reactive(base, single, q_limits), moved.astype(np.float32),
     )  # fmt: skip
+
+
+def _reactive(base: Solution, single: Solution, q_limits: bool) -> tuple[Array, Array, Array, Array]:
+    """Reactive power of regulated nodes before outages, its changes, and their limits, pu; nothing where none are held."""
+    grid, regulators = base.grid, base.grid.regulators
+    if not q_limits:
+        none = np.zeros(0, np.float32)
+        return none, np.zeros((single.n, 0), np.float32), none, none
+    held = grid.pattern.order[grid.rows.kind != PQ]
+    column = np.full(grid.n_node, -1)
+    column[held] = np.arange(len(held))
+    row = int(base.cases.row[0])
+    sums = []
+    for limits in reactive_limits(grid, Injections.of(grid, base.cases.scenarios), True):
+        own = limits[row if len(limits) > 1 else 0]
+        sums.append(np.bincount(column[regulators.node], own, len(held)))
+    free = grid.kind[held] == REF
+    q_low, q_high = np.where(free, -_FAR, sums[0]), np.where(free, _FAR, sums[1])
+
+    def given(state: Solution) -> Array:
+        """Reactive power of the nodes; at a limit it is that."""
+        return np.where(state.held > 0, q_high, np.where(state.held < 0, q_low, state.need_pu))
+
+    change = given(single) - given(base)
+    change = np.where(np.isfinite(change) & single.converged[:, None], change, 0.0)
+    parts = (np.nan_to_num(given(base)[0]), change, q_low, q_high)
+    return tuple(np.ascontiguousarray(a, np.float32) for a in parts)  # type: ignore[return-value]
 
 
 def _ratings(net: Network) -> tuple[Array, Array]:
@@ -228,7 +265,8 @@ def measures(pairs: PairList, alone: Alone, which: Array, threads: int | None) -
     def part(lo: int) -> None:
         kernel.estimate_pairs(
             first, second, lo, min(lo + _PAIRS_A_PART, len(which)), pairs.branch, alone.base, alone.change, alone.size,
-            alone.inv, alone.loading, alone.v_base, alone.v_change, alone.low, alone.high, alone.past, _DOUBT, out,
+            alone.inv, alone.loading, alone.v_base, alone.v_change, alone.low, alone.high, alone.past,
+            alone.q_base, alone.q_change, alone.q_low, alone.q_high, _DOUBT, out,
         )  # fmt: skip
 
     in_turn(thread_count(threads), part, range(0, len(which), _PAIRS_A_PART))
@@ -294,7 +332,8 @@ def near_limits(measured: Array) -> Array:
     The doubt is a share of what both outages change, and grows with their coupling: that is how errors grew where they were
     measured (docs/security.md). A strong coupling is always near.
     """
-    near = (measured[:, kernel.LOADING_RISK] >= 1.0) | (measured[:, kernel.BAND_RISK] >= 0.0)
+    sag = _SAG * measured[:, kernel.REACTIVE_MOST]
+    near = (measured[:, kernel.LOADING_RISK] >= 1.0) | (measured[:, kernel.BAND_RISK] + sag >= 0.0)
     return np.asarray(near | (measured[:, kernel.COUPLING] >= _STRONG_COUPLING))
 
 
@@ -319,7 +358,7 @@ class Question:
     def near(self, row: int, single: Solution) -> tuple[Array, Passed]:
         """(n_pair,) which pairs of one scenario have to be solved, and how many are passed over for what reason."""
         pairs, base = self.pairs, part_of(self.base, np.array([row]))
-        alone = states_alone(self.net, base, single, pairs.branch, self.limits.v_step_pu)
+        alone = states_alone(self.net, base, single, pairs.branch, self.limits.v_step_pu, self.how.q_limits)
         kind = kinds_of(pairs, alone)
         which = np.flatnonzero(kind == ESTIMATED)
         near = kind == SPLITS
