@@ -148,7 +148,7 @@ class Trained:
         for k, (w, b) in enumerate(self.weights):
             z = torch.nn.functional.linear(z, torch.from_numpy(w), torch.from_numpy(b))
             z = torch.relu(z) if k < len(self.weights) - 1 else z
-        return z[:, 0].numpy()
+        return np.asarray(z[:, 0].numpy())
 
 
 def use_threads(threads: int | None) -> None:

@@ -178,7 +178,8 @@ def _moved_set_points(net: Network, v: Array, by: Array) -> Array:
     first = np.zeros(net.n_bus, np.int64)
     first[target[::-1]] = np.arange(net.n_gen)[::-1]
     together = by[:, first[target]]
-    return np.clip(v + together, np.minimum(v, net.bus.v_min_pu[target]), np.maximum(v, net.bus.v_max_pu[target]))
+    low, high = np.minimum(v, net.bus.v_min_pu[target]), np.maximum(v, net.bus.v_max_pu[target])
+    return np.asarray(np.clip(v + together, low, high))
 
 
 def _points(

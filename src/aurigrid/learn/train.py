@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,14 +58,14 @@ class Rows:
         x = np.stack([table[f"x_{name}"].to_numpy() for name in FEATURES], 1).astype(np.float32)
         estimated = int(points["estimated"].to_numpy().sum())
         always = int(points["splits"].to_numpy().sum()) + AUDIT * int(points["used"].to_numpy().sum())
-        columns = [table[name].to_numpy() for name in ("violates", "near", "dc", "weight", "scenario", "split")]
-        return cls(x, *columns, always / max(estimated, 1))
+        columns = {name: table[name].to_numpy() for name in ("violates", "near", "dc", "weight", "scenario", "split")}
+        return cls(x=x, always=always / max(estimated, 1), **columns)
 
     def part(self, name: str) -> Rows:
         """The rows of one split."""
         at = self.split == SPLITS.index(name)
-        arrays = (self.x, self.violates, self.near, self.dc, self.weight, self.scenario, self.split)
-        return Rows(*(a[at] for a in arrays), self.always)
+        arrays = {f.name: getattr(self, f.name)[at] for f in fields(self) if f.name != "always"}
+        return Rows(always=self.always, **arrays)
 
     @cached_property
     def broken(self) -> Array:

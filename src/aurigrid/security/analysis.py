@@ -29,7 +29,7 @@ from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
 from aurigrid.security.pairs import Judge, PairList, Question, suspects
-from aurigrid.security.report import Passed, SecurityReport, Violations
+from aurigrid.security.report import Passed, SecurityReport, Violations, joined_counts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Screen = Literal["dc", "one-step", "pairs"]
@@ -163,7 +163,7 @@ def join_reports(parts: list[SecurityReport]) -> SecurityReport:
         contingencies=first.contingencies,
         base=join_solutions([p.base for p in parts]),
         found=Violations.join(moved),
-        passed=sum((p.passed for p in parts[1:]), first.passed) if first.passed is not None else None,
+        passed=joined_counts([p.passed for p in parts if p.passed is not None]),
         power_flows=sum(p.power_flows for p in parts),
         **numbers,
     )

@@ -374,8 +374,10 @@ class Question:
                 near[which], distrusted = True, 1
             near[sample] = True
             audited = len(sample)
-        counts = np.sum(~near[which]), np.sum(kind == ONE_OUTAGE), np.sum(kind == UNSOLVED)
-        return near, Passed("", 0, *(int(n) for n in counts), audited, distrusted)
+        return near, Passed(
+            "", 0, int(np.sum(~near[which])), int(np.sum(kind == ONE_OUTAGE)), int(np.sum(kind == UNSOLVED)), audited,
+            distrusted,
+        )  # fmt: skip
 
     def _breaks(self, row: int, sample: Array, single: Solution, base: Solution) -> bool:
         """Whether any of these pairs breaks a limit."""

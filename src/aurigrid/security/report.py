@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import chain
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,8 +139,11 @@ class Passed:
     proof: str = ""
 
     def __add__(self, other: Passed) -> Passed:
-        counts = ("of", "estimated", "one_outage", "unsolved", "audited", "distrusted")
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
+        return replace(
+            self, of=self.of + other.of, estimated=self.estimated + other.estimated,
+            one_outage=self.one_outage + other.one_outage, unsolved=self.unsolved + other.unsolved,
+            audited=self.audited + other.audited, distrusted=self.distrusted + other.distrusted,
+        )  # fmt: skip
 
     @property
     def words(self) -> str:
@@ -160,6 +164,11 @@ class Passed:
                 else ""
             )
         return f"{out}; {self.proof}" if self.proof else out
+
+
+def joined_counts(parts: list[Passed]) -> Passed | None:
+    """What a screen did with consecutive groups of scenarios; None where there was none."""
+    return reduce(add, parts) if parts else None
 
 
 @dataclass(frozen=True, eq=False)
