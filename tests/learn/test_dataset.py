@@ -154,3 +154,15 @@ def test_regions_of_a_grid_without_any_share_the_load_evenly():
     assert len(names) == 6
     load = np.bincount(region[net.load.bus], net.load.p_mw, 6)
     assert load.min() > 0.3 * load.max()
+
+
+def test_the_command_makes_a_data_set_and_refuses_bad_ranges(tmp_path, run):
+    ag.save(small(), tmp_path / "grid")
+    args = ["dataset", str(tmp_path / "grid"), "--out", str(tmp_path / "set"), "--scenarios", "2", "--points", "opf"]
+    done = run([*args, "--rating-share", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["scenarios"]["drawn"] == 2
+    assert (tmp_path / "set" / "card.md").exists()
+    done = run([*args[:3], str(tmp_path / "other"), "--load", "heavy", "--region", "1:x"])
+    assert done.exit_code == 2
+    assert not (tmp_path / "other").exists()

@@ -177,3 +177,15 @@ def test_coupling_grows_where_outages_feel_each_other():
     assert abs(weak[2]) + abs(weak[3]) < abs(strong[2]) + abs(strong[3])
     assert strong[0] == pytest.approx(2.0)
     assert COUPLING < N_MEASURES
+
+
+def test_groups_of_scenarios_are_counted_together(rated, monkeypatch):
+    monkeypatch.setattr("aurigrid.security.analysis._STATE_BYTES", 1)
+    sc = ag.Scenarios(rated, load_p_mw=rated.load.p_mw * np.array([[0.9], [1.0], [1.05]]))
+    spec = f"n-2:ids={','.join(rated.branch.id[:16])}"
+    found = ag.security_analysis(rated, sc, spec, screen="pairs")
+    assert found.passed.of == 3 * found.contingencies.n_distinct
+    distinct = found.contingencies.representative == np.arange(found.contingencies.n)
+    skipped = (found.status == ag.Status.SKIPPED)[:, distinct].sum()
+    assert found.passed.estimated + found.passed.one_outage + found.passed.unsolved == skipped
+    assert ag.security_analysis(rated, sc, "n-1").passed is None
