@@ -185,7 +185,7 @@ def cap(args: argparse.Namespace) -> None:
     from aurigrid.security.contingencies import contingencies
 
     net = ag.load(str(args.data / f"pglib_opf_{args.case}.m"))
-    net = net.replace(branch=net.branch.replace(rate_short_mva=SHORT * net.branch.rate_mva))
+    net = net.replace(branch=net.branch.replace(rate_short_mva=args.short * net.branch.rate_mva))
     share = np.random.default_rng(0).uniform(0.95, 1.05, (args.points, net.n_load))
     sc = ag.Scenarios(net, load_p_mw=net.load.p_mw * share, load_q_mvar=net.load.q_mvar * share)
     ag.secure_operating_points(net, sc[:1], v_margin_pu=WIDER, max_rounds=1, threads=args.threads)
@@ -193,7 +193,7 @@ def cap(args: argparse.Namespace) -> None:
     found = ag.secure_operating_points(net, sc, v_margin_pu=WIDER, threads=args.threads)
     of_points = time.perf_counter() - begun
     how = Settings(q_limits=True, distributed=True, threads=args.threads)
-    outages, limits = contingencies(net, "n-1"), Limits.of(net, SHORT, WIDER)
+    outages, limits = contingencies(net, "n-1"), Limits.of(net, args.short, WIDER)
     which, k = np.repeat(np.arange(args.points), outages.n), np.tile(np.arange(outages.n), args.points)
     best = np.inf
     for _ in range(3):
@@ -202,8 +202,10 @@ def cap(args: argparse.Namespace) -> None:
         find_broken(outage_states(found.scenarios, base, outages, which, k, how), limits, args.threads)
         best = min(best, time.perf_counter() - begun)
     print(
-        f"{args.case}: {args.points} points, {outages.n} outages each, {args.threads} thread(s): {args.points / of_points:.1f} secure "
-        f"points a second; {args.points / best:.0f} points a second are checked against every outage, {of_points / best:.1f}x as many"
+        f"{args.case}, short-term {args.short:g}: {args.points} points ({np.sum(found.secure)} secure), {outages.n} outages each, "
+        f"{args.threads} thread(s): {args.points / of_points:.1f} secure "
+        f"points a second; {args.points / best:.0f} points a second are checked against every outage, "
+        f"{of_points / best:.1f}x as many"
     )
 
 
@@ -215,6 +217,7 @@ def main() -> None:
     parser.add_argument("--set", type=Path, default=Path("set"))
     parser.add_argument("--n", type=int, default=100, help="operating points of the data set")
     parser.add_argument("--points", type=int, default=8, help="operating points of time, optima of warm")
+    parser.add_argument("--short", type=float, default=1.5, help="short-term rating of cap, over the rating")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
