@@ -97,6 +97,26 @@ def n2(args: argparse.Namespace) -> None:
         )
 
 
+def one_step(net: Any, one: Any, base: Any, pairs: Any, cond: Any, truth: Any) -> list[float]:
+    """Seconds of one Newton step of every pair, violating pairs that it does not show, and others that it shows."""
+    from dataclasses import replace
+
+    from aurigrid.security.analysis import begin
+    from aurigrid.security.limits import Limits
+    from aurigrid.security.pairs import ESTIMATED, breaks_beyond, kinds_of, pair_states, single_states, states_alone
+
+    how = cond.settings
+    single = single_states(net, one, np.zeros(1, int), pairs.branch, how, begin(base))
+    alone = states_alone(net, base, single, pairs.branch, cond.v_step_pu, how.q_limits)
+    which = np.flatnonzero(kinds_of(pairs, alone) == ESTIMATED)
+    ends = np.stack([pairs.branch[pairs.first[which]], pairs.branch[pairs.second[which]]], 1)
+    begun = time.perf_counter()
+    guess = pair_states(net, one, 0, ends, replace(how, one_step=True), begin(base))
+    seconds = time.perf_counter() - begun
+    shown = breaks_beyond(net, pairs, which, guess, single, base, how, Limits(cond.v_step_pu))
+    return [seconds, float(np.sum(truth.violates & ~shown)), float(np.sum(shown & ~truth.violates))]
+
+
 def timed(args: argparse.Namespace) -> None:
     import aurigrid as ag
     from aurigrid.learn.outcome import Conditions, outcome, pair_list
@@ -129,7 +149,7 @@ def timed(args: argparse.Namespace) -> None:
         everything = time.perf_counter() - begun
         truth = outcome(net, one, 0, base, pairs, cond, 1.0, (0, k))
         broken = {tuple(sorted(p)) for p in zip(truth.first[truth.violates], truth.second[truth.violates], strict=True)}
-        row: list[float] = [bare, everything, len(broken)]
+        row: list[float] = [bare, everything, len(broken), *one_step(net, one, base, pairs, cond, truth)]
         for engine in ({"screen": "pairs"}, {"engine": "learned"}):
             begun = time.perf_counter()
             found = ag.security_analysis(net, one, outages, **engine, **how)
@@ -144,7 +164,11 @@ def timed(args: argparse.Namespace) -> None:
         f"{args.case}: {args.points} new points, {len(solved):,} distinct pairs each, {args.threads} thread(s); seconds a point"
     )
     print(f"power flows of all pairs, nothing judged {mean[0]:.3f}; all pairs judged and reported {mean[1]:.3f}")
-    for at, label in ((3, 'screen="pairs"'), (6, 'engine="learned"')):
+    print(
+        f"one Newton step of every pair from the base state: {mean[3]:.3f}, {total[4]:.0f} of {total[2]:.0f} violating pairs not "
+        f"seen, {total[5]:.0f} seen that are none"
+    )
+    for at, label in ((6, 'screen="pairs"'), (9, 'engine="learned"')):
         print(
             f"{label}: {mean[at]:.3f} ({mean[1] / mean[at]:.1f}x; {mean[0] / mean[at]:.1f}x against power flows alone), "
             f"{total[at + 1]:.0f} of {total[2]:.0f} violating pairs missed, {mean[at + 2]:.2%} of the power flows"
@@ -202,8 +226,8 @@ def cap(args: argparse.Namespace) -> None:
         find_broken(outage_states(found.scenarios, base, outages, which, k, how), limits, args.threads)
         best = min(best, time.perf_counter() - begun)
     print(
-        f"{args.case}, short-term {args.short:g}: {args.points} points ({np.sum(found.secure)} secure), {outages.n} outages each, "
-        f"{args.threads} thread(s): {args.points / of_points:.1f} secure "
+        f"{args.case}, short-term {args.short:g}: {args.points} points ({np.sum(found.secure)} secure), {outages.n} outages "
+        f"each, {args.threads} thread(s): {args.points / of_points:.1f} secure "
         f"points a second; {args.points / best:.0f} points a second are checked against every outage, "
         f"{of_points / best:.1f}x as many"
     )

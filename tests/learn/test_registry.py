@@ -24,7 +24,7 @@ N = len(FEATURES)
 
 
 def onnx_of(weights):
-    return to_onnx(weights, np.ones(N), np.zeros(N), np.ones(N), bound=50.0)
+    return to_onnx(weights, np.zeros(N), np.ones(N), np.zeros(N), np.ones(N), bound=50.0)
 
 
 def linear(values, bias=0.0):

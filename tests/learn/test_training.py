@@ -48,34 +48,34 @@ def test_stopped_training_goes_on_to_the_same_weights(toy, tmp_path):
 
     file = tmp_path / "checkpoint.pt"
     with pytest.raises(KeyboardInterrupt):
-        fit(*toy, PLAN, file, stop)
+        fit(*toy, PLAN, (), file, stop)
     assert file.exists()
-    assert same(fit(*toy, PLAN, file), whole)
-    assert same(fit(*toy, PLAN, file), whole), "a finished checkpoint is only read"
+    assert same(fit(*toy, PLAN, (), file), whole)
+    assert same(fit(*toy, PLAN, (), file), whole), "a finished checkpoint is only read"
     assert not list(tmp_path.glob(".*tmp*"))
     assert not same(fit(*toy, Plan(seed=4, epochs=4, batch=64, hidden=8)), whole)
 
 
 def test_a_checkpoint_of_something_else_is_refused(toy, tmp_path):
     file = tmp_path / "checkpoint.pt"
-    fit(*toy, PLAN, file)
+    fit(*toy, PLAN, (), file)
     with pytest.raises(InputError, match="other data or another plan"):
-        fit(*toy, Plan(seed=5, epochs=4, batch=64, hidden=8), file)
+        fit(*toy, Plan(seed=5, epochs=4, batch=64, hidden=8), (), file)
     with pytest.raises(InputError, match="other data"):
-        fit(toy[0] * 2, *toy[1:], PLAN, file)
+        fit(toy[0] * 2, *toy[1:], PLAN, (), file)
     file.write_bytes(b"no checkpoint")
     with pytest.raises(InputError, match="cannot be read"):
-        fit(*toy, PLAN, file)
+        fit(*toy, PLAN, (), file)
 
 
 def test_the_exported_network_gives_the_same_scores(toy):
     trained = fit(*toy, PLAN)
     s = trained.scaling
-    onnx = to_onnx(trained.weights, s.scale, s.mean, s.spread)
+    onnx = to_onnx(trained.weights, s.centre, s.scale, s.mean, s.spread)
     card = Card("a", "n-2", {}, {}, (), (), (), 0.0, {}, {}, {}, {}, {})
     ours, theirs = trained.scores(toy[0]), PairModel(card, onnx).scores(toy[0])
     np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
-    tensors = load(to_safetensors(trained.weights, s.scale, s.mean, s.spread))
+    tensors = load(to_safetensors(trained.weights, s.centre, s.scale, s.mean, s.spread))
     np.testing.assert_array_equal(tensors["0.weight"], trained.weights[0][0])
     assert trained.samples_per_s > 0
     assert 0 < trained.share_of_peak < 1

@@ -15,6 +15,7 @@ from aurigrid.learn.calibrate import Result, threshold_of
 from aurigrid.learn.mlp import Plan, Scaling, fit
 from aurigrid.learn.train import Rows
 from aurigrid.model.table import Array
+from aurigrid.security.pairs import FEATURES
 
 Score = Callable[[Rows], Array]
 _STORED = 20_000
@@ -37,13 +38,13 @@ def rules(rows: Rows, plan: Plan) -> Iterator[tuple[str, Score]]:
     )
     learning = rows.part("train")
     yield "nearest stored neighbour", neighbour(learning, plan.seed)
-    linear = fit(learning.x, learning.violates, learning.weight, replace(plan, hidden=0))
+    linear = fit(learning.x, learning.violates, learning.weight, replace(plan, hidden=0), FEATURES)
     yield "linear", lambda r: linear.scores(r.x)
 
 
 def neighbour(learning: Rows, seed: int) -> Score:
     """How much nearer the nearest violating pair of training is than the nearest other one, in scaled features."""
-    scaling, rng = Scaling.of(learning.x), np.random.default_rng(seed)
+    scaling, rng = Scaling.of(learning.x, FEATURES), np.random.default_rng(seed)
     kept = []
     for which in (learning.violates, ~learning.violates):
         at = np.flatnonzero(which)

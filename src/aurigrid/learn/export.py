@@ -15,7 +15,7 @@ _IR_VERSION = 8
 
 
 def to_onnx(
-    weights: Sequence[tuple[Array, Array]], scale: Array, mean: Array, spread: Array, *, bound: float = 5.0
+    weights: Sequence[tuple[Array, Array]], centre: Array, scale: Array, mean: Array, spread: Array, *, bound: float = 5.0
 ) -> bytes:  # fmt: skip
     """The network of `aurigrid.learn.mlp` as an ONNX file: features (k, n) float32 in, scores (k, 1) float32 out."""
     try:
@@ -33,7 +33,8 @@ def to_onnx(
         nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
         return out
 
-    z = node("Div", "features", constant("scale", scale), out="scaled")
+    z = node("Sub", "features", constant("centre", centre), out="moved")
+    z = node("Div", z, constant("scale", scale), out="scaled")
     z = node("Asinh", z, out="bent")
     z = node("Sub", z, constant("mean", mean), out="centred")
     z = node("Div", z, constant("spread", spread), out="even")
@@ -50,13 +51,15 @@ def to_onnx(
     return bytes(model.SerializeToString())
 
 
-def to_safetensors(weights: Sequence[tuple[Array, Array]], scale: Array, mean: Array, spread: Array) -> bytes:
+def to_safetensors(
+    weights: Sequence[tuple[Array, Array]], centre: Array, scale: Array, mean: Array, spread: Array
+) -> bytes:  # fmt: skip
     """Weights and scaling as a safetensors file."""
     try:
         from safetensors.numpy import save
     except ImportError as error:
         raise MissingExtraError("safetensors", "learn", "export") from error
-    tensors = {"scale": scale, "mean": mean, "spread": spread}
+    tensors = {"centre": centre, "scale": scale, "mean": mean, "spread": spread}
     for k, (w, b) in enumerate(weights):
         tensors |= {f"{k}.weight": w, f"{k}.bias": b}
     return bytes(save({name: np.ascontiguousarray(t, np.float32) for name, t in tensors.items()}))

@@ -1,11 +1,13 @@
 """The network that scores pairs of outages, and its training: the only module that imports torch.
 
-    z = clip((asinh(x / scale) - mean) / spread, -5, 5)        flows and voltages have heavy tails
+    z = clip((asinh((x - centre) / scale) - mean) / spread, -5, 5)
     score = W3 relu(W2 relu(W1 z + b1) + b2) + b3
 
-trained as a logistic regression of "breaks a limit" with pairs weighted by what they stand for and violating ones counted
-``emphasis`` times. Rows of an epoch are taken in an order that follows from the seed and the epoch's number, so training that
-is taken up again gives the same weights as training that was never stopped.
+Flows and voltages have heavy tails, and what counts is how near a limit an estimate is: loadings are looked at around 1 and
+distances from voltage bands around 0 as through a magnifying glass (`FINE`). The network is trained as a logistic regression
+of "breaks a limit" with pairs weighted by what they stand for and violating ones counted ``emphasis`` times. Rows of an epoch
+are taken in an order that follows from the seed and the epoch's number, so training that is taken up again gives the same
+weights as training that was never stopped.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -31,6 +33,11 @@ try:
 except ImportError as error:
     raise MissingExtraError("torch", "learn", "training") from error
 
+FINE = {
+    **dict.fromkeys(("loading", "loading_alone", "loading_plain", "loading_risk", "loading_of_one_high"), (1.0, 0.005)),
+    **dict.fromkeys(("band", "band_alone", "band_risk", "band_of_one_high"), (0.0, 0.001)),
+}
+"""Centre and scale of features that are distances from a limit."""
 Told = Callable[[int, int, float, float], None]
 """Called with the epoch, of how many, the mean loss and samples/s."""
 
@@ -58,21 +65,26 @@ class Plan:
 class Scaling:
     """What is done to features before the first layer: (n_feature,) arrays of float32."""
 
+    centre: Array
     scale: Array
     mean: Array
     spread: Array
 
     @classmethod
-    def of(cls, x: Array) -> Scaling:
-        """From rows of training."""
+    def of(cls, x: Array, names: Sequence[str]) -> Scaling:
+        """From rows of training; ``names`` of the features."""
         size = np.abs(x)
         scale = np.array([np.median(c[c > 1e-9]) if (c > 1e-9).any() else 1.0 for c in size.T], np.float32)
-        bent = np.arcsinh(x / scale)
-        return cls(scale, bent.mean(0).astype(np.float32), np.maximum(bent.std(0), 1e-3).astype(np.float32))
+        centre = np.zeros_like(scale)
+        for k, name in enumerate(names):
+            centre[k], scale[k] = FINE.get(name, (0.0, scale[k]))
+        bent = np.arcsinh((x - centre) / scale)
+        return cls(centre, scale, bent.mean(0).astype(np.float32), np.maximum(bent.std(0), 1e-3).astype(np.float32))
 
     def __call__(self, x: Array) -> Array:
         """Scaled features, float32."""
-        return np.clip((np.arcsinh(x / self.scale) - self.mean) / self.spread, -5, 5).astype(np.float32)
+        bent = np.arcsinh((x - self.centre) / self.scale)
+        return np.clip((bent - self.mean) / self.spread, -5, 5).astype(np.float32)
 
 
 def layers_of(plan: Plan, n_feature: int) -> torch.nn.Sequential:
@@ -172,26 +184,28 @@ def peak_flops(device: str) -> float:
 
 
 def fit(
-    x: Array, y: Array, weight: Array, plan: Plan, checkpoint: Path | None = None, told: Told | None = None
+    x: Array, y: Array, weight: Array, plan: Plan, names: Sequence[str] = (), checkpoint: Path | None = None,
+    told: Told | None = None,
 ) -> Trained:  # fmt: skip
     """Train; goes on from ``checkpoint`` where it exists.
 
     Args:
         x: (n, n_feature) float32; y: (n,) bool; weight: (n,) what each row stands for.
+        names: of the features, for their scaling.
         checkpoint: file written after every epoch.
 
     Raises:
         InputError: the checkpoint is of other data or another plan.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    scaling = Scaling.of(x)
+    scaling = Scaling.of(x, names)
     z = torch.from_numpy(scaling(x)).to(device)
     target = torch.from_numpy(y.astype(np.float32)).to(device)
     heavy = torch.from_numpy((weight * np.where(y, plan.emphasis, 1.0)).astype(np.float32)).to(device)
     heavy = heavy / heavy.mean()
     net = layers_of(plan, x.shape[1]).to(device)
     adam = torch.optim.Adam(net.parameters(), lr=plan.rate)
-    same = json.dumps({**asdict(plan), "rows": len(x), "sum": float(x.astype(np.float64).sum())})
+    same = json.dumps({**asdict(plan), "rows": len(x), "names": list(names), "sum": float(x.astype(np.float64).sum())})
     first = _resume(checkpoint, same, net, adam)
     saver = _Saver(checkpoint) if checkpoint is not None else None
     steps, n = -(-len(x) // plan.batch), len(x)

@@ -97,10 +97,10 @@ def train(
 
     rows, grid = checked(data), data.record["grid"]
     learning, settings = rows.part("train"), data.record["options"]
-    trained = fit(learning.x, learning.violates, learning.weight, plan, checkpoint, told)
+    trained = fit(learning.x, learning.violates, learning.weight, plan, FEATURES, checkpoint, told)
     scaling = trained.scaling
-    onnx = to_onnx(trained.weights, scaling.scale, scaling.mean, scaling.spread)
-    tensors = to_safetensors(trained.weights, scaling.scale, scaling.mean, scaling.spread)
+    onnx = to_onnx(trained.weights, scaling.centre, scaling.scale, scaling.mean, scaling.spread)
+    tensors = to_safetensors(trained.weights, scaling.centre, scaling.scale, scaling.mean, scaling.spread)
     card = Card(
         name=name or f"{_slug(str(grid['name']))}-{TASK}-{plan.seed}", task=TASK, grid=grid,
         settings={key: settings[key] for key in ("q_limits", "slack", "v_step_pu")}, features=FEATURES,
