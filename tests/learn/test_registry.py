@@ -76,7 +76,7 @@ def same_where_solved(found, full):
 
 
 def test_a_model_passes_pairs_over_and_every_state_told_is_exact(folder, full, monkeypatch):
-    monkeypatch.setattr("aurigrid.security.pairs.AUDIT", 20)
+    monkeypatch.setattr("aurigrid.security.suspects.AUDIT", 20)
     added(*good())
     found = learned()
     solved = same_where_solved(found, full)
@@ -102,7 +102,7 @@ def test_zeroed_and_perturbed_weights_are_found_out(folder, full):
 
 def test_an_audit_that_finds_a_breach_has_everything_solved(folder, full, monkeypatch):
     added(onnx_of(linear({})), 0.5)
-    monkeypatch.setattr("aurigrid.security.pairs.breaks_beyond", lambda *args: np.ones(len(args[2]), bool))
+    monkeypatch.setattr("aurigrid.security.suspects.breaks_beyond", lambda *args: np.ones(len(args[2]), bool))
     found = learned()
     assert found.passed.distrusted == 1
     assert found.passed.estimated == 0

@@ -102,14 +102,7 @@ def make_dataset(
     import pyarrow as pa
 
     folder, recipe = Path(folder), recipe if recipe is not None else Recipe()
-    issues = IssueList()
-    if scenarios < 1:
-        issues.add("make_dataset", "scenarios", f"is {scenarios}", hint="give at least 1")
-    if not 0 < keep <= 1:
-        issues.add("make_dataset", "keep", f"is {keep}", hint="give a share above 0, at most 1")
-    if not v_step_pu > 0:
-        issues.add("make_dataset", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu")
-    issues.raise_if_any()
+    _refuse(scenarios, keep, v_step_pu)
     recipe.check()
     check_options(net, None, "newton", 1e-8, 20, slack, threads)
     cond = Conditions(q_limits, "distributed" if slack == "distributed" else "reference", v_step_pu, threads)
@@ -132,6 +125,18 @@ def make_dataset(
     data = Dataset.read(folder)
     _write_card(data)
     return data
+
+
+def _refuse(scenarios: int, keep: float, v_step_pu: float) -> None:
+    """Refuse options that make no sense, all at once."""
+    issues = IssueList()
+    if scenarios < 1:
+        issues.add("make_dataset", "scenarios", f"is {scenarios}", hint="give at least 1")
+    if not 0 < keep <= 1:
+        issues.add("make_dataset", "keep", f"is {keep}", hint="give a share above 0, at most 1")
+    if not v_step_pu > 0:
+        issues.add("make_dataset", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu")
+    issues.raise_if_any()
 
 
 def _file(folder: Path, table: str, shard: int) -> Path:

@@ -29,12 +29,12 @@ from aurigrid.security.pairs import (
     features,
     kinds_of,
     measures,
-    near_limits,
     pair_states,
     part_of,
     single_states,
     states_alone,
 )
+from aurigrid.security.suspects import near_limits
 
 _AT_ONCE = 16384
 

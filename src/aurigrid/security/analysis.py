@@ -28,8 +28,9 @@ from aurigrid.security import report as r
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
-from aurigrid.security.pairs import Judge, PairList, Question, suspects
+from aurigrid.security.pairs import PairList
 from aurigrid.security.report import Passed, SecurityReport, Violations, joined_counts
+from aurigrid.security.suspects import Judge, Question, suspects
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Screen = Literal["dc", "one-step", "pairs"]
