@@ -220,7 +220,7 @@ def _print_limits(done: Planned) -> None:
     plan = done.plan
     worth: dict[tuple[int, int], tuple[int, float, float]] = {}
     ids = plan.net.branch.id.astype(str)
-    for row in plan.limits:
+    for row in plan.limits[plan.limits["outage"] >= -1]:
         key = (int(row["branch"]), int(row["outage"]))
         steps, price, over = worth.get(key, (0, 0.0, 0.0))
         saved = plan.step_h * float(row["price_per_mw"])

@@ -4,7 +4,8 @@ What a unit could give and does not is curtailed. Its cause follows from the pri
 
 - The energy price (what demand pays on average) is above the unit's cost, and still it is held back: limits on flows push the
   price at its node down. The
-  MWh are shared among those limits by what each takes off the price: ``base`` or ``n-1``, named by branch and outage.
+  MWh are shared among those limits by what each takes off the price: ``base`` or ``n-1``, named by branch and outage, or
+  ``voltage``, named by bus (limits that AC operating points gave, see `aurigrid.studies.truth`).
 - Else the whole area has too much. What thermal plants inject in that step stands in the way, and is shared out in this
   order: output above the minimum that a ramp holds up (``ramp``), other output above the minimum (``reserve``, where a
   product with a price holds it there), minimum output of plants that are on (``must-run``); the rest is ``no demand``.
@@ -16,14 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aurigrid.dispatch.flows import BASE, Limits
+from aurigrid.dispatch.flows import BASE, VOLTAGE, Limits
 from aurigrid.dispatch.linear import NONE, Array
 from aurigrid.dispatch.model import Model
 from aurigrid.dispatch.prices import Prices, mean_factor
 
-CAUSES = ("no demand", "must-run", "ramp", "reserve", "base limit", "n-1 limit")
+CAUSES = ("no demand", "must-run", "ramp", "reserve", "base limit", "n-1 limit", "voltage")
 """Causes in the order of their codes."""
-NO_DEMAND, MUST_RUN, RAMP, RESERVE, BASE_LIMIT, N1_LIMIT = range(6)
+NO_DEMAND, MUST_RUN, RAMP, RESERVE, BASE_LIMIT, N1_LIMIT, VOLTAGE_LIMIT = range(7)
 
 _TOL_MW, _TOL_PRICE = 1e-7, 1e-6
 
@@ -36,7 +37,8 @@ class Curtailed:
         injection, step: positions.
         mwh: energy not used.
         cause: code, see `CAUSES`.
-        branch, outage: limiting branch and the outage after which it is full, -1 where it is not a flow or the grid is intact.
+        branch, outage: limiting branch and the outage after which it is full, -1 where it is not a flow or the grid is intact;
+            with outage -2 the bus whose voltage limits.
         unit: position of the limiting unit in the merged system's units, -1 where it is a flow or nothing.
         product: position of the reserve product, -1.
     """
@@ -91,7 +93,7 @@ def _by_limits(
     for i, part in zip(rows, share.tolist(), strict=True):
         if part > 0:
             branch, outage, _, _ = limits.key[i]
-            cause = BASE_LIMIT if outage == BASE else N1_LIMIT
+            cause = {BASE: BASE_LIMIT, VOLTAGE: VOLTAGE_LIMIT}.get(outage, N1_LIMIT)
             made.append(Curtailed(k, t, h * mw * part, cause, branch, outage))
     return made
 

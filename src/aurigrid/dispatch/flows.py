@@ -19,8 +19,8 @@ from aurigrid.dispatch.model import Model
 from aurigrid.powerflow.dc import Linear
 from aurigrid.powerflow.grid import Grid
 
-BASE = -1
-"""Outage of a limit of the intact grid."""
+BASE, VOLTAGE = -1, -2
+"""Outage of a limit of the intact grid, and of one that voltages set: its first position is a bus then."""
 
 _SPLITS = 1e-6
 _TOL_MW = 1e-3
@@ -102,7 +102,7 @@ class Limits:
     """Rows of flow limits in a problem, in the order in which they came.
 
     Attributes:
-        key: (branch, outage or -1, step, sign) of each.
+        key: (branch, outage or -1, step, sign) of each; (bus, -2, step, 1) of limits that voltages set.
         row, excess: positions of the row and of the column of what exceeds the limit.
         factor: (n, n_node) factors of each row, sign included.
     """
@@ -125,21 +125,36 @@ def add_limits(
     model: Model, limits: Limits, flows: Flows, keys: list[tuple[int, int, int, int]]
 ) -> tuple[Model, Limits]:
     """The model with one more row and one more column for each of the given limits."""
+    factor, room = [], []
+    for m, k, _, sign in keys:
+        h, constant = flows.row(m, k)
+        factor.append(sign * h)
+        room.append((flows.rate_mw if k == BASE else flows.rate_after_mw)[m] - sign * constant)
+    return add_rows(model, limits, keys, np.array(factor), np.array(room))
+
+
+def add_rows(
+    model: Model, limits: Limits, keys: list[tuple[int, int, int, int]], factor: Array, room: Array
+) -> tuple[Model, Limits]:
+    """The model with rows on what the nodes inject, each with a column of what exceeds it, at the price of limits.
+
+    Args:
+        keys: of the rows, see `Limits.key`.
+        factor: (n, n_node) MW of what is limited for a MW injected at a node.
+        room: (n,) MW that ``factor @ (injection - demand)`` may reach.
+    """
     problem, system = model.problem, model.system
     terms = model.injection_terms()
     columns = np.concatenate([c for c, _, _ in terms])
     node = np.concatenate([n for _, n, _ in terms])
     mw = np.concatenate([m for _, _, m in terms])
-    index, value, upper, factors = [], [], [], []
-    for i, (m, k, t, sign) in enumerate(keys):
-        h, constant = flows.row(m, k)
-        rate = (flows.rate_mw if k == BASE else flows.rate_after_mw)[m]
-        v = sign * h[node] * mw
+    index, value, upper = [], [], []
+    for i, (_, _, t, _) in enumerate(keys):
+        v = factor[i][node] * mw
         used = np.abs(v) > 1e-9
         index.append(np.r_[columns[used, t], problem.n + i])
         value.append(np.r_[v[used], -1.0])
-        upper.append(rate - sign * constant + sign * float(h @ system.demand_mw[:, t]))
-        factors.append(sign * h)
+        upper.append(room[i] + float(factor[i] @ system.demand_mw[:, t]))
     n, sizes = len(keys), [len(part) for part in index]
     start = np.r_[problem.start, problem.start[-1] + np.cumsum(sizes)].astype(np.int32)
     bigger = Problem(
@@ -158,6 +173,6 @@ def add_limits(
         (*limits.key, *keys),
         np.r_[limits.row, problem.m + np.arange(n)],
         np.r_[limits.excess, problem.n + np.arange(n)],
-        np.vstack([limits.factor.reshape(-1, len(system.area)), np.array(factors)]),
+        np.vstack([limits.factor.reshape(-1, len(system.area)), factor]),
     )
     return dataclasses.replace(model, problem=bigger), more

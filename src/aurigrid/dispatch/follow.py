@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aurigrid.dispatch.flows import BASE
 from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.linear import Array
 from aurigrid.errors import IssueList
@@ -56,7 +57,7 @@ class Standing:
         keys = np.array(limits.key, np.int64).reshape(-1, 4)
         if len(keys) and x is not None:
             near = problem.activity(x)[limits.row] > _NEAR * np.abs(problem.row_upper[limits.row])
-            keys = keys[near | (x[limits.excess] > 0)]
+            keys = keys[(near | (x[limits.excess] > 0)) & (keys[:, 1] >= BASE)]
         short = plan.unserved_mw.sum(1) + plan.reserve_short_mw.sum(1)
         return cls(
             plan.net, plan.time, plan.step_h, plan.gen_on, plan.gen_p_mw, plan.gen_on_before, plan.gen_steps_before,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.dispatch.curtailment import CAUSES
+from aurigrid.dispatch.flows import VOLTAGE
 from aurigrid.dispatch.from_network import WEATHER, Bound
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.schedule import Schedule
@@ -50,7 +51,8 @@ class Plan:
         congestion_rent: currency over the horizon; `rent_by_step` (T,).
         reserve_need_mw, reserve_short_mw: (T, n_product) reserve needed and missing.
         reserve_gen_mw, reserve_storage_mw: (T, n_product, n_gen) and (T, n_product, n_storage) who holds it.
-        limits: rows of (branch, outage or -1, step, excess_mw, price_per_mw) of flow limits that bind or are exceeded.
+        limits: rows of (branch, outage or -1, step, excess_mw, price_per_mw) of flow limits that bind or are exceeded; (bus,
+            -2, ...) of those that voltages set.
         rows: the system that was scheduled, and which elements of the network its rows are.
         schedule, secured: the numbers behind it, element by element, and the problem that was solved.
         defaults: what the data were silent about, each figure with its source.
@@ -122,7 +124,7 @@ class Plan:
         A branch of which several limits bind in a step counts with each; savings are in currency for a MW in every step.
         """
         found: dict[tuple[int, int], list[float]] = {}
-        for row in self.limits[self.limits["price_per_mw"] > 0]:
+        for row in self.limits[(self.limits["price_per_mw"] > 0) & (self.limits["outage"] != VOLTAGE)]:
             entry = found.setdefault((int(row["branch"]), int(row["outage"])), [0.0, 0.0])
             entry[0] += 1
             entry[1] += self.step_h * float(row["price_per_mw"])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aurigrid.dispatch.flows import BASE, Limits
+from aurigrid.dispatch.flows import Limits
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.model import Model
 
@@ -45,7 +45,7 @@ def spread(model: Model, limits: Limits, dual: Array) -> Prices:
         if value != 0.0:
             mean = mean_factor(model, limits, i)
             energy[:, t] += value * mean / h
-            parts[outage != BASE][:, t] += value * (limits.factor[i] - mean) / h
+            parts[outage >= 0][:, t] += value * (limits.factor[i] - mean) / h
     return Prices(energy, *parts)
 
 

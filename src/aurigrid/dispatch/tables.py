@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aurigrid.dispatch.curtailment import CAUSES
+from aurigrid.dispatch.flows import VOLTAGE
 from aurigrid.dispatch.from_network import WEATHER
 from aurigrid.dispatch.linear import Array
 
@@ -116,10 +117,11 @@ def _commitment(plan: Plan) -> Columns:
 
 
 def _curtailment(plan: Plan) -> Columns:
-    rows, gens, branches = plan.curtailment, _ids(plan, "gen"), _ids(plan, "branch")
+    rows, gens, branches, buses = plan.curtailment, _ids(plan, "gen"), _ids(plan, "branch"), _ids(plan, "bus")
     products = [r.name for r in plan.rows.system.reserves]
     limiting = [
-        f"branch {branches[r['branch']]}" if r["branch"] >= 0
+        f"bus {buses[r['branch']]}" if r["outage"] == VOLTAGE
+        else f"branch {branches[r['branch']]}" if r["branch"] >= 0
         else f"gen {gens[r['unit']]}" if r["unit"] >= 0 and r["product"] < 0
         else f"reserve {products[r['product']]}" if r["product"] >= 0
         else ""
@@ -133,7 +135,8 @@ def _curtailment(plan: Plan) -> Columns:
 
 
 def _limits(plan: Plan) -> Columns:
-    rows, branches = plan.limits, _ids(plan, "branch")
+    rows = plan.limits[plan.limits["outage"] != VOLTAGE]
+    branches = _ids(plan, "branch")
     return {
         **_stamped(plan, rows["step"]), "branch": rows["branch"], "branch_id": branches[rows["branch"]],
         "outage": [branches[k] if k >= 0 else "" for k in rows["outage"]], "excess_mw": rows["excess_mw"],

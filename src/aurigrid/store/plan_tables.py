@@ -69,8 +69,8 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     "plan_curtailment": (
         *_STEP, *_element("gen", "unit"),
         Column("mwh", "float64", "energy that is not used, MWh"),
-        Column("cause", "text", "no demand, must-run, ramp, reserve, base limit, n-1 limit"),
-        Column("limiting", "text", "what limits it: branch, plant or reserve product; empty for no demand"),
+        Column("cause", "text", "no demand, must-run, ramp, reserve, base limit, n-1 limit, voltage"),
+        Column("limiting", "text", "what limits it: branch, bus, plant or reserve product; empty for no demand"),
         Column("outage", "text", "branch after whose outage the limiting branch is full; empty where the grid is intact"),
     ),
     "plan_limits": (

@@ -31,7 +31,7 @@ BASE_MVA = 100.0
 CHANGE_WEIGHT, CURTAILMENT_WEIGHT = 0.1, 50.0
 """Currency/h for a squared MW of change from the data's dispatch, and for a MW of wind or sun that is not given."""
 _VOLTAGE_PART = 0.25
-_MOST_MW = 1e6
+MOST_MW = 1e6
 """Stands for no limit: only a unit that has one can be held to what its series says."""
 _WEATHER = ("wind", "solar", "pv", "sun", "hydro")
 _CURTAILED = ("wind", "solar", "pv", "sun")
@@ -99,13 +99,13 @@ def conditions_of(net: Network, profiles: Profiles, co2_price_per_t: float = 0.0
     gen = priced.gen
     free_q = ~gen.regulates & ~(np.isfinite(gen.q_min_mvar) & np.isfinite(gen.q_max_mvar))
     ready = gen.replace(
-        p_max_mw=np.where(np.isfinite(gen.p_max_mw), gen.p_max_mw, _MOST_MW),
+        p_max_mw=np.where(np.isfinite(gen.p_max_mw), gen.p_max_mw, MOST_MW),
         p_min_mw=np.minimum(np.where(np.isfinite(gen.p_min_mw), gen.p_min_mw, 0.0), 0.0),
         q_min_mvar=np.where(free_q, gen.q_mvar, gen.q_min_mvar),
         q_max_mvar=np.where(free_q, gen.q_mvar, gen.q_max_mvar),
     )
     curtailed = followed & np.isin(fuel, _CURTAILED) & gen.in_service
-    solved = on_base(_storage_as_load(priced.replace(gen=ready)), BASE_MVA)
+    solved = on_base(storage_as_load(priced.replace(gen=ready)), BASE_MVA)
     objective = {"cost": 1.0}
     if curtailed.any():
         objective["curtailment"] = CURTAILMENT_WEIGHT
@@ -147,7 +147,7 @@ def tightened(net: Network, margin: float) -> Network:
     )
 
 
-def _storage_as_load(net: Network) -> Network:
+def storage_as_load(net: Network) -> Network:
     """Storage as loads of the opposite sign behind the others: its power is given, not chosen."""
     store, load = net.storage, net.load
     if not len(store):

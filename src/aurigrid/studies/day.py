@@ -211,7 +211,7 @@ def _settled(net: Network, scenarios: Scenarios, shared: bool) -> Scenarios:
     net = net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
     if shared:
         net = _by_dispatch(net, scenarios.values("gen_p_mw"))
-    return Scenarios(net, n=scenarios.n, label=scenarios.label, **arrays)
+    return Scenarios(net, n=scenarios.n, label=scenarios.label, gen_out=scenarios.gen_out, **arrays)
 
 
 def _by_dispatch(net: Network, output: Array) -> Network:

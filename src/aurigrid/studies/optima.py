@@ -38,6 +38,9 @@ class Optima:
         v_mag, v_ang: (n, n_bus) pu and rad.
         loading: (n, n_branch), 1.0 = 100 %; loss_mw: (n,).
         rating_price: (n, n_branch) what one more MVA of rating would save, currency/h.
+        p_from_mw, q_from_mvar, p_to_mw, q_to_mvar: (n, n_branch) power entering at each end.
+        price_per_mwh: (n, n_bus) what one more MW of consumption adds to the objective.
+        voltage_bus: (n,) position of the bus whose voltage limit, or else reactive power, is dearest.
     """
 
     status: Array
@@ -54,6 +57,12 @@ class Optima:
     loading: Array
     loss_mw: Array
     rating_price: Array
+    p_from_mw: Array
+    q_from_mvar: Array
+    p_to_mw: Array
+    q_to_mvar: Array
+    price_per_mwh: Array
+    voltage_bus: Array
 
     @classmethod
     def of(cls, result: OptimalPowerFlow) -> Optima:
@@ -64,6 +73,7 @@ class Optima:
             result.gen_p_mw, result.gen_q_mvar, np.array(result.scenarios.values("gen_v_pu")), result.short_mw,
             result.short_mvar, result.solution.v_mag, result.solution.v_ang, flow.loading,
             np.nansum(flow.p_from_mw + flow.p_to_mw, axis=1), _rating_price(result),
+            flow.p_from_mw, flow.q_from_mvar, flow.p_to_mw, flow.q_to_mvar, result.price_per_mwh, _voltage_bus(result),
         )  # fmt: skip
 
     def put(self, rows: Array, other: Optima, picked: Array) -> Optima:
@@ -93,7 +103,7 @@ def optima(conditions: Conditions, sc: Scenarios, p_max_mw: Array, threads: int 
 
 def _optima(net: Network, weights: dict[str, float], sc: Scenarios, p_max_mw: Array, threads: int | None) -> Optima:
     arrays = {name: getattr(sc, name) for name in SOURCES if getattr(sc, name) is not None}
-    mine = Scenarios(net, n=sc.n, label=sc.label, **arrays)
+    mine = Scenarios(net, n=sc.n, label=sc.label, gen_out=sc.gen_out, **arrays)
 
     def solve(rows: Array | slice, weights: dict[str, float]) -> Optima:
         return Optima.of(
@@ -124,3 +134,15 @@ def _rating_price(result: OptimalPowerFlow) -> Array:
         branch = problem.element[rows]
         out[:, branch] += 2 * result.mu[:, rows] / (result.scale[:, None] * net.branch.rate_mva[branch])
     return out
+
+
+def _voltage_bus(result: OptimalPowerFlow) -> Array:
+    """(n,) bus of the dearest voltage limit; where none binds, that of the dearest reactive power."""
+    problem = result.problem
+    node = problem.grid.node_of_bus
+    price = np.zeros((result.n, problem.grid.n_node))
+    for name in ("v_max", "v_min"):
+        rows = np.flatnonzero(problem.kind == LIMITS.index(name))
+        price[:, problem.element[rows]] += result.mu[:, rows]
+    bound = (price > 1e-6 * result.scale[:, None]).any(1)
+    return np.where(bound, price[:, node].argmax(1), np.abs(np.nan_to_num(result.price_per_mvarh)).argmax(1))

@@ -1,0 +1,395 @@
+"""AC truth: a plan's steps as AC operating points, and what they teach the plan, until both agree.
+
+Each round solves every step as an AC optimal power flow that moves the plan's outputs as little as it can (squared MW) and keeps
+every limit of the intact grid where that is possible. What it finds goes back into the plan's linear problem:
+
+- losses are those of the AC flows, half at each end of a branch;
+- a branch's limit on linear flow is its linear flow at the AC point, and what its rating leaves beside its reactive flow there:
+  ``f <= f* + sqrt(rate^2 - Q*^2) - P*``, in either direction, so the AC point itself lies inside;
+- where voltages or reactive power made the point move, its prices c give a row ``(c_mean - c) (p - p*) <= 0`` on what nodes
+  inject: of all points that AC allows, the nearest to the plan is p*, and c its distance's slope, so the row cuts the plan off
+  and not what AC allows (exactly so where that is convex);
+- an outage that overloads a branch in AC gives the limit ``f <= f* + rate - S*`` on the linear flow after it.
+
+An outer approximation by supporting hyperplanes, with linear flows corrected at the latest point. Steps on which plan and AC do
+not come together are told with what stands in the way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aurigrid.dispatch.answer import Desk, plan_of
+from aurigrid.dispatch.flows import BASE, VOLTAGE, Flows, Limits, add_rows, net_injection
+from aurigrid.dispatch.from_network import Bound
+from aurigrid.dispatch.highs import DispatchError
+from aurigrid.dispatch.lean import LeanRun
+from aurigrid.dispatch.merge import merge
+from aurigrid.dispatch.model import Model, build_model
+from aurigrid.dispatch.plan import Plan
+from aurigrid.dispatch.redispatch import Key, at_given_states, dormant, secured_of
+from aurigrid.dispatch.secure import Secured
+from aurigrid.dispatch.system import System
+from aurigrid.model.profiles import Profiles
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.table import Array
+from aurigrid.security.contingencies import KINDS
+from aurigrid.security.report import OVERLOAD, OVERLOAD_SHORT, SecurityReport
+from aurigrid.studies.conditions import (
+    BASE_MVA,
+    CHANGE_WEIGHT,
+    MOST_MW,
+    Batch,
+    Conditions,
+    on_base,
+    storage_as_load,
+    tightened,
+)
+from aurigrid.studies.points import Points, operating_points
+
+AGREED_MW = 1.0
+"""Largest move of a unit with which plan and AC agree, MW."""
+OUTAGE_PRICE = 500.0
+"""Price of a MWh of flow above a limit after an outage: below that of load that is not served, so that no load is shed for it."""
+
+_ROUNDS, _ADDED_ROUNDS = 5, 20
+_TOL_MW, _WORST_OF_A_STEP = 1e-2, 30
+_LEAST_ACTIVE = 0.2
+"""Share of a rating that is left to active power at least, whatever the reactive flow."""
+_OUTAGES_A_BRANCH = 2
+
+
+@dataclass(eq=False)
+class Lessons:
+    """What AC points have taught: limits on linear flows and injections.
+
+    Attributes:
+        up, down: (n_branch, T) most MW in the direction of a branch and against it.
+        after: MW that the flow after an outage may reach in the direction of the key's sign.
+        cuts: (key, factor (n_node,), room) of rows on injections.
+        loss_mw: (n_node, T).
+    """
+
+    up: Array
+    down: Array
+    loss_mw: Array
+    after: dict[Key, float] = field(default_factory=dict)
+    cuts: list[tuple[Key, Array, float]] = field(default_factory=list)
+
+    def room(self, flows: Flows, key: Key) -> tuple[Array, float]:
+        """Factors (n_node,) and room of the row of a flow limit."""
+        m, k, t, sign = key
+        h, constant = flows.row(m, k)
+        most = (self.up if sign > 0 else self.down)[m, t] if k == BASE else self.after[key]
+        return sign * h, float(most) - sign * constant
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A plan and its AC points.
+
+    Attributes:
+        plan: the plan of the last round.
+        conditions, points: its operating points.
+        moved_mw: (T, n_gen) what AC moves of it.
+        agreed: (T,) whether no unit moves by more than `AGREED_MW` and every limit of the intact grid holds.
+        rounds: rounds that were made.
+        outage_rows: limits after outages that were brought into the plan.
+        seconds: wall time by part.
+    """
+
+    plan: Plan
+    conditions: Conditions
+    points: Points
+    moved_mw: Array
+    agreed: Array
+    rounds: int
+    outage_rows: int
+    seconds: dict[str, float]
+
+
+def conditions_of_plan(plan: Plan, margin: float) -> Conditions:
+    """The plan's network made ready: outputs within what each unit may give, as near to the plan as can be."""
+    net, bound = plan.net, plan.rows
+    gen, inj = net.gen, bound.system.injections
+    low = np.where(np.isfinite(gen.p_min_mw), gen.p_min_mw, 0.0)
+    mine = bound.injection >= 0
+    low[bound.injection[mine]] = inj.low_mw[mine].min(1, initial=0.0)
+    low[gen.is_reference & ~plan.gen_on.all(0)] = 0.0
+    high = np.where(np.isfinite(gen.p_max_mw), gen.p_max_mw, MOST_MW)
+    free_q = ~gen.regulates & ~(np.isfinite(gen.q_min_mvar) & np.isfinite(gen.q_max_mvar))
+    ready = gen.replace(
+        p_min_mw=np.minimum(low, high),
+        p_max_mw=high,
+        q_min_mvar=np.where(free_q, gen.q_mvar, gen.q_min_mvar),
+        q_max_mvar=np.where(free_q, gen.q_mvar, gen.q_max_mvar),
+    )
+    solved = on_base(storage_as_load(net.replace(gen=ready)), BASE_MVA)
+    return Conditions(
+        net, solved, tightened(solved, margin) if margin > 0 else None, plan.defaults, {"change": CHANGE_WEIGHT},
+        plan.weather & gen.in_service, plan.weather & gen.in_service,
+    )  # fmt: skip
+
+
+def batch_of_plan(conditions: Conditions, plan: Plan) -> Batch:
+    """The plan's steps as conditions: its loads, storage, links and states; outputs start from it."""
+    bound, given = plan.rows, plan.scenarios()
+    high = np.where(plan.gen_on > 0, conditions.solved.gen.p_max_mw, 0.0)
+    mine = bound.injection >= 0
+    high[:, bound.injection[mine]] = bound.system.injections.high_mw[mine].T
+    loads = {
+        name: np.concatenate([given.values(f"load_{name}"), -given.values(f"storage_{name}")], axis=1)
+        for name in ("p_mw", "q_mvar")
+    }
+    scenarios = Scenarios(
+        conditions.solved, n=given.n, load_p_mw=loads["p_mw"], load_q_mvar=loads["q_mvar"], gen_p_mw=plan.gen_p_mw,
+        hvdc_p_mw=given.hvdc_p_mw, gen_out=given.gen_out, label=given.label,
+    )  # fmt: skip
+    return Batch(given, scenarios, high, plan.gen_p_mw)
+
+
+def agree(
+    desk: Desk,
+    day: Profiles,
+    bound: Bound,
+    plan: Plan,
+    *,
+    margin: float = 0.02,
+    check: Callable[[Points], SecurityReport] | None = None,
+    rounds: int = _ROUNDS,
+    threads: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Truth:
+    """Bring a plan and its AC points together.
+
+    Args:
+        desk: the plan's network, with flows.
+        day: the plan's profiles.
+        bound: its system, all states given.
+        plan: what it starts from.
+        margin: share of ratings and reactive ranges that points leave free where they can.
+        check: outages at the points; what they overload comes into the plan once plan and points agree, and is brought together
+            with AC once more.
+        rounds: most rounds before the check, and after it.
+        threads: for power flows.
+        progress: told what is done.
+    """
+    flows, clock = desk.flows, {"dispatch": 0.0, "points": 0.0, "outages": 0.0}
+    if flows is None:
+        raise DispatchError("a plan without flow limits cannot be brought together with AC")
+    conditions = conditions_of_plan(plan, margin)
+    rate = np.repeat(flows.rate_mw[:, None], plan.n_steps, 1)
+    lessons = Lessons(rate, rate.copy(), plan.secured.loss_mw)
+    done, checked = 0, check is None
+    while True:
+        for last in [False] * (rounds - 1) + [True]:
+            begun = time.perf_counter()
+            points = operating_points(conditions, batch_of_plan(conditions, plan), threads=threads)
+            moved = np.where(np.isnan(points.p_mw), np.nan, points.p_mw - plan.gen_p_mw)
+            agreed = (np.abs(np.nan_to_num(moved, nan=np.inf)).max(1) <= AGREED_MW) & (points.label == 1)
+            clock["points"] += time.perf_counter() - begun
+            done += 1
+            if progress is not None:
+                progress(f"round {done}: plan and AC agree in {int(agreed.sum())} of {len(agreed)} steps")
+            if agreed.all() or last:
+                break
+            _learn(lessons, flows, conditions, plan, points, moved, agreed, margin)
+            plan = _planned(desk, day, bound, lessons, plan, clock)
+        if checked:
+            break
+        begun = time.perf_counter()
+        assert check is not None
+        more = _learn_after(lessons, flows, plan, points, check(points), margin)
+        clock["outages"] += time.perf_counter() - begun
+        checked = True
+        if not more:
+            break
+        plan = _planned(desk, day, bound, lessons, plan, clock)
+    return Truth(plan, conditions, points, moved, agreed, done, len(lessons.after), clock)
+
+
+def _planned(desk: Desk, day: Profiles, bound: Bound, lessons: Lessons, before: Plan, clock: dict[str, float]) -> Plan:
+    begun = time.perf_counter()
+    assert desk.flows is not None
+    known = [key for key in before.secured.limits.key if key[1] == BASE]
+    plan = plan_of(desk, day, bound, solve_within(bound.system, desk.flows, lessons, known))
+    clock["dispatch"] += time.perf_counter() - begun
+    return plan
+
+
+def solve_within(system: System, flows: Flows, lessons: Lessons, known: list[Key]) -> Secured:
+    """Dispatch a system whose states are given inside what AC has taught.
+
+    Args:
+        system: what is to be dispatched.
+        flows: linear flows of its grid.
+        lessons: limits and losses.
+        known: limits of the intact grid that are rows from the start; others come in as they break.
+    """
+    began = time.perf_counter()
+    merged = merge(system)
+    model = build_model(merged.system.replace(demand_mw=merged.system.demand_mw + lessons.loss_mw))
+    model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
+    rows: list[tuple[Key, Array, float]] = [(key, *lessons.room(flows, key)) for key in [*known, *lessons.after]]
+    model, limits = _with_rows(model, limits, rows + lessons.cuts)
+    run = LeanRun(model.problem, dormant(model))
+    left: tuple[Key, ...] = ()
+    for _ in range(_ADDED_ROUNDS):
+        answer = run.solve()
+        if answer.x is None:
+            break
+        left = tuple(_broken(flows.of(net_injection(model, answer.x)), lessons, set(limits.key)))
+        if not left:
+            break
+        model, limits = _with_rows(model, limits, [(key, *lessons.room(flows, key)) for key in left])
+        run.grow(model.problem)
+    return secured_of(merged, model, limits, answer, run, lessons.loss_mw, left, time.perf_counter() - began)
+
+
+def _with_rows(model: Model, limits: Limits, rows: list[tuple[Key, Array, float]]) -> tuple[Model, Limits]:
+    """The model with these rows; what exceeds a limit after an outage costs less than load that is not served."""
+    if not rows:
+        return model, limits
+    keys = [key for key, _, _ in rows]
+    model, more = add_rows(model, limits, keys, np.array([h for _, h, _ in rows]), np.array([r for _, _, r in rows]))
+    cost = model.problem.cost.copy()
+    mine = more.excess[len(limits.key) :]
+    outage = np.array([k >= 0 for _, k, _, _ in keys])
+    cost[mine[outage]] = np.minimum(cost[mine[outage]], model.system.step_h * OUTAGE_PRICE)
+    return dataclasses.replace(model, problem=dataclasses.replace(model.problem, cost=cost)), more
+
+
+def _broken(flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
+    """Limits of the intact grid that linear flows (n_branch, T) break, a step's worst first."""
+    out: list[Key] = []
+    over = np.maximum(flow - lessons.up, -flow - lessons.down)
+    for t in np.flatnonzero((over > _TOL_MW).any(0)).tolist():
+        branch = np.flatnonzero(over[:, t] > _TOL_MW)
+        branch = branch[np.argsort(-over[branch, t], kind="stable")]
+        keys = [(m, BASE, t, 1 if flow[m, t] > lessons.up[m, t] else -1) for m in branch.tolist()]
+        out += [key for key in keys if key not in known][:_WORST_OF_A_STEP]
+    return out
+
+
+def _injections(plan: Plan, points: Points, loss_mw: Array, flows: Flows) -> Array:
+    """(n_node, T) net injections of the points, losses taken out."""
+    grid, net = flows.grid, plan.net
+    root = grid.node_of_bus
+    out = -loss_mw.copy()
+    np.add.at(out, root[net.gen.bus], np.where(net.gen.in_service, np.nan_to_num(points.p_mw), 0.0).T)
+    np.add.at(out, root[net.load.bus], -np.where(net.load.in_service, plan.load_p_mw, 0.0).T)
+    np.add.at(out, root, np.nan_to_num(points.result.short_mw).T)
+    np.add.at(out, root[net.storage.bus], plan.storage_p_mw.T)
+    sent, share = plan.hvdc_p_mw, net.hvdc.loss_share
+    np.add.at(out, root[net.hvdc.from_bus], np.where(sent > 0, -sent, -sent * (1 - share)).T)
+    np.add.at(out, root[net.hvdc.to_bus], np.where(sent > 0, sent * (1 - share), sent).T)
+    return out
+
+
+def _losses(points: Points, flows: Flows) -> Array:
+    """(n_node, T) losses of the AC flows, half at each end."""
+    lost = 0.5 * np.nan_to_num(points.result.p_from_mw + points.result.p_to_mw).T
+    live = flows.grid.from_node >= 0
+    out = np.zeros((flows.grid.n_node, lost.shape[1]))
+    for node in (flows.from_node, flows.to_node):
+        np.add.at(out, node[live], lost[live])
+    return out
+
+
+def _learn(
+    lessons: Lessons,
+    flows: Flows,
+    conditions: Conditions,
+    plan: Plan,
+    points: Points,
+    moved: Array,
+    agreed: Array,
+    margin: float,
+) -> None:
+    """Take in what the points say of the intact grid."""
+    found, solved = points.result, points.label != 3
+    loss = _losses(points, flows)
+    lessons.loss_mw = np.where(solved, loss, lessons.loss_mw)
+    injected = _injections(plan, points, lessons.loss_mw, flows)
+    linear = flows.of(injected)
+    s_from, s_to = np.hypot(found.p_from_mw, found.q_from_mvar), np.hypot(found.p_to_mw, found.q_to_mvar)
+    at_from = s_from >= s_to
+    active = np.where(at_from, found.p_from_mw, -found.p_to_mw).T
+    reactive = np.where(at_from, found.q_from_mvar, found.q_to_mvar).T
+    rate = flows.rate_mw[:, None] * (1 - margin)
+    with np.errstate(invalid="ignore"):
+        most = np.sqrt(np.maximum(rate**2 - reactive**2, (_LEAST_ACTIVE * rate) ** 2))
+    offset = linear - active
+    known = solved & np.isfinite(most) & np.isfinite(offset)
+    lessons.up = np.where(known, most + offset, lessons.up)
+    lessons.down = np.where(known, most - offset, lessons.down)
+    _cut(lessons, conditions, plan, points, moved, agreed, injected, flows)
+
+
+def _cut(
+    lessons: Lessons,
+    conditions: Conditions,
+    plan: Plan,
+    points: Points,
+    moved: Array,
+    agreed: Array,
+    injected: Array,
+    flows: Flows,
+) -> None:
+    """Rows where no branch explains why a point moved: voltages and reactive power."""
+    found = points.result
+    tight = conditions.tight or conditions.solved
+    full = (found.loading * (conditions.solved.branch.rate_mva / tight.branch.rate_mva) > 1 - 1e-3).any(1)
+    root = flows.grid.node_of_bus
+    first = np.unique(root, return_index=True)[1]
+    for t in np.flatnonzero(~agreed & ~full & (points.label != 3)).tolist():
+        price = np.zeros(flows.grid.n_node)
+        price[root[first]] = np.nan_to_num(found.price_per_mwh[t, first])
+        weight = np.maximum(plan.rows.system.demand_mw[:, t], 0.0)
+        factor = float(price @ weight) / max(float(weight.sum()), 1e-9) - price
+        size = float(np.abs(factor).max())
+        if size < 1e-6 or np.abs(moved[t]).max() <= AGREED_MW:
+            continue
+        factor = factor / size
+        lessons.cuts.append(((int(found.voltage_bus[t]), VOLTAGE, t, 1), factor, float(factor @ injected[:, t])))
+
+
+def _learn_after(
+    lessons: Lessons, flows: Flows, plan: Plan, points: Points, report: SecurityReport, margin: float
+) -> int:
+    """Take in what outages overload; the number of limits that came in."""
+    found = report.found
+    branch_of = _outages(report, flows)
+    rows = np.flatnonzero((found.contingency >= 0) & np.isin(found.kind, (OVERLOAD, OVERLOAD_SHORT)))
+    rows = rows[branch_of[found.contingency[rows]] >= 0]
+    short = plan.net.branch.rate_short_mva
+    rows = rows[(found.kind[rows] == OVERLOAD_SHORT) | ~np.isfinite(short[found.element[rows]])]
+    rows = rows[np.argsort(-found.severity[rows], kind="stable")]
+    linear = flows.of(_injections(plan, points, lessons.loss_mw, flows))
+    place = {int(k): c for c, k in enumerate(flows.outage)}
+    count: dict[tuple[int, int], int] = {}
+    before = len(lessons.after)
+    for i in rows.tolist():
+        t, m, k = int(found.scenario[i]), int(found.element[i]), int(branch_of[found.contingency[i]])
+        if count.get((t, m), 0) >= _OUTAGES_A_BRANCH or m == k:
+            continue
+        count[t, m] = count.get((t, m), 0) + 1
+        f = linear[m, t] + flows.transfer[m, place[k]] * linear[k, t]
+        sign = 1 if f > 0 else -1
+        lessons.after[m, k, t, sign] = abs(f) + found.limit[i] * (1 - margin) - found.value[i]
+    return len(lessons.after) - before
+
+
+def _outages(report: SecurityReport, flows: Flows) -> Array:
+    """(n_contingency,) position of the branch that an outage is of, -1 where it is not one that linear flows follow."""
+    out = np.full(report.contingencies.n, -1)
+    known, listed = set(flows.outage.tolist()), report.contingencies
+    for c in np.flatnonzero(np.isin(listed.kind, [KINDS.index(name) for name in ("line", "transformer")])).tolist():
+        branch = int(listed.branch[c][0])
+        out[c] = branch if branch in known else -1
+    return out
