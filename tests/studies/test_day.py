@@ -82,7 +82,7 @@ def test_bad_requests_name_what_is_wrong(grid: Path, tmp_path: Path) -> None:
         ({"grid": bare}, "comes without profiles"),
         ({"date": "2021-05-05"}, "no step on 2021-05-05"),
         ({"participation": "nobody"}, "choose dispatch or grid"),
-        ({"dispatch": "mine"}, "choose points or data"),
+        ({"dispatch": "mine"}, "choose plan or points or data"),
         ({"steps_per_call": 0}, "must be at least 1"),
         ({"slack": "nobody"}, "slack"),
         ({"contingencies": ["L1", "L77"]}, "L77"),

@@ -43,8 +43,16 @@ if TYPE_CHECKING:
 class Dispatch(StrEnum):
     """Whose dispatch a day takes."""
 
+    plan = "plan"
     points = "points"
     data = "data"
+
+
+class PlanSecurity(StrEnum):
+    """Limits that a day's plan keeps."""
+
+    base = "base"
+    n1 = "n-1"
 
 
 DEFAULT_GRID, DEFAULT_DATE = "1-EHV-mixed--0-no_sw", "2016-12-06"
@@ -64,8 +72,20 @@ def day(
     slack: SlackOption = Slack.distributed,
     dispatch: Annotated[
         Dispatch,
-        typer.Option(help="points: first an operating point that keeps the limits; data: as the profiles say."),
-    ] = Dispatch.points,
+        typer.Option(
+            help="plan: commit and dispatch at least cost, then AC operating points; points: an operating point near the "
+            "data's dispatch; data: that dispatch."
+        ),
+    ] = Dispatch.plan,
+    security: Annotated[
+        PlanSecurity,
+        typer.Option(
+            help="Limits that a plan keeps: base of the intact grid; n-1 after branch outages as AC finds them."
+        ),
+    ] = PlanSecurity.base,
+    commit_seconds: Annotated[
+        float, typer.Option("--commit-seconds", min=1.0, help="Seconds for the search over which units run, of a plan.")
+    ] = 60.0,
     scale: Scale = None,
     tol: Tolerance = 1e-8,
     max_iterations: Iterations = 20,
@@ -74,7 +94,7 @@ def day(
     open: Annotated[bool, typer.Option("--open", help="Then show the run in the browser.")] = False,
     json: Json = False,
 ) -> int:
-    """Solve a day of a grid: an operating point a step, every outage of each in full AC, stored step by step.
+    """Plan a day of a grid, find its AC operating points and solve every outage of each in full AC, stored step by step.
 
     A second call with the same options continues behind the finished steps. Ctrl-C keeps them.
     """
@@ -103,7 +123,10 @@ def day(
                 tol_pu=tol,
                 max_iterations=max_iterations,
                 threads=threads,
+                security=security.value,
+                commit_seconds=commit_seconds,
                 progress=advance,
+                told=say,
             )
         except KeyboardInterrupt:
             kept = f"{state.get('done', 0)} finished steps are kept" if state else "nothing was started"
@@ -322,7 +345,26 @@ def _print_day(done: DayRun, found: Outlook, points: Tally | None) -> None:
         show.table("Most threatened elements", headings, rows)
     if points:
         _print_reasons(points)
-    show.summary([*(points.sentences() if points else []), *found.sentences()], found.next)
+    planned = _plan_sentences(done.plan) if done.plan else []
+    show.summary([*planned, *(points.sentences() if points else []), *found.sentences()], found.next)
+
+
+def _plan_sentences(plan: dict[str, Any]) -> list[str]:
+    seconds = plan["seconds"]
+    curtailed = sum(plan["curtailed_by_cause_mwh"].values())
+    causes = ", ".join(f"{x:,.0f} {name}" for name, x in plan["curtailed_by_cause_mwh"].items() if x >= 0.5)
+    told = [
+        f"Plan: cost {plan['cost']:,.0f}, states decided in blocks of {plan['commitment_block_h']:g} h to a gap of "
+        f"{100 * plan['commitment_gap']:.2f} % ({show.duration(seconds['commitment'])}; the whole plan "
+        f"{show.duration(seconds['all'])}).",
+        f"Plan and AC agree in {plan['steps_agreed']} steps after {plan['rounds']} rounds; elsewhere AC moves up to "
+        f"{show.percent(plan['largest_move_share'])} of the load (table plan_agreement says why).",
+    ]
+    if curtailed >= 0.5:
+        told.append(f"The plan curtails {curtailed:,.0f} MWh of wind, sun and water: {causes} (MWh).")
+    if plan["unserved_mwh"] > 1e-3:
+        told.append(f"{plan['unserved_mwh']:,.1f} MWh of load are not served.")
+    return told
 
 
 def _share(value: float | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +109,22 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
         congestion_rent=float(rent.sum()), rent_by_step=rent, limits=_limits(done, x, dual),
         renewable_share=float(energy[weather].sum() / max(energy.sum(), 1e-9)), rows=bound,
         **_reserves(net, bound, done, schedule), schedule=schedule, secured=done, defaults=desk.uses, notes=bound.notes,
+    )  # fmt: skip
+
+
+def with_outputs(plan: Plan, desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan:
+    """The plan with the outputs of another answer at the same states; its prices, costs and causes stay those of before."""
+    net, x, root = desk.net, done.answer.x, desk.grid.node_of_bus
+    assert x is not None
+    schedule = read_schedule(bound.system, done.merged, done.model, x)
+    load = series(net, profiles, "load", "p_mw")[0]
+    return dataclasses.replace(
+        plan, gen_p_mw=_by_gen(net, bound, schedule)[0], load_p_mw=load + _shifted(net, bound, schedule, load),
+        storage_p_mw=_by_row(schedule.discharge_mw - schedule.charge_mw, bound.store, len(net.storage)),
+        storage_energy_mwh=_by_row(schedule.energy_mwh, bound.store, len(net.storage)),
+        hvdc_p_mw=_by_row(schedule.link_mw, bound.link, len(net.hvdc)), loss_mw=done.loss_mw.sum(0),
+        unserved_mw=_at_bus(schedule.unserved_mw, root), surplus_mw=_at_bus(schedule.surplus_mw, root),
+        schedule=schedule, secured=done,
     )  # fmt: skip
 
 

@@ -44,7 +44,6 @@ class LeanRun:
     def _gather(self) -> None:
         p = self.problem
         self._matrix = csr_array((p.value, p.index, p.start), shape=(p.m, p.n))
-        self._by_column = csc_array(self._matrix)
 
     def _set_out(self) -> None:
         """Build the small problem anew, and hand it over."""
@@ -133,8 +132,8 @@ class LeanRun:
                 # without prices there is no telling which of them are needed
                 self._wake(asleep)
                 continue
-            price = self.problem.cost[asleep] - answer.row_dual @ self._by_column[:, asleep]
-            wakes = asleep[price < -_PRICE]
+            assert answer.reduced is not None
+            wakes = asleep[answer.reduced[asleep] < -_PRICE]
             if not len(wakes):
                 return answer
             self._wake(wakes)
@@ -144,7 +143,7 @@ class LeanRun:
         """Give columns a place; rows of one column that they enter become rows again, so the problem is built anew then."""
         self._asleep[columns] = False
         self._kept[columns] = True
-        part = self._by_column[:, columns]
+        part = csc_array(self._matrix[:, columns])
         place = np.full(self.problem.m, -1)
         place[self._rows] = np.arange(len(self._rows))
         if (place[part.indices] < 0).any():
@@ -176,10 +175,11 @@ class LeanRun:
 
     def _price_single(self, dual: Array, reduced: Array) -> None:
         """Prices of rows that are bounds: the reduced cost of a column at such a bound, over its coefficient there."""
-        coefficient = dict(zip(self._single.tolist(), self._single_value.tolist(), strict=True))
+        coefficient = np.ones(self.problem.m)
+        coefficient[self._single] = self._single_value
         for row, binds in ((self._low_row, reduced > _BOUND), (self._high_row, reduced < -_BOUND)):
-            for j in np.flatnonzero(binds & (row >= 0)).tolist():
-                dual[row[j]] = reduced[j] / coefficient[int(row[j])]
+            j = np.flatnonzero(binds & (row >= 0))
+            dual[row[j]] = reduced[j] / coefficient[row[j]]
 
     def transposed(self, cost: Array) -> Array:
         """(m,) change of ``cost x`` with each row's right side at the present basis: y of ``B' y = cost of basic columns``."""

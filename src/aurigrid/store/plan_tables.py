@@ -105,6 +105,15 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("units", "int32", "units that it holds for; null where it is no default"),
         Column("source", "text", "where the figure comes from"),
     ),
+    "plan_agreement": (
+        *_STEP,
+        Column("agreed", "bool", "whether plan and AC agree"),
+        Column("moved_mw", "float64", "what AC moves from some units to others, MW"),
+        Column("unit_mw", "float64", "largest move of a unit, MW"),
+        *_element("gen", "unit with that move"),
+        Column("excess_mw", "float64", "flow above limits that the plan could not avoid, MW"),
+        Column("reason", "text", "why they do not agree; empty where they do"),
+    ),
     "plan_turns": (
         *_STEP,
         Column("turn", "int32", "number of the turn that begins with this step"),
@@ -114,4 +123,5 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("seconds", "float64", "time that the turn took, s"),
     ),
 }  # fmt: skip
-"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only."""
+"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_agreement`
+for those that were brought together with AC."""

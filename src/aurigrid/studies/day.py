@@ -1,8 +1,9 @@
 """A day of a grid: every step solved in full AC, every outage of every step, to a run folder.
 
-The profiles give the loads, the infeed of wind and sun and a dispatch of all other units. By default an AC operating point
-near that dispatch is found first for every step (`aurigrid.studies.points`): it keeps the limits of the intact grid where
-that is possible; outages are not yet looked at. On request the data's dispatch is taken as it is. Either way every outage
+The profiles are the forecast: loads, and what wind, sun and water could give. By default the day is planned
+(`aurigrid.studies.chain`): units are committed and dispatched at least cost, and plan and AC operating points brought
+together, inside the limits of the intact grid where that is possible. On request an operating point near the data's own
+dispatch is found for every step (`aurigrid.studies.points`), or that dispatch is taken as it is. Either way every outage
 is then solved: what is missing or too much is shared among the units that run all day, wind and sun excepted (distributed
 slack), and every unit stays inside its reactive limits.
 """
@@ -22,7 +23,6 @@ import numpy as np
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
-from aurigrid.model.scenario_input import SOURCES
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options
@@ -30,6 +30,7 @@ from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
 from aurigrid.store import RunWriter, ensure_features, start_run
 from aurigrid.studies import rows
+from aurigrid.studies.chain import COMMIT_SECONDS, POINTS_FILE, Chained, keep_points, kept_points, plan_day, settled
 from aurigrid.studies.conditions import batch_of, conditions_of
 from aurigrid.studies.points import Points, operating_points, point_columns, reason_columns
 from aurigrid.studies.sources import factors_of, load_with_profiles
@@ -59,6 +60,7 @@ class DayRun:
         solve_seconds: time that the engines took for the new steps, s.
         seconds: time of the whole call, reading and writing included, s.
         peak_mb: largest memory of this process so far, MB.
+        plan: main figures of the plan, None where the day was not planned.
     """
 
     run: Path
@@ -70,6 +72,7 @@ class DayRun:
     solve_seconds: float
     seconds: float
     peak_mb: float
+    plan: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain data."""
@@ -88,10 +91,13 @@ def run_day(
     max_iterations: int = 20,
     threads: int | None = None,
     participation: Literal["dispatch", "grid"] = "dispatch",
-    dispatch: Literal["points", "data"] = "points",
+    dispatch: Literal["plan", "points", "data"] = "plan",
+    security: Literal["base", "n-1"] = "base",
+    commit_seconds: float = COMMIT_SECONDS,
     scale: Mapping[str, float] | str | None = None,
     steps_per_call: int = 8,
     progress: Progress | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> DayRun:
     """Solve one day of a grid with all outages, and store it.
 
@@ -107,8 +113,11 @@ def run_day(
         participation: who takes the balance with distributed slack: ``"dispatch"``, all units but wind and sun that
             run all day, in proportion to their least output of the day, so that none is pushed below zero by a
             surplus that the others could take; ``"grid"``, as the grid says.
-        dispatch: ``"points"`` finds an operating point near the data's dispatch for every step first; ``"data"`` takes the
-            data's dispatch as it is.
+        dispatch: ``"plan"`` commits and dispatches all units at least cost, the profiles being the forecast, and brings the
+            plan together with AC operating points (`aurigrid.studies.chain`); ``"points"`` finds an operating point near the
+            data's dispatch for every step; ``"data"`` takes the data's dispatch as it is.
+        security: limits that a plan keeps (`aurigrid.studies.chain.plan_day`).
+        commit_seconds: time for the search over states of a plan.
         q_limits: hold units within their reactive limits.
         tol_pu: largest power mismatch accepted, pu.
         max_iterations: Newton iterations a power flow may take.
@@ -116,6 +125,7 @@ def run_day(
         scale: factors by fuel, ``{"wind": 2}`` or ``"wind=2,pv=40"``, as in `aurigrid.scaled`.
         steps_per_call: steps that go to the engine together; more use more memory and fill its lanes better.
         progress: called after every stored step.
+        told: called with what is being done before that, in words.
 
     Returns:
         The counts of the run; `aurigrid.studies.outlook.outlook` reads what it found.
@@ -139,12 +149,15 @@ def run_day(
     day = profiles.day(date)
     for option, value, words in (
         ("participation", participation, ("dispatch", "grid")),
-        ("dispatch", dispatch, ("points", "data")),
+        ("dispatch", dispatch, ("plan", "points", "data")),
+        ("security", security, ("base", "n-1")),
     ):
         if value not in words:
             raise InputError(Issue("day", option, f"is {value!r}", hint=f"choose {' or '.join(words)}"))
+    if not commit_seconds > 0:
+        raise InputError(Issue("day", "commit_seconds", f"is {commit_seconds}", hint="give seconds"))
     shared = slack == "distributed" and participation == "dispatch"
-    scenarios = _settled(given, day.scenarios(given), shared)
+    scenarios = settled(given, day.scenarios(given), shared)
     net = scenarios.net
     found = build_list(net, contingencies)
     if steps_per_call < 1:
@@ -154,12 +167,7 @@ def run_day(
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
     solving = 0.0
     about: dict[str, dict[str, Any]] = {}
-    if dispatch == "points":
-        clock = time.perf_counter()
-        about, points = _points(given, day, scenarios, {**options, "threads": threads})
-        scenarios = _settled(given, points.scenarios, shared)
-        net = scenarios.net
-        solving = time.perf_counter() - clock
+    planned: Chained | None = None
     recorded = {
         "date": date,
         "contingencies": spec(contingencies),
@@ -167,8 +175,29 @@ def run_day(
         "dispatch": dispatch,
         **options,
         **({"scale": factors_of(scale)} if scale else {}),
+        **({"commit_seconds": commit_seconds, "security": security} if dispatch == "plan" else {}),
     }
-    writer = _open(folder, net, name, recorded, found, day)
+    if dispatch == "plan":
+        if (folder / POINTS_FILE).is_file():
+            planned = kept_points(folder / POINTS_FILE, given)
+        else:
+            # a folder that cannot be continued is told before time is spent
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                _open(folder, net, name, recorded, found, day)
+            planned = plan_day(
+                given, day, margin=MARGIN, security=security, commit_seconds=commit_seconds, threads=threads, told=told
+            )
+        about = planned.tables
+        scenarios = settled(planned.scenarios.net, planned.scenarios, shared)
+        net = scenarios.net
+        solving = planned.summary["seconds"]["points"] if about else 0.0
+    if dispatch == "points":
+        clock = time.perf_counter()
+        about, points = _points(given, day, scenarios, {**options, "threads": threads})
+        scenarios = settled(given, points.scenarios, shared)
+        net = scenarios.net
+        solving = time.perf_counter() - clock
+    writer = _open(folder, net, name, recorded, found, day, planned)
     for table, columns in about.items():
         writer.write_once(table, columns)
     ahead = [step for step in range(len(day)) if step not in set(writer.finished)]
@@ -191,34 +220,11 @@ def run_day(
         solve_seconds=round(solving, 3),
         seconds=round(time.perf_counter() - began, 3),
         peak_mb=peak_mb(),
+        plan=None if planned is None else planned.summary,
     )
     writer.close("finished", result.to_dict())
     ensure_features(folder)
     return result
-
-
-def _settled(net: Network, scenarios: Scenarios, shared: bool) -> Scenarios:
-    """The scenarios of the network that engines start from: with the injections of the first step, and with participation
-    by the least output of the day where that is asked for.
-
-    A data set's own state is often the sum of all installed power, which no grid can carry.
-    """
-    changed: dict[str, dict[str, Any]] = {}
-    arrays = {name: getattr(scenarios, name) for name in SOURCES if getattr(scenarios, name) is not None}
-    for name in arrays:
-        table, column = SOURCES[name]
-        changed.setdefault(table, {})[column] = scenarios.values(name)[0]
-    net = net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
-    if shared:
-        net = _by_dispatch(net, scenarios.values("gen_p_mw"))
-    return Scenarios(net, n=scenarios.n, label=scenarios.label, gen_out=scenarios.gen_out, **arrays)
-
-
-def _by_dispatch(net: Network, output: Array) -> Network:
-    """The network with participation by the least output of the day; unchanged where no unit qualifies."""
-    weather = np.isin(net.gen.fuel.astype(str), ("wind", "solar"))
-    shares = np.where(net.gen.in_service & ~weather, np.maximum(output.min(axis=0), 0.0), 0.0)
-    return net.replace(gen=net.gen.replace(participation=shares)) if shares.any() else net
 
 
 def _points(
@@ -248,9 +254,20 @@ def _broken_by(scenarios: Scenarios, options: dict[str, Any]) -> Array:
 
 
 def _open(
-    folder: Path, net: Network, name: str, options: dict[str, Any], found: Contingencies, day: Profiles
+    folder: Path,
+    net: Network,
+    name: str,
+    options: dict[str, Any],
+    found: Contingencies,
+    day: Profiles,
+    planned: Chained | None = None,
 ) -> RunWriter:
     from aurigrid.io.folder import save
+
+    def write_grid(path: Path) -> None:
+        save(net, path)
+        if planned is not None:
+            keep_points(path.parent / POINTS_FILE, planned)
 
     return start_run(
         folder,
@@ -258,7 +275,7 @@ def _open(
         options={**options, "outages": found.n, "start": str(day.local[0]), "step_min": day.step_min},
         n_steps=len(day),
         contingency_list=rows.contingency_list_columns(net, found),
-        save_grid=lambda path: save(net, path),
+        save_grid=write_grid,
     )
 
 

@@ -40,7 +40,7 @@ class Optima:
         rating_price: (n, n_branch) what one more MVA of rating would save, currency/h.
         p_from_mw, q_from_mvar, p_to_mw, q_to_mvar: (n, n_branch) power entering at each end.
         price_per_mwh: (n, n_bus) what one more MW of consumption adds to the objective.
-        voltage_bus: (n,) position of the bus whose voltage limit, or else reactive power, is dearest.
+        voltage_bus: (n,) position of the bus whose voltage limit is dearest, -1 where none binds.
     """
 
     status: Array
@@ -137,7 +137,7 @@ def _rating_price(result: OptimalPowerFlow) -> Array:
 
 
 def _voltage_bus(result: OptimalPowerFlow) -> Array:
-    """(n,) bus of the dearest voltage limit; where none binds, that of the dearest reactive power."""
+    """(n,) bus of the dearest voltage limit, -1 where none binds."""
     problem = result.problem
     node = problem.grid.node_of_bus
     price = np.zeros((result.n, problem.grid.n_node))
@@ -145,4 +145,4 @@ def _voltage_bus(result: OptimalPowerFlow) -> Array:
         rows = np.flatnonzero(problem.kind == LIMITS.index(name))
         price[:, problem.element[rows]] += result.mu[:, rows]
     bound = (price > 1e-6 * result.scale[:, None]).any(1)
-    return np.where(bound, price[:, node].argmax(1), np.abs(np.nan_to_num(result.price_per_mvarh)).argmax(1))
+    return np.where(bound, price[:, node].argmax(1), -1)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aurigrid.dispatch.answer import Desk, plan_of
+from aurigrid.dispatch.answer import Desk, plan_of, with_outputs
 from aurigrid.dispatch.flows import BASE, VOLTAGE, Flows, Limits, add_rows, net_injection
 from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.highs import DispatchError
@@ -43,7 +43,6 @@ from aurigrid.security.report import OVERLOAD, OVERLOAD_SHORT, SecurityReport
 from aurigrid.studies.conditions import (
     BASE_MVA,
     CHANGE_WEIGHT,
-    MOST_MW,
     Batch,
     Conditions,
     on_base,
@@ -52,12 +51,12 @@ from aurigrid.studies.conditions import (
 )
 from aurigrid.studies.points import Points, operating_points
 
-AGREED_MW = 1.0
-"""Largest move of a unit with which plan and AC agree, MW."""
+AGREED_SHARE = 0.002
+"""Share of a step's load that AC may move of a plan with which it agrees."""
 OUTAGE_PRICE = 500.0
 """Price of a MWh of flow above a limit after an outage: below that of load that is not served, so that no load is shed for it."""
 
-_ROUNDS, _ADDED_ROUNDS = 5, 20
+_ROUNDS, _ADDED_ROUNDS = 6, 20
 _TOL_MW, _WORST_OF_A_STEP = 1e-2, 30
 _LEAST_ACTIVE = 0.2
 """Share of a rating that is left to active power at least, whatever the reactive flow."""
@@ -97,7 +96,7 @@ class Truth:
         plan: the plan of the last round.
         conditions, points: its operating points.
         moved_mw: (T, n_gen) what AC moves of it.
-        agreed: (T,) whether no unit moves by more than `AGREED_MW` and every limit of the intact grid holds.
+        agreed: (T,) whether AC moves no more than `AGREED_SHARE` of the load and every limit of the intact grid holds.
         rounds: rounds that were made.
         outage_rows: limits after outages that were brought into the plan.
         seconds: wall time by part.
@@ -113,18 +112,24 @@ class Truth:
     seconds: dict[str, float]
 
 
+def shift_mw(moved: Array) -> Array:
+    """(T,) half the sum of all moves (T, n_gen), MW: what goes from some units to others; inf where there is no point."""
+    return np.asarray(np.nan_to_num(0.5 * np.abs(moved).sum(1), nan=np.inf))
+
+
 def conditions_of_plan(plan: Plan, margin: float) -> Conditions:
     """The plan's network made ready: outputs within what each unit may give, as near to the plan as can be."""
     net, bound = plan.net, plan.rows
     gen, inj = net.gen, bound.system.injections
-    low = np.where(np.isfinite(gen.p_min_mw), gen.p_min_mw, 0.0)
+    low, high = np.zeros(net.n_gen), np.zeros(net.n_gen)
     mine = bound.injection >= 0
-    low[bound.injection[mine]] = inj.low_mw[mine].min(1, initial=0.0)
+    np.minimum.at(low, bound.injection[mine], inj.low_mw[mine].min(1, initial=0.0))
+    np.add.at(high, bound.injection[mine], inj.high_mw[mine].max(1, initial=0.0))
+    low[bound.unit], high[bound.unit] = bound.system.units.p_min_mw, bound.system.units.p_max_mw
     low[gen.is_reference & ~plan.gen_on.all(0)] = 0.0
-    high = np.where(np.isfinite(gen.p_max_mw), gen.p_max_mw, MOST_MW)
     free_q = ~gen.regulates & ~(np.isfinite(gen.q_min_mvar) & np.isfinite(gen.q_max_mvar))
     ready = gen.replace(
-        p_min_mw=np.minimum(low, high),
+        p_min_mw=low,
         p_max_mw=high,
         q_min_mvar=np.where(free_q, gen.q_mvar, gen.q_min_mvar),
         q_max_mvar=np.where(free_q, gen.q_mvar, gen.q_max_mvar),
@@ -141,7 +146,8 @@ def batch_of_plan(conditions: Conditions, plan: Plan) -> Batch:
     bound, given = plan.rows, plan.scenarios()
     high = np.where(plan.gen_on > 0, conditions.solved.gen.p_max_mw, 0.0)
     mine = bound.injection >= 0
-    high[:, bound.injection[mine]] = bound.system.injections.high_mw[mine].T
+    high[:, bound.injection[mine]] = 0.0
+    np.add.at(high.T, bound.injection[mine], bound.system.injections.high_mw[mine])
     loads = {
         name: np.concatenate([given.values(f"load_{name}"), -given.values(f"storage_{name}")], axis=1)
         for name in ("p_mw", "q_mvar")
@@ -191,14 +197,14 @@ def agree(
             begun = time.perf_counter()
             points = operating_points(conditions, batch_of_plan(conditions, plan), threads=threads)
             moved = np.where(np.isnan(points.p_mw), np.nan, points.p_mw - plan.gen_p_mw)
-            agreed = (np.abs(np.nan_to_num(moved, nan=np.inf)).max(1) <= AGREED_MW) & (points.label == 1)
+            agreed = (shift_mw(moved) <= AGREED_SHARE * plan.load_p_mw.sum(1)) & (points.label == 1)
             clock["points"] += time.perf_counter() - begun
             done += 1
             if progress is not None:
                 progress(f"round {done}: plan and AC agree in {int(agreed.sum())} of {len(agreed)} steps")
             if agreed.all() or last:
                 break
-            _learn(lessons, flows, conditions, plan, points, moved, agreed, margin)
+            _learn(lessons, flows, plan, points, agreed, margin)
             plan = _planned(desk, day, bound, lessons, plan, clock)
         if checked:
             break
@@ -210,14 +216,17 @@ def agree(
         if not more:
             break
         plan = _planned(desk, day, bound, lessons, plan, clock)
+    begun = time.perf_counter()
+    plan = plan_of(desk, day, bound, plan.secured)
+    clock["dispatch"] += time.perf_counter() - begun
     return Truth(plan, conditions, points, moved, agreed, done, len(lessons.after), clock)
 
 
 def _planned(desk: Desk, day: Profiles, bound: Bound, lessons: Lessons, before: Plan, clock: dict[str, float]) -> Plan:
     begun = time.perf_counter()
     assert desk.flows is not None
-    known = [key for key in before.secured.limits.key if key[1] == BASE]
-    plan = plan_of(desk, day, bound, solve_within(bound.system, desk.flows, lessons, known))
+    known = [key for key in before.secured.limits.key if key[1] == BASE and key[3] < 2]
+    plan = with_outputs(before, desk, day, bound, solve_within(bound.system, desk.flows, lessons, known))
     clock["dispatch"] += time.perf_counter() - begun
     return plan
 
@@ -304,10 +313,8 @@ def _losses(points: Points, flows: Flows) -> Array:
 def _learn(
     lessons: Lessons,
     flows: Flows,
-    conditions: Conditions,
     plan: Plan,
     points: Points,
-    moved: Array,
     agreed: Array,
     margin: float,
 ) -> None:
@@ -328,35 +335,31 @@ def _learn(
     known = solved & np.isfinite(most) & np.isfinite(offset)
     lessons.up = np.where(known, most + offset, lessons.up)
     lessons.down = np.where(known, most - offset, lessons.down)
-    _cut(lessons, conditions, plan, points, moved, agreed, injected, flows)
+    _cut(lessons, plan, points, agreed, injected, flows)
 
 
-def _cut(
-    lessons: Lessons,
-    conditions: Conditions,
-    plan: Plan,
-    points: Points,
-    moved: Array,
-    agreed: Array,
-    injected: Array,
-    flows: Flows,
-) -> None:
-    """Rows where no branch explains why a point moved: voltages and reactive power."""
+def _cut(lessons: Lessons, plan: Plan, points: Points, agreed: Array, injected: Array, flows: Flows) -> None:
+    """Rows that cut the plan off from what AC allows, by the prices of its nearest point."""
     found = points.result
-    tight = conditions.tight or conditions.solved
-    full = (found.loading * (conditions.solved.branch.rate_mva / tight.branch.rate_mva) > 1 - 1e-3).any(1)
     root = flows.grid.node_of_bus
     first = np.unique(root, return_index=True)[1]
-    for t in np.flatnonzero(~agreed & ~full & (points.label != 3)).tolist():
+    for i, (key, factor, room) in enumerate(lessons.cuts):
+        reached = float(factor @ injected[:, key[2]])
+        if points.label[key[2]] == 1 and reached > room:  # AC reaches what was cut off: it is not convex here
+            lessons.cuts[i] = (key, factor, reached)
+    for t in np.flatnonzero(~agreed & (points.label != 3)).tolist():
         price = np.zeros(flows.grid.n_node)
         price[root[first]] = np.nan_to_num(found.price_per_mwh[t, first])
         weight = np.maximum(plan.rows.system.demand_mw[:, t], 0.0)
         factor = float(price @ weight) / max(float(weight.sum()), 1e-9) - price
         size = float(np.abs(factor).max())
-        if size < 1e-6 or np.abs(moved[t]).max() <= AGREED_MW:
+        if size < 1e-6:
             continue
         factor = factor / size
-        lessons.cuts.append(((int(found.voltage_bus[t]), VOLTAGE, t, 1), factor, float(factor @ injected[:, t])))
+        bus = int(found.voltage_bus[t])
+        branch = int(found.rating_price[t].argmax())
+        key = (bus, VOLTAGE, t, len(lessons.cuts)) if bus >= 0 else (branch, BASE, t, 2 + len(lessons.cuts))
+        lessons.cuts.append((key, factor, float(factor @ injected[:, t])))
 
 
 def _learn_after(
@@ -366,7 +369,7 @@ def _learn_after(
     found = report.found
     branch_of = _outages(report, flows)
     rows = np.flatnonzero((found.contingency >= 0) & np.isin(found.kind, (OVERLOAD, OVERLOAD_SHORT)))
-    rows = rows[branch_of[found.contingency[rows]] >= 0]
+    rows = rows[(branch_of[found.contingency[rows]] >= 0) & ~(found.base_value[rows] > found.limit[rows])]
     short = plan.net.branch.rate_short_mva
     rows = rows[(found.kind[rows] == OVERLOAD_SHORT) | ~np.isfinite(short[found.element[rows]])]
     rows = rows[np.argsort(-found.severity[rows], kind="stable")]

@@ -1,0 +1,254 @@
+"""A day's chain: commitment in blocks of some hours, dispatch at every step, AC operating points until both agree.
+
+States are decided on the means of blocks of `BLOCK_H` hours, inside the limits of the intact grid, which leaves a problem that is
+solved to a stated gap in a minute; outputs follow at the profiles' own step at these states (`aurigrid.dispatch.redispatch`), and
+AC points correct them (`aurigrid.studies.truth`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aurigrid.dispatch.answer import Desk, desk_of, plan_of
+from aurigrid.dispatch.api import bound_of
+from aurigrid.dispatch.from_network import Bound
+from aurigrid.dispatch.plan import Plan
+from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.secure import solve_secured
+from aurigrid.errors import InputError, Issue
+from aurigrid.model.network import Network
+from aurigrid.model.profiles import Profiles
+from aurigrid.model.scenario_input import SOURCES
+from aurigrid.model.scenarios import Scenarios
+from aurigrid.model.table import Array
+from aurigrid.powerflow.api import ensure_valid
+from aurigrid.security import security_analysis
+from aurigrid.security.report import SecurityReport
+from aurigrid.studies.points import Points, point_columns, reason_columns
+from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, shift_mw
+
+BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.005
+"""Length of the blocks on whose means states are decided, h; seconds and relative gap at which that search stops."""
+
+_KEPT = ("load_p_mw", "load_q_mvar", "gen_p_mw", "gen_v_pu", "storage_p_mw", "hvdc_p_mw")
+POINTS_FILE = "points.npz"
+"""The points of a planned day, beside its tables, so that an interrupted day goes on with the same ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chained:
+    """A planned day.
+
+    Attributes:
+        scenarios: its AC points.
+        tables: columns of the tables that tell of it, by name.
+        summary: its main figures.
+    """
+
+    scenarios: Scenarios
+    tables: dict[str, dict[str, Any]]
+    summary: dict[str, Any]
+
+
+def plan_day(
+    net: Network,
+    day: Profiles,
+    *,
+    margin: float,
+    security: str = "base",
+    commit_seconds: float = COMMIT_SECONDS,
+    threads: int | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Chained:
+    """Commit, dispatch and bring together with AC.
+
+    Args:
+        net: the network.
+        day: what is expected.
+        margin: share of ratings and reactive ranges that points leave free where they can.
+        security: limits that the plan keeps: ``"base"``, those of the intact grid; ``"n-1"``: besides, what branch outages
+            overload at its AC points comes into the plan once, each at `OUTAGE_PRICE` (states are not decided anew).
+        commit_seconds: time for the search over states.
+        threads: for power flows.
+        told: called with what is being done, in words.
+
+    Raises:
+        MissingExtraError: highspy is not installed.
+        DispatchError: no plan was found.
+    """
+    began, say = time.perf_counter(), told or (lambda text: None)
+    ensure_valid(net)
+    desk = desk_of(net, "base")
+    say(f"deciding which units run (at most {commit_seconds:g} s) ...")
+    coarse = in_blocks(day, BLOCK_H)
+    block = _bound(desk, coarse)
+    found = solve_secured(block.system, desk.flows, gap=COMMIT_GAP, time_limit=commit_seconds, losses=True)
+    committed = plan_of(desk, coarse, block, found)
+    bound = at_states(_bound(desk, day), committed.gen_on, coarse, day)
+    say(f"states decided, gap {100 * committed.gap:.2f} %; dispatching {len(day)} steps ...")
+    first = plan_of(desk, day, bound, solve_states(bound.system, desk.flows, losses=True))
+    wide = desk if security == "base" else desk_of(net, "n-1")
+    check = None if security == "base" else _outages_at(threads)
+    truth = agree(wide, day, bound, first, margin=margin, check=check, threads=threads, progress=say)
+    seconds = {"commitment": sum(found.seconds.values()), **truth.seconds, "all": time.perf_counter() - began}
+    return Chained(truth.points.scenarios, _tables(truth, day), _summary(truth, committed, seconds))
+
+
+def _outages_at(threads: int | None) -> Callable[[Points], SecurityReport]:
+    """Every branch outage at operating points."""
+
+    def check(points: Points) -> SecurityReport:
+        sc = settled(points.scenarios.net, points.scenarios, shared=True)
+        return security_analysis(sc.net, sc, "n-1", q_limits=True, slack="distributed", threads=threads)
+
+    return check
+
+
+def settled(net: Network, scenarios: Scenarios, shared: bool) -> Scenarios:
+    """The scenarios of the network that engines start from: with the injections of the first step, and with participation
+    by the least output of the day where that is asked for.
+
+    A data set's own state is often the sum of all installed power, which no grid can carry.
+    """
+    changed: dict[str, dict[str, Any]] = {}
+    arrays = {name: getattr(scenarios, name) for name in SOURCES if getattr(scenarios, name) is not None}
+    for name in arrays:
+        table, column = SOURCES[name]
+        changed.setdefault(table, {})[column] = scenarios.values(name)[0]
+    net = net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
+    if shared:
+        net = _by_dispatch(net, scenarios.values("gen_p_mw"))
+    return Scenarios(net, n=scenarios.n, label=scenarios.label, gen_out=scenarios.gen_out, **arrays)
+
+
+def _by_dispatch(net: Network, output: Array) -> Network:
+    """The network with participation by the least output of the day; unchanged where no unit qualifies."""
+    weather = np.isin(net.gen.fuel.astype(str), ("wind", "solar"))
+    shares = np.where(net.gen.in_service & ~weather, np.maximum(output.min(axis=0), 0.0), 0.0)
+    return net.replace(gen=net.gen.replace(participation=shares)) if shares.any() else net
+
+
+def in_blocks(day: Profiles, hours: float) -> Profiles:
+    """Means over blocks of `hours`; the profiles themselves where their step is as long or does not divide it."""
+    size = round(hours * 60 / day.step_min)
+    if size <= 1 or len(day) % size:
+        return day
+    series = {
+        key: (s.read(0, len(day)).reshape(-1, size, len(s.position)).mean(1), s.position)
+        for key, s in day.series.items()
+    }
+    return Profiles(day.time[::size], series, step_min=day.step_min * size, zone=day.zone)
+
+
+def at_states(bound: Bound, gen_on: Array, coarse: Profiles, day: Profiles) -> Bound:
+    """The system with states that were decided on other steps of the same time.
+
+    A unit that stops early starts from no more than it can come down from by then, at the shorter steps.
+    """
+    row = np.searchsorted(coarse.time, day.time, side="right") - 1
+    fixed = gen_on[row][:, bound.unit].T.astype(np.int8)
+    units = bound.system.units
+    off = fixed == 0
+    until = np.where(off.any(1), off.argmax(1), len(day)) if len(units) else np.zeros(0, int)
+    with np.errstate(invalid="ignore"):
+        reach = units.stop_mw + np.where(until > 0, until * units.ramp_down_mw, 0.0)
+    before = np.where(off.any(1), np.maximum(np.minimum(units.p_before_mw, reach), units.p_min_mw), units.p_before_mw)
+    units = units.replace(p_before_mw=np.where(units.on_before > 0, before, units.p_before_mw))
+    return dataclasses.replace(bound, system=bound.system.replace(fixed_on=fixed, units=units))
+
+
+def _bound(desk: Desk, day: Profiles) -> Bound:
+    net = desk.net
+    return bound_of(desk, day, shiftable=np.zeros(net.n_load), budget_mwh=np.full(net.n_gen, np.nan))
+
+
+def _tables(truth: Truth, day: Profiles) -> dict[str, dict[str, Any]]:
+    plan, steps = truth.plan, np.arange(len(day))
+    conditions, points = truth.conditions, truth.points
+    moved = np.nan_to_num(truth.moved_mw)
+    most = np.abs(moved).argmax(1)
+    excess = np.bincount(plan.limits["step"], plan.limits["excess_mw"], minlength=len(day))
+    return {
+        **{name: columns for name, columns in plan.tables(day.local).items() if name != "plan_turns"},
+        "reasons": reason_columns(conditions, points, steps),
+        "points": point_columns(conditions, points, steps, day.local),
+        "plan_agreement": {
+            "step": steps, "time": day.local, "agreed": truth.agreed, "moved_mw": shift_mw(truth.moved_mw),
+            "unit_mw": moved[steps, most], "gen": most, "gen_id": plan.net.gen.id.astype(str)[most],
+            "excess_mw": excess, "reason": _why(truth, excess),
+        },
+    }  # fmt: skip
+
+
+def _why(truth: Truth, excess: Array) -> list[str]:
+    """What stands between plan and AC, step by step; empty where they agree."""
+    words = []
+    for t, agreed in enumerate(truth.agreed.tolist()):
+        label = truth.points.label[t]
+        if agreed:
+            words.append("")
+        elif label == 3:
+            words.append("no operating point was found")
+        elif label == 2:
+            words.append("no operating point keeps every limit at these states; see reasons")
+        elif excess[t] > 0.1:
+            words.append("states, starts and ramps keep the plan from what AC asks")
+        else:
+            words.append("rounds ended while plan and AC still approached each other")
+    return words
+
+
+def _summary(truth: Truth, committed: Plan, seconds: dict[str, float]) -> dict[str, Any]:
+    plan = truth.plan
+    moved = shift_mw(truth.moved_mw)
+    return {
+        "commitment_gap": committed.gap,
+        "commitment_block_h": committed.step_h,
+        "cost": plan.cost,
+        "cost_items": dict(plan.cost_items),
+        "curtailed_by_cause_mwh": plan.curtailed_mwh(),
+        "unserved_mwh": float(plan.unserved_mw.sum() * plan.step_h),
+        "co2_t": plan.co2_t,
+        "renewable_share": plan.renewable_share,
+        "congestion_rent": plan.congestion_rent,
+        "rounds": truth.rounds,
+        "outage_limits": truth.outage_rows,
+        "steps_agreed": int(truth.agreed.sum()),
+        "agreed_share": AGREED_SHARE,
+        "largest_move_share": float((moved / np.maximum(plan.load_p_mw.sum(1), 1e-9)).max()),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def keep_points(path: Path, chained: Chained) -> None:
+    """Write the points of a planned day for a later call."""
+    sc = chained.scenarios
+    arrays: dict[str, Any] = {name: np.asarray(sc.values(name)) for name in _KEPT}
+    words = np.array(json.dumps(chained.summary))
+    np.savez_compressed(path, out_ptr=sc.gen_out.ptr, out_idx=sc.gen_out.idx, summary=words, **arrays)
+
+
+def kept_points(path: Path, net: Network) -> Chained:
+    """The points that an earlier call wrote, without the tables that it wrote beside them.
+
+    Raises:
+        InputError: they cannot be read, or are of another network.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            ptr, idx = held["out_ptr"], held["out_idx"]
+            out = [idx[a:b].tolist() for a, b in pairwise(ptr)]
+            arrays = {name: held[name] for name in _KEPT if held[name].shape[1]}
+            summary = json.loads(str(held["summary"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(Issue(str(path), "", f"cannot be read ({error})", hint="make the run anew")) from error
+    return Chained(Scenarios(desk_of(net, "none").net, n=len(out), gen_out=out, **arrays), {}, summary)
