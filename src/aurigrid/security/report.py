@@ -30,7 +30,8 @@ change of voltage (pu), reactive power a regulator lacks (Mvar), load without su
 
 OVERLOAD, OVERLOAD_SHORT, V_LOW, V_HIGH, V_STEP, REACTIVE, ISLANDING, NO_CONVERGENCE = range(len(VIOLATION_KINDS))
 ELEMENT_TABLES = ("branch", "bus", "gen", "")
-_TABLE_OF = np.array([0, 0, 1, 1, 1, 1, 3, 3], np.int8)
+TABLE_OF_KIND = np.array([0, 0, 1, 1, 1, 1, 3, 3], np.int8)
+"""Position in `ELEMENT_TABLES` of what each kind of violation is about."""
 BASE_STATE = -1
 
 
@@ -94,7 +95,7 @@ class Violations:
                 codes, values = np.array([place[value] for value in values])[codes], list(place)
             return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(values, pa.string()))
 
-        table = _TABLE_OF[self.kind]
+        table = TABLE_OF_KIND[self.kind]
         ids = [getattr(net, name).id.astype(str).tolist() for name in ELEMENT_TABLES[:3]]
         first = np.cumsum([0, *map(len, ids)], dtype=np.int32)  # the last place is for what is of no one element
         element = first[table] + np.where(table == len(ids), 0, self.element)

@@ -114,6 +114,31 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("excess_mw", "float64", "flow above limits that the plan could not avoid, MW"),
         Column("reason", "text", "why they do not agree; empty where they do"),
     ),
+    "plan_risk": (
+        *_STEP,
+        Column("scenarios", "int32", "scenarios that were played against the plan"),
+        Column("p_violation", "float64", "share of them in which some limit of the intact grid breaks"),
+        Column("p_low", "float64", "its 95 % interval"),
+        Column("p_high", "float64", "its 95 % interval"),
+        Column("unsolved", "float64", "share without a power flow solution; they count as broken"),
+        Column("unserved_mw", "float64", "expected load that is not served, MW"),
+        Column("unserved_low_mw", "float64", "its 95 % interval"),
+        Column("unserved_high_mw", "float64", "its 95 % interval"),
+        Column("curtailed_mw", "float64", "expected wind and sun that is not given, MW"),
+        Column("curtailed_low_mw", "float64", "its 95 % interval"),
+        Column("curtailed_high_mw", "float64", "its 95 % interval"),
+    ),
+    "plan_risk_limits": (
+        *_STEP,
+        Column("kind", "text", "which limit breaks"),
+        Column("element_table", "text", "bus or branch"),
+        Column("element", "int32", "position of the element"),
+        Column("element_id", "text", "the source's own id of it"),
+        Column("probability", "float64", "share of scenarios in which it breaks"),
+        Column("p_low", "float64", "its 95 % interval"),
+        Column("p_high", "float64", "its 95 % interval"),
+        Column("mean_excess", "float64", "mean distance past the limit in those scenarios, MVA or pu"),
+    ),
     "plan_turns": (
         *_STEP,
         Column("turn", "int32", "number of the turn that begins with this step"),
@@ -123,5 +148,5 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("seconds", "float64", "time that the turn took, s"),
     ),
 }  # fmt: skip
-"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_agreement`
-for those that were brought together with AC."""
+"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_risk` and
+`plan_risk_limits` where scenarios were played, `plan_agreement` for those that were brought together with AC."""
