@@ -75,7 +75,7 @@ class Fan:
     def available_mw(self, step: int) -> Array:
         """(n, m) what the units of `gen` could give in a step."""
         moved = self.forecast_mw[step] + self.error[:, step][:, self.group] * self.capacity_mw
-        return np.clip(moved, 0.0, np.maximum(self.capacity_mw, self.forecast_mw[step]))
+        return np.asarray(np.clip(moved, 0.0, np.maximum(self.capacity_mw, self.forecast_mw[step])))
 
     def net_load_error_mw(self) -> Array:
         """(n, T) net load (load less wind and sun) less its forecast."""
