@@ -197,3 +197,40 @@ def test_what_makes_no_sense_is_told_at_once() -> None:
         two_stage(net, fan, probability=np.array([0.5, 0.6]))
     with pytest.raises(InputError, match="not of the plan's"):
         play(ag.dispatch(net, day.window(0, 2), gap=1e-3), fan)
+
+
+def test_command(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    import json
+
+    from aurigrid.cli import app
+    from aurigrid.io.folder import save
+    from aurigrid.store import open_run
+
+    grid = save(triangle(), tmp_path / "grid", profiles=hours())
+
+    def call(*args: object) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            app([str(a) for a in ("dispatch", grid, *args)], prog_name="aurigrid")
+        return int(end.value.code or 0), "".join(capsys.readouterr())
+
+    options = ("--scenarios", 50, "--errors", "wind=0.1,load=0.05", "--reserve-share", 0.9, "--seed", 3)
+    code, out = call(*options, "--out", tmp_path / "plan", "--json")
+    assert code == 0, out
+    risk = json.loads(out)["risk"]
+    low, high = risk["probability_interval"]
+    assert low <= risk["probability_of_violation"] <= high
+    run = open_run(tmp_path / "plan")
+    assert run.info.summary["risk"] == risk
+    total = run.sql("SELECT sum(curtailed_mw) AS mwh, max(p_violation) AS p FROM plan_risk").to_pylist()[0]
+    assert total["mwh"] == pytest.approx(risk["expected_curtailed_mwh"])
+    assert total["p"] == pytest.approx(risk["worst_step_probability"])
+    assert {"forecast up", "forecast down"} <= set(run.table("plan_reserves").column("product").to_pylist())
+    code, out = call(*options)
+    assert code == 0, out
+    assert "Under 50 scenarios" in out
+    for bad, told in ((("--errors", "wind"), "cannot read"), (("--errors", "water=1", "--scenarios", 5), "water")):
+        code, out = call(*bad, "--out", tmp_path / "bad")
+        assert code == 2
+        assert told in out
+        assert not (tmp_path / "bad").exists()

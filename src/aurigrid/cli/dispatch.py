@@ -101,6 +101,25 @@ def dispatch(
     notice: Annotated[
         float | None, hours("With --rolling: states within these h of a commitment stay as they were; 1 where absent.")
     ] = None,
+    scenarios: Annotated[
+        int | None, typer.Option(min=2, help="Play this many scenarios against the plan, in AC.", show_default=False)
+    ] = None,
+    errors: Annotated[
+        str | None,
+        typer.Option(
+            help="Standard deviations of forecasts: shares of capacity, of load; wind=0.08,solar=0.06,load=0.02.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the scenarios; 0 where absent.", show_default=False)
+    ] = None,
+    reserve_share: Annotated[
+        float | None,
+        typer.Option(
+            "--reserve-share", help="Hold reserve with which this share of scenarios balances.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
@@ -109,7 +128,10 @@ def dispatch(
     """
     turns = {"--forecast": forecast, "--fade": fade, "--every": every, "--ahead": ahead, "--notice": notice}
     _refuse(case, {} if rolling else turns, "needs --rolling")
+    chance = {"--scenarios": scenarios, "--errors": errors, "--seed": seed, "--reserve-share": reserve_share}
+    _refuse(case, chance if rolling else {}, "means nothing for a rolling run")
     given = {
+        **chance,
         "--profiles": profiles, "--date": date, "--from": start, "--to": stop, "--security": security,
         "--co2-price": co2_price, "--scale": scale, "--out": out,
     }  # fmt: skip
@@ -130,8 +152,10 @@ def dispatch(
             case, profiles, start=start, stop=stop, date=date, scale=scale, out=out,
             security=(security or Security.n1).value, gap=0.005 if gap is None else gap,
             time_limit=60.0 if time_limit is None else time_limit, co2_price=co2_price or 0.0,
+            scenarios=scenarios or 0, errors=errors, seed=seed or 0, reserve_share=reserve_share,
         )  # fmt: skip
-    data = {"grid": done.name, **summary_of(done.plan), "seconds": done.seconds, "out": done.out}
+    risk = {} if done.risk is None else {"risk": done.risk.summary()}
+    data = {"grid": done.name, **summary_of(done.plan), **risk, "seconds": done.seconds, "out": done.out}
     if json:
         print_json(data)
     else:
@@ -256,9 +280,24 @@ def _sentences(done: Planned, data: dict[str, Any]) -> list[str]:
         sentences.append(f"{data['unsettled_limits']} flow limits were still broken when the time was over.")
     if data["defaults"]:
         sentences.append(f"{data['defaults']} figures that the data lack were filled in; plan_assumptions lists them.")
+    if done.risk is not None:
+        sentences += _risk_sentences(data["risk"])
     if done.out is not None:
         sentences.append(f"Tables as Parquet and CSV in {done.out}.")
     return sentences
+
+
+def _risk_sentences(risk: dict[str, Any]) -> list[str]:
+    low, high = risk["probability_interval"]
+    curtailed, unserved = risk["curtailed_interval_mwh"], risk["unserved_interval_mwh"]
+    return [
+        f"Under {risk['scenarios']:,} scenarios some limit of the intact grid breaks with a probability of "
+        f"{show.percent(risk['probability_of_violation'])} ({show.percent(low)} to {show.percent(high)}) in the span, of at most "
+        f"{show.percent(risk['worst_step_probability'])} in a step.",
+        f"Expected: {risk['expected_curtailed_mwh']:,.1f} MWh of wind and sun not given ({curtailed[0]:,.1f} to "
+        f"{curtailed[1]:,.1f}), {risk['expected_unserved_mwh']:,.2f} MWh of load not served ({max(unserved[0], 0.0):,.2f} to "
+        f"{unserved[1]:,.2f}).",
+    ]
 
 
 def _commands(case: str, done: Planned, data: dict[str, Any]) -> list[str]:

@@ -16,10 +16,14 @@ from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scale import scaled
 from aurigrid.model.table import Array
+from aurigrid.studies.fan import fan_of, reserves_for
+from aurigrid.studies.risk import Risk, play
 from aurigrid.studies.sources import factors_of, load_with_profiles
 
 T = TypeVar("T")
 
+SIZING = 4_000
+"""Scenarios from whose quantiles reserves are sized."""
 MOST_STEPS = 7 * 96
 """Steps above which a plan is not begun unless asked for in pieces: a problem of that size does not end in useful time."""
 
@@ -34,6 +38,7 @@ class Planned:
         name: of the grid.
         seconds: wall time of the whole call, s.
         out: its folder, None where none was asked for.
+        risk: what scenarios do to it, None where none were played.
     """
 
     plan: Plan
@@ -41,6 +46,7 @@ class Planned:
     name: str
     seconds: float
     out: Path | None
+    risk: Risk | None = None
 
 
 def plan_grid(
@@ -52,6 +58,11 @@ def plan_grid(
     date: str | None = None,
     scale: str | Mapping[str, float] | None = None,
     out: str | os.PathLike[str] | None = None,
+    scenarios: int = 0,
+    errors: str | Mapping[str, float] | None = None,
+    seed: int = 0,
+    reserve_share: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Planned:
     """Schedule a grid over a span of its profiles.
@@ -63,6 +74,11 @@ def plan_grid(
         date: a day, ``YYYY-MM-DD``, in place of both.
         scale: factors by fuel (`aurigrid.scaled`), or as text, ``"wind=2,pv=40"``.
         out: folder for the plan's tables, as Parquet and CSV; it must be absent or empty.
+        scenarios: scenarios to play against the plan (`aurigrid.studies.risk.play`); none where 0.
+        errors: standard deviations of forecasts (`aurigrid.studies.fan.ERRORS`), or as text, ``"wind=0.1,load=0.02"``.
+        seed: of the scenarios. Reserves are sized from other ones, so that a plan is not tested on what it was made for.
+        reserve_share: hold reserve with which this share of scenarios balances; none where absent.
+        progress: called with steps played and all steps.
         options: those of `aurigrid.dispatch`.
 
     Raises:
@@ -77,11 +93,37 @@ def plan_grid(
     issues: list[Issue] = []
     folder = None if out is None else tried(issues, lambda: require_new(out))
     net, span, name = asked(grid, profiles, start, stop, date, scale, issues)
+    sigma = errors_of(errors)
+    if reserve_share is not None:
+        sized = fan_of(net, span, SIZING, seed=seed + 1, errors=sigma)
+        options["reserves"] = (*options.get("reserves", ()), *reserves_for(sized, reserve_share))
+    fan = fan_of(net, span, scenarios, seed=seed, errors=sigma) if scenarios else None
     plan = dispatch(net, span, **options)
+    risk = None if fan is None else play(plan, fan, progress=progress)
     if folder is not None:
         words = {"scale": factors_of(scale), **{k: v for k, v in options.items() if isinstance(v, (str, int, float))}}
-        save_plan(folder, plan, name, words, span.local)
-    return Planned(plan, span.local, name, round(time.perf_counter() - began, 3), folder)
+        asked_of = {"scenarios": scenarios, "errors": sigma, "seed": seed, "reserve_share": reserve_share}
+        save_plan(folder, plan, name, {**words, **asked_of}, span.local, risk)
+    return Planned(plan, span.local, name, round(time.perf_counter() - began, 3), folder, risk)
+
+
+def errors_of(errors: str | Mapping[str, float] | None) -> dict[str, float]:
+    """Standard deviations as they are or from text, ``"wind=0.1,load=0.02"``.
+
+    Raises:
+        InputError: text that cannot be read.
+    """
+    if not isinstance(errors, str):
+        return dict(errors or {})
+    out: dict[str, float] = {}
+    for part in errors.split(","):
+        name, _, value = part.partition("=")
+        try:
+            out[name.strip().lower()] = float(value)
+        except ValueError:
+            hint = "give names and shares, such as wind=0.1,solar=0.06,load=0.02"
+            raise InputError(Issue("fan", "errors", f"cannot read {part.strip()!r}", hint=hint)) from None
+    return out
 
 
 def tried(issues: list[Issue], call: Callable[[], T]) -> T | None:
@@ -147,7 +189,12 @@ def _ends(series: Profiles) -> str:
 
 
 def save_plan(
-    out: str | os.PathLike[str], plan: Plan, name: str, options: Mapping[str, Any], local: Array | None = None
+    out: str | os.PathLike[str],
+    plan: Plan,
+    name: str,
+    options: Mapping[str, Any],
+    local: Array | None = None,
+    risk: Risk | None = None,
 ) -> Path:
     """Write a plan's tables as Parquet and CSV; the folder appears whole or not at all.
 
@@ -157,6 +204,7 @@ def save_plan(
         name: of the grid.
         options: what the plan was asked with, for the record.
         local: (T,) start of each step on a clock of its own; the plan's where absent.
+        risk: what scenarios do to it.
 
     Raises:
         InputError: the folder holds something.
@@ -168,11 +216,11 @@ def save_plan(
     net = plan.net
     return write_plan(
         out,
-        plan.tables(local),
+        {**plan.tables(local), **({} if risk is None else risk.tables(plan.time if local is None else local))},
         grid={"name": name, "digest": net.digest, "buses": net.n_bus, "branches": net.n_branch, "units": net.n_gen},
         options={**options, "start": str((plan.time if local is None else local)[0]), "step_h": plan.step_h},
         n_steps=plan.n_steps,
-        summary=summary_of(plan),
+        summary={**summary_of(plan), **({} if risk is None else {"risk": risk.summary()})},
         save_grid=lambda path: save(net, path),
     )
 

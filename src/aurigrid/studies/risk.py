@@ -201,8 +201,8 @@ class _Balance:
         mine = np.flatnonzero(bound.injection >= 0)
         np.add.at(self.low.T, bound.injection[mine], inj.low_mw[mine])
         np.add.at(self.high.T, bound.injection[mine], inj.high_mw[mine])
-        self.up = np.nan_to_num(net.gen.ramp_up_mw_per_min, nan=np.inf) * minutes
-        self.down = np.nan_to_num(net.gen.ramp_down_mw_per_min, nan=np.inf) * minutes
+        ramps = (net.gen.ramp_up_mw_per_min, net.gen.ramp_down_mw_per_min)
+        self.up, self.down = (np.where(np.isnan(ramp), np.inf, ramp) * minutes for ramp in ramps)
         weather = np.zeros(net.n_gen, bool)
         weather[fan.gen] = True
         self.others = ~weather & net.gen.in_service
