@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,15 @@ def test_a_planned_day_goes_on_with_the_same_points(tmp_path: Path, monkeypatch:
     with pytest.raises(ag.InputError, match="give seconds"):
         ag.run_day(grid, DATE, tmp_path / "new", commit_seconds=0.0)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_windy_day_example_answers_its_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "simbench_windy_day.py"))
+    grid = save(triangle(rate_mva=45.0), tmp_path / "grid", profiles=hours())
+    script["main"](["--grid", str(grid), "--date", DATE, "--out", str(tmp_path / "run")])
+    told = capsys.readouterr().out
+    for what in script["QUESTIONS"]:
+        assert what in told
+    rows = script["answers"](open_run(tmp_path / "run"), 1.0)
+    assert sum(r["mwh"] for r in rows["Curtailed by cause, MWh"]) > 0
+    assert sum(r["steps"] for r in rows["Plan and AC"]) == STEPS

@@ -206,7 +206,7 @@ def test_command(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     from aurigrid.io.folder import save
     from aurigrid.store import open_run
 
-    grid = save(triangle(), tmp_path / "grid", profiles=hours())
+    grid = save(triangle(rate_mva=45.0), tmp_path / "grid", profiles=hours())
 
     def call(*args: object) -> tuple[int, str]:
         capsys.readouterr()
@@ -214,12 +214,23 @@ def test_command(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
             app([str(a) for a in ("dispatch", grid, *args)], prog_name="aurigrid")
         return int(end.value.code or 0), "".join(capsys.readouterr())
 
-    options = ("--scenarios", 50, "--errors", "wind=0.1,load=0.05", "--reserve-share", 0.9, "--seed", 3)
+    options = (
+        "--scenarios",
+        50,
+        "--errors",
+        "wind=0.1,load=0.05",
+        "--reserve-share",
+        0.9,
+        "--seed",
+        3,
+        "--security",
+        "none",
+    )
     code, out = call(*options, "--out", tmp_path / "plan", "--json")
     assert code == 0, out
     risk = json.loads(out)["risk"]
     low, high = risk["probability_interval"]
-    assert low <= risk["probability_of_violation"] <= high
+    assert 0 < low <= risk["probability_of_violation"] <= high
     run = open_run(tmp_path / "plan")
     assert run.info.summary["risk"] == risk
     total = run.sql("SELECT sum(curtailed_mw) AS mwh, max(p_violation) AS p FROM plan_risk").to_pylist()[0]

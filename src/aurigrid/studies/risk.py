@@ -104,7 +104,9 @@ def wilson(count: Array, n: int) -> Array:
     """(..., 2) 95 % interval of a probability from `count` of `n` independent trials."""
     p, z2 = np.asarray(count, float) / n, _Z**2 / n
     middle, half = p + z2 / 2, _Z * np.sqrt(p * (1 - p) / n + z2 / (4 * n))
-    return np.stack([np.maximum((middle - half) / (1 + z2), 0.0), np.minimum((middle + half) / (1 + z2), 1.0)], -1)
+    # the ends are exact at 0 and 1, where rounding would leave a trace
+    low = np.where(p == 0, 0.0, (middle - half) / (1 + z2))
+    return np.stack([low, np.where(p == 1, 1.0, (middle + half) / (1 + z2))], -1)
 
 
 def _mean_interval(values: Array) -> Array:
