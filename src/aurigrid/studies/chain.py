@@ -38,6 +38,8 @@ from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, shift_mw
 
 BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.005
 """Length of the blocks on whose means states are decided, h; seconds and relative gap at which that search stops."""
+AGREE_SECONDS = 45.0
+"""Seconds after which no further round of plan and AC is begun."""
 
 _KEPT = ("load_p_mw", "load_q_mvar", "gen_p_mw", "gen_v_pu", "storage_p_mw", "hvdc_p_mw")
 POINTS_FILE = "points.npz"
@@ -98,7 +100,9 @@ def plan_day(
     first = plan_of(desk, day, bound, solve_states(bound.system, desk.flows, losses=True))
     wide = desk if security == "base" else desk_of(net, "n-1")
     check = None if security == "base" else _outages_at(threads)
-    truth = agree(wide, day, bound, first, margin=margin, check=check, threads=threads, progress=say)
+    truth = agree(
+        wide, day, bound, first, margin=margin, check=check, seconds=AGREE_SECONDS, threads=threads, progress=say
+    )
     seconds = {"commitment": sum(found.seconds.values()), **truth.seconds, "all": time.perf_counter() - began}
     return Chained(truth.points.scenarios, _tables(truth, day), _summary(truth, committed, seconds))
 

@@ -35,6 +35,7 @@ from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.redispatch import Key, at_given_states, dormant, secured_of
 from aurigrid.dispatch.secure import Secured
 from aurigrid.dispatch.system import System
+from aurigrid.model.base import on_base
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
@@ -45,7 +46,6 @@ from aurigrid.studies.conditions import (
     CHANGE_WEIGHT,
     Batch,
     Conditions,
-    on_base,
     storage_as_load,
     tightened,
 )
@@ -168,6 +168,7 @@ def agree(
     margin: float = 0.02,
     check: Callable[[Points], SecurityReport] | None = None,
     rounds: int = _ROUNDS,
+    seconds: float = np.inf,
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Truth:
@@ -182,6 +183,7 @@ def agree(
         check: outages at the points; what they overload comes into the plan once plan and points agree, and is brought together
             with AC once more.
         rounds: most rounds before the check, and after it.
+        seconds: time after which no further round is begun.
         threads: for power flows.
         progress: told what is done.
     """
@@ -191,7 +193,7 @@ def agree(
     conditions = conditions_of_plan(plan, margin)
     rate = np.repeat(flows.rate_mw[:, None], plan.n_steps, 1)
     lessons = Lessons(rate, rate.copy(), plan.secured.loss_mw)
-    done, checked = 0, check is None
+    done, checked, began = 0, check is None, time.perf_counter()
     while True:
         for last in [False] * (rounds - 1) + [True]:
             begun = time.perf_counter()
@@ -202,7 +204,7 @@ def agree(
             done += 1
             if progress is not None:
                 progress(f"round {done}: plan and AC agree in {int(agreed.sum())} of {len(agreed)} steps")
-            if agreed.all() or last:
+            if agreed.all() or last or time.perf_counter() - began > seconds:
                 break
             _learn(lessons, flows, plan, points, agreed, margin)
             plan = _planned(desk, day, bound, lessons, plan, clock)
