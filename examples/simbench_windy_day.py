@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scale", default=None, help="more plants of a fuel, such as wind=1.5")
     parser.add_argument("--out", default="runs/windy")
     asked = parser.parse_args(arguments)
-    done = ag.run_day(asked.grid, asked.date, asked.out, scale=asked.scale, told=print)
+    done = ag.run_day(asked.grid, asked.date, asked.out, scale=asked.scale, dispatch="plan", told=print)
     run = open_run(done.run)
     assert done.plan is not None
     print(

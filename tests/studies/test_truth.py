@@ -155,7 +155,7 @@ def test_blocks_are_means_and_states_come_back() -> None:
 
 def test_a_planned_day_goes_on_with_the_same_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = save(triangle(), tmp_path / "grid", profiles=hours())
-    whole = ag.run_day(grid, DATE, tmp_path / "whole", steps_per_call=2)
+    whole = ag.run_day(grid, DATE, tmp_path / "whole", dispatch="plan", steps_per_call=2)
     assert whole.plan is not None
     assert whole.plan["commitment_gap"] <= 0.005
 
@@ -164,9 +164,9 @@ def test_a_planned_day_goes_on_with_the_same_points(tmp_path: Path, monkeypatch:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ag.run_day(grid, DATE, tmp_path / "parts", steps_per_call=2, progress=stop)
+        ag.run_day(grid, DATE, tmp_path / "parts", dispatch="plan", steps_per_call=2, progress=stop)
     monkeypatch.setattr(days, "plan_day", lambda *a, **k: pytest.fail("the plan was made twice"))
-    rest = ag.run_day(grid, DATE, tmp_path / "parts", steps_per_call=2)
+    rest = ag.run_day(grid, DATE, tmp_path / "parts", dispatch="plan", steps_per_call=2)
     assert (rest.steps, rest.new_steps) == (STEPS, STEPS - 4)
     assert rest.plan == {**whole.plan, "seconds": rest.plan["seconds"]}
     one, other = (open_run(tmp_path / name) for name in ("whole", "parts"))
@@ -178,7 +178,7 @@ def test_a_planned_day_goes_on_with_the_same_points(tmp_path: Path, monkeypatch:
     with pytest.raises(ag.InputError, match=r"options\.dispatch"):
         ag.run_day(grid, DATE, tmp_path / "parts", dispatch="data")
     with pytest.raises(ag.InputError, match="give seconds"):
-        ag.run_day(grid, DATE, tmp_path / "new", commit_seconds=0.0)
+        ag.run_day(grid, DATE, tmp_path / "new", dispatch="plan", commit_seconds=0.0)
     assert not (tmp_path / "new").exists()
 
 
