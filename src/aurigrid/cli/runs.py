@@ -76,7 +76,7 @@ def day(
             help="plan: commit and dispatch at least cost, then AC operating points; points: an operating point near the "
             "data's dispatch; data: that dispatch."
         ),
-    ] = Dispatch.plan,
+    ] = Dispatch.points,
     security: Annotated[
         PlanSecurity,
         typer.Option(
@@ -94,7 +94,7 @@ def day(
     open: Annotated[bool, typer.Option("--open", help="Then show the run in the browser.")] = False,
     json: Json = False,
 ) -> int:
-    """Plan a day of a grid, find its AC operating points and solve every outage of each in full AC, stored step by step.
+    """Solve a day of a grid: an operating point a step, every outage of each in full AC, stored step by step.
 
     A second call with the same options continues behind the finished steps. Ctrl-C keeps them.
     """

@@ -1,9 +1,9 @@
 """A day of a grid: every step solved in full AC, every outage of every step, to a run folder.
 
-The profiles are the forecast: loads, and what wind, sun and water could give. By default the day is planned
-(`aurigrid.studies.chain`): units are committed and dispatched at least cost, and plan and AC operating points brought
-together, inside the limits of the intact grid where that is possible. On request an operating point near the data's own
-dispatch is found for every step (`aurigrid.studies.points`), or that dispatch is taken as it is. Either way every outage
+The profiles give the loads, the infeed of wind and sun and a dispatch of all other units. By default an AC operating point
+near that dispatch is found first for every step (`aurigrid.studies.points`): it keeps the limits of the intact grid where
+that is possible. On request the day is planned instead (`aurigrid.studies.chain`): units are committed and dispatched at
+least cost, and plan and AC operating points brought together; or the data's dispatch is taken as it is. Either way every outage
 is then solved: what is missing or too much is shared among the units that run all day, wind and sun excepted (distributed
 slack), and every unit stays inside its reactive limits.
 """
@@ -91,7 +91,7 @@ def run_day(
     max_iterations: int = 20,
     threads: int | None = None,
     participation: Literal["dispatch", "grid"] = "dispatch",
-    dispatch: Literal["plan", "points", "data"] = "plan",
+    dispatch: Literal["plan", "points", "data"] = "points",
     security: Literal["base", "n-1"] = "base",
     commit_seconds: float = COMMIT_SECONDS,
     scale: Mapping[str, float] | str | None = None,
