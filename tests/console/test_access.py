@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 
 from aurigrid.console.access import Access
+from aurigrid.console.serve import bind
 
 from .conftest import Server
 
@@ -127,3 +130,11 @@ def test_sessions_do_not_pile_up() -> None:
         access.open("operator")
     assert len(access.sessions) == 256
     assert first not in access.sessions
+
+
+def test_answers_are_sent_at_once() -> None:
+    """asyncio switches Nagle's algorithm off only where the listening socket names its protocol."""
+    with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        assert accepted.proto == socket.IPPROTO_TCP
+        accepted.close()

@@ -10,7 +10,7 @@ import base64
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from aurigrid.store.arrays import codes, numbers
 
@@ -23,7 +23,13 @@ Kind = Literal["f32", "f64", "i32", "u8", "text", "json"]
 _KINDS: dict[str, str] = {"f32": "<f4", "f64": "<f8", "i32": "<i4", "u8": "u1"}
 
 
-class Column(BaseModel):
+class Model(BaseModel):
+    """What routes take and give; its checks are made when it is first used, so that the first map does not wait for all."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Column(Model):
     """One column.
 
     ``f32|f64|i32|u8``: `data` is the array in base64, little-endian, NaN where there is no value. ``text``: `words`
@@ -36,7 +42,7 @@ class Column(BaseModel):
     values: list[Any] = []
 
 
-class Columns(BaseModel):
+class Columns(Model):
     """A table, column by column."""
 
     rows: int

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from aurigrid.console.columns import Columns
+from aurigrid.console.columns import Columns, Model
 
 
-class IssueModel(BaseModel):
+class IssueModel(Model):
     """One thing that is wrong with a request or a run."""
 
     where: str
@@ -18,20 +18,20 @@ class IssueModel(BaseModel):
     hint: str
 
 
-class Problem(BaseModel):
+class Problem(Model):
     """The one form of every refusal."""
 
     issues: list[IssueModel]
 
 
-class Session(BaseModel):
+class Session(Model):
     """Who is asking, of which server."""
 
     role: Literal["viewer", "operator"]
     version: str
 
 
-class RunSummary(BaseModel):
+class RunSummary(Model):
     """A run in the list of runs; `issues` where it cannot be read."""
 
     key: str
@@ -57,7 +57,7 @@ class RunDetails(RunSummary):
     sentences: list[str] = []
 
 
-class Grid(BaseModel):
+class Grid(Model):
     """The grid for the map.
 
     Positions are kilometres from `origin` (longitude, latitude) where `geographic`, else a square of side 1000.
@@ -73,14 +73,14 @@ class Grid(BaseModel):
     switch: Columns
 
 
-class CostItem(BaseModel):
+class CostItem(Model):
     """An item of a plan's cost, currency over its steps."""
 
     item: str
     cost: float
 
 
-class Steps(BaseModel):
+class Steps(Model):
     """One row a finished step; `shares` holds columns that are tables of their own, such as generation by fuel.
 
     Of a plan also its cost by item, and of all the length of a step, hours.
@@ -92,7 +92,7 @@ class Steps(BaseModel):
     step_h: float = 0.25
 
 
-class State(BaseModel):
+class State(Model):
     """A state of the grid: before an outage, or after it (then with what it dropped)."""
 
     step: int
@@ -105,7 +105,7 @@ class State(BaseModel):
     lost: list[dict[str, Any]] = []
 
 
-class Opening(BaseModel):
+class Opening(Model):
     """All that the first map needs; what cannot be read of the run is in `issues`."""
 
     session: Session
@@ -117,7 +117,7 @@ class Opening(BaseModel):
     issues: list[IssueModel] = []
 
 
-class Found(BaseModel):
+class Found(Model):
     """Rows, the worst first, and how many there are without the limit."""
 
     total: int
@@ -126,7 +126,7 @@ class Found(BaseModel):
     table: Columns
 
 
-class Outage(BaseModel):
+class Outage(Model):
     """An outage at a step."""
 
     contingency: int
@@ -142,33 +142,33 @@ class Outage(BaseModel):
     violations: Columns
 
 
-class Series(BaseModel):
+class Series(Model):
     """Values of one element at every finished step of the run, or of the day around a step of a long one."""
 
     table: Columns
 
 
-class TableInfo(BaseModel):
+class TableInfo(Model):
     """A table that a query may name."""
 
     name: str
     columns: list[dict[str, str]]
 
 
-class Schema(BaseModel):
+class Schema(Model):
     """All tables of a run."""
 
     tables: list[TableInfo]
 
 
-class Query(BaseModel):
+class Query(Model):
     """One SELECT; it reads the run's tables and nothing else."""
 
     query: Annotated[str, Field(max_length=20_000)]
     limit: Annotated[int, Field(ge=1, le=50_000)] = 1000
 
 
-class Answer(BaseModel):
+class Answer(Model):
     """Rows of a query; `more` where there are more than the limit."""
 
     names: list[str]
@@ -178,7 +178,7 @@ class Answer(BaseModel):
     seconds: float
 
 
-class Study(BaseModel):
+class Study(Model):
     """A study to start: a day with all its outages to a new run, or the outages of one state."""
 
     kind: Literal["day", "n1"]
@@ -190,7 +190,7 @@ class Study(BaseModel):
     name: Annotated[str, Field(max_length=80)] = ""
 
 
-class Job(BaseModel):
+class Job(Model):
     """A study that this server started."""
 
     id: str
@@ -205,7 +205,7 @@ class Job(BaseModel):
     result: dict[str, Any] | None = None
 
 
-class News(BaseModel):
+class News(Model):
     """What the page follows while it is open."""
 
     runs: list[RunSummary]
