@@ -11,6 +11,7 @@ import pytest
 
 import aurigrid
 from aurigrid.io.folder import load_folder
+from aurigrid.store import open_run
 
 from .conftest import Call, small_network
 
@@ -146,6 +147,26 @@ def test_n1_of_nothing_and_of_a_list(call: Call, grid: Path, tmp_path: Path) -> 
     file.write_text("name,elements\nboth,L1;L2\n")
     data = call("n1", grid, "-c", file, "--json").json
     assert (data["contingencies"], data["status"]) == (1, {"islanded": 1})
+
+
+def test_n1_out_is_a_run_of_one_state(call: Call, grid: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    answer = call("n1", grid, "--out", out, "--json")
+    assert answer.code == 0
+    run = open_run(out)
+    assert (run.steps, run.info.status) == ((0,), "finished")
+    told = run.sql("SELECT status, count(*)::INT AS n FROM contingencies GROUP BY 1").to_pylist()
+    assert {row["status"]: row["n"] for row in told} == answer.json["status"]
+    new = run.sql("SELECT count(*)::INT AS n FROM violations WHERE contingency >= 0 AND new").to_pylist()
+    assert new == [{"n": answer.json["violations_new"]}]
+    assert run.sql("SELECT time FROM steps").to_pylist() == [{"time": None}]
+    assert call("n1", grid, "--out", out).code == 0  # the same again
+    other = call("n1", grid, "--out", out, "--q-limits")
+    assert other.code == 2
+    assert "options.q_limits: was false, now true" in other.err
+    assert call("n1", grid, "--out", grid).code == 2  # a folder that is no run
+    assert call("n1", grid, "--out", tmp_path / "x", "--max-iterations", 0).code == 2
+    assert not (tmp_path / "x").exists()
 
 
 def test_n1_of_a_grid_without_solution(call: Call, tmp_path: Path) -> None:

@@ -239,6 +239,23 @@ def test_start_and_cancel_a_study(page: Any) -> None:
     get(page, "resume").first.wait_for()
 
 
+def test_a_study_of_outages_lists_them_and_opens_as_a_run(page: Any) -> None:
+    get(page, "view-studies").click()
+    get(page, "kind-n1").click()
+    form = get(page, "study-form")
+    form.locator("input[name=grid]").fill("case14")
+    form.locator("input[name=name]").fill("fourteen")
+    get(page, "start").click()
+    job = page.locator("[data-testid=job][data-state=finished]", has_text="case14")
+    listed = job.locator("[data-testid=n1-list] tbody tr b").first
+    listed.wait_for()
+    worst = listed.inner_text()
+    job.get_by_role("button", name="Open").click()
+    reaches(page, "#/fourteen/map")
+    assert get(page, "outages").locator("tbody tr b").first.inner_text() == worst
+    get(page, "outages").wait_for()
+
+
 def test_a_viewer_sees_and_starts_nothing(browser: Any, server: Server) -> None:
     with browser.new_context() as context:
         page = context.new_page()

@@ -27,7 +27,9 @@ def query(run_path: Path) -> object:
 
 def test_the_list_and_the_record_of_a_run(client: httpx.Client) -> None:
     found = client.get("/api/runs").json()
-    assert [(r["key"], r["status"], r["steps"], r["n_steps"]) for r in found] == [("small", "finished", 4, 4)]
+    assert [(r["key"], r["status"], r["steps"], r["n_steps"]) for r in found if r["key"] == "small"] == [
+        ("small", "finished", 4, 4)
+    ]
     details = client.get("/api/runs/small").json()
     assert details["options"]["date"] == "2020-03-02"
     assert {"violations", "steps", "bus"} <= set(details["tables"])

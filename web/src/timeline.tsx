@@ -55,7 +55,7 @@ export function Timeline() {
     return () => clearInterval(timer);
   }, [playing.value]);
   const w = Math.max(10, width), h = 21;
-  const x = (i: number) => (n > 1 ? (i / n) * w : 0);
+  const x = (i: number) => (n ? (i / n) * w : 0);
   const paths = useMemo(() => lines.map((l) => spark(l.values, w, h)), [lines, w]);
   const cells = useMemo(() => runsOf(states), [states]);
   const scrub = (e: PointerEvent) => {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +32,7 @@ from aurigrid.cli.common import (
 
 if TYPE_CHECKING:
     from aurigrid.security import SecurityReport
+    from aurigrid.store import RunWriter
 
 UNITS = {
     "overload": "MVA",
@@ -64,6 +68,9 @@ def n1(
     threads: Threads = None,
     top: Top = 8,
     report: Report = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder for the state and all its outages.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> int:
     """Solve every outage of a grid. Exit code 1 if the grid has no solution even before an outage."""
@@ -76,8 +83,19 @@ def n1(
     imported = load_with_report(grid, cache=not report)
     net = imported.network
     outages = build_list(net, contingencies)
+    writer = None
+    if out is not None:
+        from aurigrid.powerflow.api import check_options
+        from aurigrid.studies.snapshot import start_snapshot
+
+        check_options(net, None, "newton", tol, max_iterations, slack.value, threads)
+        options = {
+            "contingencies": contingencies, "slack": slack.value, "q_limits": q_limits, "tol_pu": tol,
+            "max_iterations": max_iterations, "screen": screen,
+        }  # fmt: skip
+        writer = start_snapshot(out, net, outages, options)
     clock = show.Clock()
-    with compiling_notice(), show.progress("outages") as advance:
+    with _kept(writer), compiling_notice(), show.progress("outages") as advance:
         found = security_analysis(
             net,
             None,
@@ -91,7 +109,13 @@ def n1(
             threads=threads,
             progress=advance,
         )
+        if writer is not None:
+            from aurigrid.studies.snapshot import store_snapshot
+
+            store_snapshot(writer, found, clock.seconds)
     data = _findings(found, clock.seconds, top)
+    if out is not None:
+        data["out"] = out
     data = {"grid": net.name, **data, **reconciled(imported, report)}
     if json:
         print_json(data)
@@ -100,6 +124,17 @@ def n1(
             print_report(data)
         _print_n1(grid, found, data, contingencies)
     return 0 if Status(int(found.base.status[0])).solved else NOT_SOLVED
+
+
+@contextmanager
+def _kept(writer: RunWriter | None) -> Iterator[None]:
+    """Record in the folder, if there is one, that solving has been broken off."""
+    try:
+        yield
+    except BaseException:
+        if writer is not None:
+            writer.close("interrupted")
+        raise
 
 
 def _findings(found: SecurityReport, seconds: float, top: int) -> dict[str, Any]:

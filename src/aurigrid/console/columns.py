@@ -10,7 +10,7 @@ import base64
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from aurigrid.store.arrays import codes, numbers
 
@@ -23,13 +23,7 @@ Kind = Literal["f32", "f64", "i32", "u8", "text", "json"]
 _KINDS: dict[str, str] = {"f32": "<f4", "f64": "<f8", "i32": "<i4", "u8": "u1"}
 
 
-class Model(BaseModel):
-    """What routes take and give; its checks are made when it is first used, so that the first map does not wait for all."""
-
-    model_config = ConfigDict(defer_build=True)
-
-
-class Column(Model):
+class Column(BaseModel):
     """One column.
 
     ``f32|f64|i32|u8``: `data` is the array in base64, little-endian, NaN where there is no value. ``text``: `words`
@@ -42,7 +36,7 @@ class Column(Model):
     values: list[Any] = []
 
 
-class Columns(Model):
+class Columns(BaseModel):
     """A table, column by column."""
 
     rows: int

@@ -147,21 +147,21 @@ class Jobs:
         base = [sys.executable, "-m", "aurigrid.cli", study.kind, study.grid]
         base += ["--contingencies", study.contingencies, "--slack", study.slack, "--json"]
         base += ["--q-limits" if study.q_limits else "--no-q-limits"]
-        if study.kind == "n1":
-            issues.raise_if_any()
-            return base, None
-        try:
-            date.fromisoformat(study.date)
-        except ValueError:
-            issues.add("study", "date", f"'{study.date}' is not a date", hint="write YYYY-MM-DD")
-        name = study.name or f"{study.grid}_{study.date}"
+        if study.kind == "day":
+            try:
+                date.fromisoformat(study.date)
+            except ValueError:
+                issues.add("study", "date", f"'{study.date}' is not a date", hint="write YYYY-MM-DD")
+            base += ["--date", study.date]
+        about = study.date if study.kind == "day" else study.contingencies
+        name = study.name or re.sub(r"[^A-Za-z0-9._\-]+", "-", f"{study.grid}_{about}").lstrip("-._")
         if not _WORDS.fullmatch(name):
             issues.add(
                 "study", "name", "holds signs that a folder's name should not", hint="use letters, digits, . _ -"
             )
         issues.raise_if_any()
         out = self.root / name
-        return [*base, "--date", study.date, "--out", str(out.resolve())], out
+        return [*base, "--out", str(out.resolve())], out
 
     def told(self, work: Work) -> Job:
         """A study as the page sees it."""
@@ -173,7 +173,7 @@ class Jobs:
         state = "cancelling" if work.cancelled else "running"
         if code is not None:
             state = "finished" if code == 0 else ("cancelled" if work.cancelled else "failed")
-        what = f"{work.study.grid} {work.study.date}" if work.study.kind == "day" else work.study.grid
+        what = f"{work.study.grid} {work.study.date if work.study.kind == 'day' else work.study.contingencies}"
         return Job(
             id=work.id,
             kind=work.study.kind,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from aurigrid.console.columns import Columns, Model
+from aurigrid.console.columns import Columns
 
 
-class IssueModel(Model):
+class IssueModel(BaseModel):
     """One thing that is wrong with a request or a run."""
 
     where: str
@@ -18,20 +18,20 @@ class IssueModel(Model):
     hint: str
 
 
-class Problem(Model):
+class Problem(BaseModel):
     """The one form of every refusal."""
 
     issues: list[IssueModel]
 
 
-class Session(Model):
+class Session(BaseModel):
     """Who is asking, of which server."""
 
     role: Literal["viewer", "operator"]
     version: str
 
 
-class RunSummary(Model):
+class RunSummary(BaseModel):
     """A run in the list of runs; `issues` where it cannot be read."""
 
     key: str
@@ -57,7 +57,7 @@ class RunDetails(RunSummary):
     sentences: list[str] = []
 
 
-class Grid(Model):
+class Grid(BaseModel):
     """The grid for the map.
 
     Positions are kilometres from `origin` (longitude, latitude) where `geographic`, else a square of side 1000.
@@ -73,14 +73,14 @@ class Grid(Model):
     switch: Columns
 
 
-class CostItem(Model):
+class CostItem(BaseModel):
     """An item of a plan's cost, currency over its steps."""
 
     item: str
     cost: float
 
 
-class Steps(Model):
+class Steps(BaseModel):
     """One row a finished step; `shares` holds columns that are tables of their own, such as generation by fuel.
 
     Of a plan also its cost by item, and of all the length of a step, hours.
@@ -92,7 +92,7 @@ class Steps(Model):
     step_h: float = 0.25
 
 
-class State(Model):
+class State(BaseModel):
     """A state of the grid: before an outage, or after it (then with what it dropped)."""
 
     step: int
@@ -105,7 +105,7 @@ class State(Model):
     lost: list[dict[str, Any]] = []
 
 
-class Opening(Model):
+class Opening(BaseModel):
     """All that the first map needs; what cannot be read of the run is in `issues`."""
 
     session: Session
@@ -117,7 +117,7 @@ class Opening(Model):
     issues: list[IssueModel] = []
 
 
-class Found(Model):
+class Found(BaseModel):
     """Rows, the worst first, and how many there are without the limit."""
 
     total: int
@@ -126,7 +126,7 @@ class Found(Model):
     table: Columns
 
 
-class Outage(Model):
+class Outage(BaseModel):
     """An outage at a step."""
 
     contingency: int
@@ -142,33 +142,33 @@ class Outage(Model):
     violations: Columns
 
 
-class Series(Model):
+class Series(BaseModel):
     """Values of one element at every finished step of the run, or of the day around a step of a long one."""
 
     table: Columns
 
 
-class TableInfo(Model):
+class TableInfo(BaseModel):
     """A table that a query may name."""
 
     name: str
     columns: list[dict[str, str]]
 
 
-class Schema(Model):
+class Schema(BaseModel):
     """All tables of a run."""
 
     tables: list[TableInfo]
 
 
-class Query(Model):
+class Query(BaseModel):
     """One SELECT; it reads the run's tables and nothing else."""
 
     query: Annotated[str, Field(max_length=20_000)]
     limit: Annotated[int, Field(ge=1, le=50_000)] = 1000
 
 
-class Answer(Model):
+class Answer(BaseModel):
     """Rows of a query; `more` where there are more than the limit."""
 
     names: list[str]
@@ -178,7 +178,7 @@ class Answer(Model):
     seconds: float
 
 
-class Study(Model):
+class Study(BaseModel):
     """A study to start: a day with all its outages to a new run, or the outages of one state."""
 
     kind: Literal["day", "n1"]
@@ -190,7 +190,7 @@ class Study(Model):
     name: Annotated[str, Field(max_length=80)] = ""
 
 
-class Job(Model):
+class Job(BaseModel):
     """A study that this server started."""
 
     id: str
@@ -205,7 +205,7 @@ class Job(Model):
     result: dict[str, Any] | None = None
 
 
-class News(Model):
+class News(BaseModel):
     """What the page follows while it is open."""
 
     runs: list[RunSummary]

@@ -1,8 +1,9 @@
-import { useState } from "preact/hooks";
-import { ApiError, said, send, type Job } from "../api";
-import { num } from "../format";
+import { batch } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, loadFound, query, said, send, type Found, type Job } from "../api";
+import { num, percent, unitOf, valueOf } from "../format";
 import { t } from "../i18n";
-import { details, jobs, run, runs, session, view } from "../state";
+import { details, jobs, run, runs, selectOutage, session, tell, view } from "../state";
 import { Empty, Skeleton } from "./Side";
 
 export function Studies() {
@@ -39,21 +40,45 @@ function Progress({ done, total }: { done: number; total: number }) {
   return <span class="progress" role="progressbar" aria-label={t("steps")} aria-valuenow={done} aria-valuemax={total} aria-valuemin={0}><i style={{ width: `${total ? (100 * done) / total : 0}%` }} /><b>{num(done)} / {num(total)}</b></span>;
 }
 
+const SHOWN = 8;
+
+/** The worst outages of a study of one state; all of them are in its run. */
+function N1({ name }: { name: string }) {
+  const [found, set] = useState<Found | null>(null);
+  useEffect(() => { loadFound(name, `outages${query({ step: 0, limit: SHOWN })}`).then(set, tell); }, [name]);
+  if (!found) return <Skeleton rows={3} />;
+  const v = found.table, c = v.i("contingency"), label = v.t("label"), kind = v.t("kind"), id = v.t("element_id"), value = v.f("value"), limit = v.f("limit"), severity = v.f("severity"), status = v.t("status");
+  const open = (i: number) => batch(() => { run.value = name; view.value = "map"; selectOutage(c[i]!, 0); });
+  return (
+    <table class="list" data-testid="n1-list">
+      <thead><tr><th>{t("outage")}</th><th>{t("worst")}</th><th class="r">{t("after")}</th><th class="r">{t("limit")}</th><th class="r">{t("past")}</th></tr></thead>
+      <tbody>
+        {Array.from(c, (n, i) => (
+          <tr key={n} tabIndex={0} onClick={() => open(i)} onKeyDown={(e) => { if (e.key === "Enter") open(i); }}>
+            <td><b>{label[i]}</b></td><td>{kind[i] ? `${t(kind[i]!)} ${id[i]}` : t(status[i]!)}</td><td class="r">{valueOf(kind[i]!, value[i]!)} {unitOf(kind[i]!)}</td><td class="r">{valueOf(kind[i]!, limit[i]!)}</td><td class="r">{percent(severity[i], 1)}</td>
+          </tr>
+        ))}
+      </tbody>
+      <tfoot><tr><td colSpan={5}>{num(v.rows)} {t("of")} {num(found.total)}</td></tr></tfoot>
+    </table>
+  );
+}
+
 function Work({ job }: { job: Job }) {
   const [error, setError] = useState("");
   const act = (what: string) => send(`studies/${job.id}/${what}`).catch((e) => setError((e as ApiError).message));
   const going = job.state === "running" || job.state === "cancelling", operator = session.value?.role === "operator";
-  const result = job.result as { violations_new?: number; contingencies?: number; worst?: { contingency?: string; element?: string } | null } | null;
+  const key = job.run ? runs.value?.find((r) => r.path.endsWith(`/${job.run}`))?.key : undefined;
   return (
     <article class="job" data-testid="job" data-state={job.state}>
       <div class="job-head"><b>{job.title}</b><span class="muted">{t(job.kind === "day" ? "study_day" : "study_n1")} · {num(job.seconds)} {t("seconds")}</span>
         <span class={`chip state-${job.state}`}><i />{t(job.state)}</span>
         {operator && going && <button onClick={() => act("cancel")} disabled={job.state === "cancelling"} data-testid="cancel">{t("cancel")}</button>}
         {operator && !going && job.state !== "finished" && <button onClick={() => act("resume")} data-testid="resume">{t("resume")}</button>}
-        {job.run && <button onClick={() => { run.value = runs.value?.find((r) => r.path.endsWith(`/${job.run}`))?.key ?? run.value; view.value = "map"; }}>{t("open")}</button>}
+        {key && <button onClick={() => { run.value = key; view.value = "map"; }}>{t("open")}</button>}
       </div>
       {job.kind === "day" && <Progress done={job.done} total={job.total} />}
-      {job.state === "finished" && job.kind === "n1" && result && <p>{num(result.contingencies)} {t("outages")} · {num(result.violations_new)} {t("breaches")}</p>}
+      {job.state === "finished" && job.kind === "n1" && key && <N1 name={key} />}
       {(job.message || error) && <p class="error" role="alert">{job.message || error}</p>}
     </article>
   );
@@ -79,7 +104,7 @@ function Form() {
       {kind === "day" && field("date", t("date"), "date")}
       {field("contingencies", t("outage_list"))}
       <label>{t("slack")}<select value={f.slack} onChange={(e) => set({ ...f, slack: (e.target as HTMLSelectElement).value })}><option value="distributed">{t("distributed")}</option><option value="reference">{t("reference")}</option></select></label>
-      {kind === "day" && field("name", t("name"))}
+      {field("name", t("name"))}
       <label class="check"><input type="checkbox" checked={f.q_limits} onChange={() => set({ ...f, q_limits: !f.q_limits })} /> {t("q_limits")}</label>
       {error.map((m) => <p key={m} class="error" role="alert">{m}</p>)}
       <button class="primary" type="submit" data-testid="start">{t("start")}</button>
