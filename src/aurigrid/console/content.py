@@ -58,10 +58,11 @@ def issues_of(error: InputError) -> list[IssueModel]:
 
 def grid(entry: Entry) -> Grid:
     """The grid with positions for the map."""
-    return entry.kept.get("grid", lambda: _grid(entry.network()))
+    return entry.kept.get("grid", lambda: grid_of(entry.network()))
 
 
-def _grid(net: Network) -> Grid:
+def grid_of(net: Network) -> Grid:
+    """A network as the map takes it."""
     from aurigrid.console.layout import places
 
     at = places(net)

@@ -131,7 +131,7 @@ export class MapView {
   fit(): void {
     if (!this.drawing) return;
     const [x0, y0, x1, y1] = this.drawing.box;
-    const scale = Math.min((this.width - 90) / Math.max(x1 - x0, 1e-6), (this.height - 70) / Math.max(y1 - y0, 1e-6));
+    const scale = Math.min(Math.max(8, this.width - 90) / Math.max(x1 - x0, 1e-6), Math.max(8, this.height - 70) / Math.max(y1 - y0, 1e-6));
     this.fitScale = Math.max(scale, 1e-9);
     this.camera = { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: this.fitScale };
     this.later();
@@ -251,7 +251,7 @@ export class MapView {
     const ratio = this.renderer.ratio, { grid } = this.scene!;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    if (!grid.geographic) return;
+    if (!grid.geographic || this.height / this.camera.scale > 360 * KM) return;
     const [lon0, lat0] = grid.origin, c = this.camera;
     const perLon = KM * Math.cos((lat0 * Math.PI) / 180);
     const spanLat = this.height / c.scale / KM;
