@@ -7,12 +7,16 @@ a limit is also thicker.
 
 from aurigrid.plots.curves import loading_duration, price_timeline, voltage_profile
 from aurigrid.plots.maps import grid_map
+from aurigrid.plots.plans import daily_fan, dispatch_stack, nodal_prices
 from aurigrid.plots.runs import generation_stack, severity_matrix, violation_timeline
 
 __all__ = [
+    "daily_fan",
+    "dispatch_stack",
     "generation_stack",
     "grid_map",
     "loading_duration",
+    "nodal_prices",
     "price_timeline",
     "severity_matrix",
     "violation_timeline",
