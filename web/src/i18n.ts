@@ -67,6 +67,7 @@ const words: Record<string, [string, string]> = {
   residual: ["Residual load", "净负荷"], searched: ["states compared", "个工况已比较"], distributed_short: ["distributed", "分布式"],
   max_is: ["largest loading", "最大负载率"], insecure_n: ["insecure outages", "不安全故障"],
   no_states: ["No voltages stored: aurigrid generate --states", "未存储电压：aurigrid generate --states"],
+  was_done: ["What was done", "采取的措施"], started_units: ["Units started", "启动机组数"], short_mw: ["Missing, MW", "缺额 MW"], short_mvar: ["Missing, Mvar", "缺额 Mvar"],
   not_used: ["not used", "未利用"], curtail_zero: ["All wind, sun and water that could be given is used.", "可用的风、光、水电全部消纳。"],
   price: ["Price", "电价"], per_mwh: ["per MWh", "每 MWh"], per_mw: ["per MW", "每 MW"], prices_nodal: ["Nodal prices", "节点电价"], price_at: ["Price at", "节点电价："], median: ["median", "中位数"],
   all_buses: ["all buses", "全部母线"], most_buses: ["10–90 % of buses", "10–90 % 母线"], other_bus: ["Choose a bus on the map", "在地图上选择母线"],

@@ -113,6 +113,7 @@ export function Bar({ share }: { share: number }) {
 }
 
 function Detail() {
+  useEffect(() => document.getElementById("side-panel")?.scrollTo(0, 0), [outage.value]); // where this stands
   const found = chosenOutage.value;
   return (
     <section class="detail" data-testid="outage-detail">

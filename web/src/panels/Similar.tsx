@@ -15,6 +15,13 @@ interface Answer { searched: number; features: number; neighbours: Near[] }
 
 const where = signal("");
 
+/** What was done at a state, in words: figures of at least one whole unit by name, and texts as they are. */
+function told(done: Record<string, unknown>[]): string {
+  const parts = done.slice(0, 3).flatMap((row) => Object.entries(row).filter(([name]) => name !== "table").map(([name, value]) =>
+    typeof value === "number" ? (Math.abs(value) >= 0.5 ? `${t(name)} ${num(value)}` : "") : String(value ?? "")));
+  return parts.filter(Boolean).join(", ");
+}
+
 export function SimilarPanel() {
   const [found, set] = useState<Answer | null>(null);
   const [draft, setDraft] = useState(where.value);
@@ -41,7 +48,7 @@ export function SimilarPanel() {
           <p><span class="muted">{t("why_near")}</span> {n.alike.slice(0, 2).map((x) => x.words).join("; ") || "–"}</p>
           <p><span class="muted">{t("differs_in")}</span> {n.different[0]?.words ?? "–"}</p>
           <p><span class="muted">{t("next_hour")}</span> {n.after ? (n.after.secure ? t("secure") : `${num(n.after.outages_violating)} ${t("insecure_n")}, ${t("max_is")} ${percent(n.after.max_loading)}`) : "–"}</p>
-          {n.done.length > 0 && <p>{n.done.slice(0, 2).map((d) => Object.values(d).join(" ")).join("; ")}</p>}
+          {told(n.done) && <p><span class="muted">{t("was_done")}</span> {told(n.done)}</p>}
         </article>
       ))}
     </div>
