@@ -80,7 +80,7 @@ def n2(args: argparse.Namespace) -> None:
     print("each cell: found (missed of violating), share of all pairs solved, solved without need\n")
     print("| rule | " + " | ".join(n.replace("_", " ") for n in SPLITS) + " |\n|---|" + "---|" * len(SPLITS))
     rows = Rows.of(data)
-    for label, results in compared(rows, Plan(), SPLITS):
+    for label, results in compared(rows, Plan(), SPLITS) if args.baselines else ():
         print(line(label, results), flush=True)
     for seed in args.seeds:
         begun = time.perf_counter()
@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--q-limits", action="store_true")
+    parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     args = parser.parse_args()
     os.environ["AURIGRID_MODELS_DIR"] = str(args.set / "models")
     {"n2": n2, "time": timed, "warm": warm, "cap": cap}[args.what](args)

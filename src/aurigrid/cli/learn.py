@@ -130,7 +130,7 @@ def train(
         Task, typer.Option(help="What the model answers: which pairs of outages have to be solved.")
     ] = Task.n2,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and order.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 40,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 12,
     name: Annotated[str | None, typer.Option(help="Name in the registry.", show_default=False)] = None,
     threads: Threads = None,
     json: Json = False,

@@ -53,7 +53,7 @@ class Plan:
     """
 
     seed: int = 0
-    epochs: int = 40
+    epochs: int = 12
     batch: int = 4096
     rate: float = 3e-3
     hidden: int = 64
