@@ -90,6 +90,13 @@ class Book:
         place = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
         return whole.take(order[place < _A_SCENARIO])
 
+    def _versions(self) -> Array:
+        """(k,) linearisations that the limit of each cut has: together they have its price, for it is broken once."""
+        limit = np.stack([self.scenario, self.key // VERSIONS])
+        _, same, count = np.unique(limit, axis=1, return_inverse=True, return_counts=True)
+        out: Array = count[same.ravel()]
+        return out
+
     def cut_set(self, rows: Array, levers: Levers) -> tuple[CutSet, Array, Array]:
         """The cuts of some scenarios, and where each of them stands: cut numbers (k,), and places in the flattened (n, m)."""
         n = len(rows)
@@ -106,7 +113,8 @@ class Book:
         a, b = np.zeros((n * m, self.a.shape[1])), np.zeros((n * m, self.b.shape[1]))
         rest, price, mu = np.full(n * m, -1.0), np.zeros(n * m), np.zeros(n * m)
         a[flat], b[flat], rest[flat], price[flat], mu[flat] = (
-            self.a[mine], self.b[mine], self.rest[mine] + self.margin[mine], self.price[mine], self.mu[mine]
+            self.a[mine], self.b[mine], self.rest[mine] + self.margin[mine], self.price[mine] / self._versions()[mine],
+            self.mu[mine],
         )  # fmt: skip
         shape = (n, m)
         found = CutSet(

@@ -28,6 +28,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _STATE_BYTES = 256 * 2**20
 """Room for the voltages of the outages that are in work at once."""
 _SCAN_CASES = 256
+_A_LIMIT, _A_ROUND = 2, 16
+"""Outages that cut one limit, and cuts of one scenario, in a round at most: the worst."""
 _LEEWAY = 1e-6
 
 
@@ -157,3 +159,21 @@ def as_scenarios(run: Run, raw: Raw) -> Scenarios:
         changes["storage_p_mw"] = by_element(problem, x, STORAGE, ACTIVE, len(net.storage))
         changes["storage_q_mvar"] = by_element(problem, x, STORAGE, REACTIVE, len(net.storage))
     return run.sc.replace(**changes)
+
+
+def worst_few(scenario: Array, broken: Broken, over: Array, rows: Array) -> Array:
+    """Of broken limits, the worst `_A_LIMIT` outages of each limit and the worst `_A_ROUND` of each scenario."""
+    order = rows[np.lexsort((-over[rows], broken.kind[rows], broken.element[rows], scenario[rows]))]
+    same = np.zeros(len(order), bool)
+    for values in (scenario, broken.element, broken.kind):
+        same[1:] |= values[order][1:] != values[order][:-1]
+    order = order[_rank(same) < _A_LIMIT]
+    order = order[np.lexsort((-over[order], scenario[order]))]
+    new = np.r_[True, scenario[order][1:] != scenario[order][:-1]] if len(order) else np.zeros(0, bool)
+    return order[_rank(new) < _A_ROUND]
+
+
+def _rank(new: Array) -> Array:
+    """Place of each entry since the last one that is ``new``."""
+    at = np.arange(len(new))
+    return at - np.maximum.accumulate(np.where(new, at, 0)) if len(new) else at

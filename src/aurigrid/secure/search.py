@@ -28,6 +28,7 @@ from aurigrid.secure.check import (
     outage_states,
     pairs_at_once,
     severity,
+    worst_few,
 )
 from aurigrid.secure.reach import beyond_reach
 from aurigrid.secure.remedial import ranked, try_actions
@@ -41,8 +42,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _NEAR = 0.9
 """Loading after an outage from which on the outage is looked at in every round; the last look is at all of them."""
-_A_LIMIT, _A_ROUND = 2, 16
-"""Outages that cut one limit, and cuts of one scenario, in a round at most: the worst."""
 _BINDING = 1e-6
 _MARGIN = 1e-4
 """Share of a rating (or pu of voltage) by which cuts keep off their limits, so that what is left of curvature breaks none."""
@@ -54,6 +53,8 @@ _NEAR_GAMMA = 0.1
 """Barrier and slack of a second try, from the last point."""
 _EASED = 4
 """Rounds in which an outage without a solution is eased by cuts from a Newton step towards one."""
+_NO_STATE = 1e12
+"""What an outage without a solution counts for where points are compared, currency/h."""
 _SANE, _MOST_OVER = (0.6, 1.4), 2.0
 _KIND = {0: r.OVERLOAD_SHORT, 2: r.V_LOW, 3: r.V_HIGH}
 
@@ -96,6 +97,7 @@ class Search:
         self.worst, self.status = np.full((n, m), np.nan), np.full((n, m), Status.SKIPPED, np.int8)
         self.lost_mw, self.cured_by = np.zeros((n, m)), np.full((n, m), -1, np.int32)
         self.near, self.rounds = np.zeros((n, m), bool), np.zeros(n, np.int32)
+        self.best, self.least, self.rest = self.raw, np.full(n, np.inf), np.zeros(n)
         self.left: list[tuple[Array, Broken, Array]] = []
         self.label = np.full(n, SecureStatus.INSECURE, np.int8)
         if n:
@@ -106,11 +108,14 @@ class Search:
     def _rounds(self) -> None:
         todo = np.arange(len(self.rows))
         for turn in range(self.max_rounds + 1):
-            last = turn == self.max_rounds
-            todo = self._look(todo, everything=turn <= 1 or last, last=last)
-            if last or not todo.size:
+            todo = self._look(todo, everything=turn <= 1, last=False)
+            if not todo.size:
                 return
-            self._improve(todo)
+            if turn < self.max_rounds:
+                self._improve(todo)
+        # what is not settled ends at the best of its points
+        self.raw = self.raw.put(todo, self.best.take(todo), None)
+        self._look(todo, everything=True, last=True)
 
     def _improve(self, todo: Array) -> None:
         """Solve again with the cuts so far, from the last point; a scenario that fails keeps its point."""
@@ -140,6 +145,10 @@ class Search:
                 sub = todo[quiet]
                 points, base = self._points(sub)
                 unpaid[quiet] = self._check(sub, points, base, np.ones((len(sub), self.outages.n), bool), last)
+        total = self.raw.cost[todo] + self.rest[todo]
+        better = todo[total < self.least[todo]]
+        self.least[todo] = np.minimum(self.least[todo], total)
+        self.best = self.best.put(better, self.raw.take(better), None)
         return todo[unpaid]
 
     def _points(self, todo: Array) -> tuple[Scenarios, Solution]:
@@ -186,6 +195,8 @@ class Search:
         key = self.keys.of(outage[broken.case], broken.kind, broken.element)
         allowed = self.book.known(at[broken.case], key)[1]
         paid = (allowed > 1e-5) & (over <= allowed + _PAID)
+        self.rest[todo] = np.bincount(scenario[broken.case], over * self._price(broken), len(todo))
+        self.rest[todo] += _NO_STATE * np.bincount(scenario[failed], minlength=len(todo))
         unpaid = np.zeros(len(todo), bool)
         unpaid[scenario[broken.case[~paid]]] = True
         if whole or last:
@@ -200,6 +211,12 @@ class Search:
         if not last and unpaid.any():
             self._cut(todo, state, scenario, outage, broken, over, paid, unpaid)
         return unpaid
+
+    def _price(self, broken: Broken) -> Array:
+        """(k,) price of a unit of the severity of broken limits, currency/h."""
+        rate = self.limits.rate[np.where(broken.kind == 0, broken.element, 0)]
+        out: Array = self.price * np.where(broken.kind == 0, rate, _VOLTAGE_PRICE * self.run.net.base_mva)
+        return out
 
     def _cured(
         self, part: Scenarios, state: Solution, scenario: Array, outage: Array, broken: Broken, at: Array
@@ -237,7 +254,7 @@ class Search:
         guess = replace(step, status=np.where(whole, Status.CONVERGED, Status.DIVERGED).astype(np.int8))
         broken, _ = find_broken(guess, self.limits, self.how.threads)
         broken = broken.take(np.flatnonzero((broken.kind == 0) & (severity(broken, self.limits) < _MOST_OVER)))
-        chosen = _worst_few(scenario[broken.case], broken, severity(broken, self.limits), np.arange(len(broken)))
+        chosen = worst_few(scenario[broken.case], broken, severity(broken, self.limits), np.arange(len(broken)))
         chosen = chosen[np.argsort(broken.case[chosen], kind="stable")]
         eased = np.zeros(len(todo), bool)
         if chosen.size:
@@ -260,7 +277,7 @@ class Search:
     ) -> None:  # fmt: skip
         """New cuts where limits break, and fresh ones in place of those that bind."""
         at = todo[scenario]
-        chosen = _worst_few(scenario[broken.case], broken, over, np.flatnonzero(~paid))
+        chosen = worst_few(scenario[broken.case], broken, over, np.flatnonzero(~paid))
         case, kind, element = broken.case[chosen], broken.kind[chosen], broken.element[chosen]
         # cuts that bind, in scenarios that go on, at outages of this look
         place = np.full((int(todo.max()) + 1, self.outages.n), -1, np.int64)
@@ -303,8 +320,7 @@ class Search:
         rest = (
             level - (a * raw.x[row][:, self.levers.unit]).sum(1) - (b * np.abs(raw.v[row][:, self.levers.node])).sum(1)
         )
-        rate = limits.rate[np.where(flow, element, 0)]
-        price = self.price * np.where(flow, rate, _VOLTAGE_PRICE * grid.base_mva)
+        price = self._price(Broken(case, element, kind, level))
         key = self.keys.of(outage[case], kind, element)
         there, excess, margin = self.book.known(row, key)
         # a limit whose cuts were not enough is kept off a little farther
@@ -375,21 +391,3 @@ class Search:
             parts.append(Violations(scenario, broken.case, kind, broken.element, broken.value, nothing, limit))
         price = self.price * (mva + _VOLTAGE_PRICE * self.run.net.base_mva * pu)
         return Violations.join(parts), mva, pu, price
-
-
-def _worst_few(scenario: Array, broken: Broken, over: Array, rows: Array) -> Array:
-    """Of broken limits, the worst `_A_LIMIT` outages of each limit and the worst `_A_ROUND` of each scenario."""
-    order = rows[np.lexsort((-over[rows], broken.kind[rows], broken.element[rows], scenario[rows]))]
-    same = np.zeros(len(order), bool)
-    for values in (scenario, broken.element, broken.kind):
-        same[1:] |= values[order][1:] != values[order][:-1]
-    order = order[_rank(same) < _A_LIMIT]
-    order = order[np.lexsort((-over[order], scenario[order]))]
-    new = np.r_[True, scenario[order][1:] != scenario[order][:-1]] if len(order) else np.zeros(0, bool)
-    return order[_rank(new) < _A_ROUND]
-
-
-def _rank(new: Array) -> Array:
-    """Place of each entry since the last one that is ``new``."""
-    at = np.arange(len(new))
-    return at - np.maximum.accumulate(np.where(new, at, 0)) if len(new) else at
