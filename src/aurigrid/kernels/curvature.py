@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels import kkt
 from aurigrid.kernels.kkt import factorise
+from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.simd import load64 as load
+from aurigrid.kernels.simd import splat64 as splat
 from aurigrid.kernels.simd import store, vabs, vmax
 
 Array = np.ndarray
 
-# as many lanes as the system has
-LANES, load, splat = kkt.LANES, kkt.load, kkt.splat  # type: ignore[attr-defined]
 
 _FIRST, _RAISE, _RECALL, _TRIES = 1e-2, 8.0, 1.0 / 3.0, 12
 """First weight of a scenario, factor of the next ones, share of the last weight that was needed to begin with, most tries."""
