@@ -105,11 +105,12 @@ def test_what_cannot_be_served_is_reported_at_its_price(tmp_path: Path) -> None:
 def test_merging_changes_no_optimum(tmp_path: Path) -> None:
     from aurigrid.dispatch.model import build_model
     from aurigrid.dispatch.search import search
+    from aurigrid.dispatch.separate import structure_of
 
     data = instance(3, hours=10)
     plan = committed(data, tmp_path)
     model = build_model(plan.system)
-    apart = search(model.problem, model.state.on, gap=EXACT, time_limit=60.0)
+    apart = search(model.problem, structure_of(model), gap=EXACT, time_limit=60.0)
     assert apart.cost == pytest.approx(plan.found.cost, rel=3 * EXACT)
 
 
@@ -153,12 +154,13 @@ def test_costs_that_fall_are_refused(tmp_path: Path) -> None:
 def test_states_that_need_no_search_are_a_plan(tmp_path: Path) -> None:
     from aurigrid.dispatch.model import build_model
     from aurigrid.dispatch.search import search
+    from aurigrid.dispatch.separate import structure_of
 
     path = tmp_path / "i.json"
     path.write_text(json.dumps(instance(1, hours=8)))
     system = merge(read_pglib_uc(path)).system
     model = build_model(system)
-    found = search(model.problem, model.state.on, gap=0.0, time_limit=1e-3, steady=system.steady_states())
+    found = search(model.problem, structure_of(model), gap=0.0, time_limit=1e-3, steady=system.steady_states())
     assert found.status == "time"
     assert model.problem.violation(found.x) < 1e-5
     assert found.bound <= found.cost

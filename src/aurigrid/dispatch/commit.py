@@ -8,6 +8,7 @@ from aurigrid.dispatch.merge import Merged, merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.schedule import Schedule, read_schedule
 from aurigrid.dispatch.search import Found, search
+from aurigrid.dispatch.separate import structure_of
 from aurigrid.dispatch.system import System
 
 
@@ -50,5 +51,5 @@ def commit_units(system: System, *, gap: float = 0.001, time_limit: float = 570.
     merged = merge(system)
     model = build_model(merged.system)
     steady = merged.system.steady_states()
-    found = search(model.problem, model.state.on, gap=gap, time_limit=time_limit, steady=steady)
+    found = search(model.problem, structure_of(model), gap=gap, time_limit=time_limit, steady=steady)
     return Commitments(system, merged, model, found, read_schedule(system, merged, model, found.x))

@@ -101,6 +101,11 @@ def solver(problem: Problem, *, relaxed: bool = False, **options: Any) -> Any:
     return h
 
 
+def start_at(h: Any, x: Array) -> None:
+    """Give a whole-number problem a point to begin with."""
+    h.setSolution(len(x), np.arange(len(x), dtype=np.int32), x)
+
+
 def outcome(h: Any, problem: Problem, *, relaxed: bool = False) -> Answer:
     """What the last run of `h` came to."""
     info, status = h.getInfo(), h.modelStatusToString(h.getModelStatus())

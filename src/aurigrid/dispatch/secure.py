@@ -19,6 +19,7 @@ from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.merge import Merged, merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.search import Found, search
+from aurigrid.dispatch.separate import structure_of
 from aurigrid.dispatch.system import System
 
 _ROUNDS = 30
@@ -124,7 +125,12 @@ def _committed(
     while True:
         left = max(until - time.perf_counter(), 1.0)
         found = search(
-            model.problem, model.state.on, gap=gap, time_limit=left, start=start, steady=model.system.steady_states()
+            model.problem,
+            structure_of(model),
+            gap=gap,
+            time_limit=left,
+            start=start,
+            steady=model.system.steady_states(),
         )
         if flows is None:
             return found, model, limits

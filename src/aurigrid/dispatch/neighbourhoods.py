@@ -1,0 +1,134 @@
+"""Better plans from small whole-number problems, in which most states are fixed.
+
+The first ones fix every state that the relaxation is sure of: one that the unit would pay dearly, at the system's prices, to
+decide otherwise (`separate`). The later ones fix the states of the best plan but for a few units, a window of hours, or the
+states in which plan and relaxation differ, and begin from that plan, so they can only improve it. What costs more to decide
+otherwise than the plan lies above the relaxation stays fixed throughout. Problems of each sort grow while they are solved
+fast and shrink when they are not; a sort that pays is tried more often.
+
+Sources: Danna, Rothberg and Le Pape, "Exploring relaxation induced neighborhoods", Math. Prog. 102, 2005; Pisinger and
+Ropke, "Large neighborhood search", Handbook of Metaheuristics, 2010 (adaptive choice).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from aurigrid.dispatch.blackboard import Blackboard, relative_gap
+from aurigrid.dispatch.highs import FEASIBLE, outcome, solve_relaxed, solver, start_at
+from aurigrid.dispatch.linear import Array
+from aurigrid.dispatch.separate import Structure, flip_costs
+
+_WHOLE = 1e-6
+_SURE, _WIDER, _TRIES = 2e-4, 3.0, 5
+"""Share of the cost that deciding otherwise costs where the relaxation is sure; its growth; how often it grows."""
+_REACH = (2, 4, 8)
+"""Steps around fractional states that are left free at first where nothing is known of what other decisions cost."""
+_FIRST, _PROMISING = 30.0, 0.05
+"""Seconds for a first problem, and the gap from which on plans are improved instead."""
+_LONG, _LONGEST = 12.0, 60.0
+"""Seconds that a problem may take; more, the longer nothing better is found."""
+_UNITS, _WINDOW, _DIFFER = range(3)
+
+
+def improve(board: Blackboard, structure: Structure) -> None:
+    """Find a first plan and improve it until the run is over."""
+    try:
+        value = _first(board, structure)
+    finally:
+        board.begun.set()
+    if value is None:
+        return
+    rng = np.random.default_rng(0)
+    n, steps = value.shape
+    size = np.array([min(4.0, n), max(steps / 4, 3.0), 2.0])
+    merit, patience = np.ones(3), _LONG
+    while not board.over() and board.x is not None:
+        with board.lock:
+            best, cost = board.x, board.cost
+        kind = int(rng.choice(3, p=merit / merit.sum()))
+        free = _choose(rng, kind, np.round(best[structure.states]), value, size[kind])
+        began = time.perf_counter()
+        solved = _solve(board, free, best[structure.states], patience)
+        spent, gained = time.perf_counter() - began, cost - board.cost
+        if not solved:
+            size[kind] = max(0.8 * size[kind], 2.0)
+        elif spent < 0.3 * patience:
+            size[kind] *= 1.15
+        merit[kind] = 0.7 * merit[kind] + 0.3 * (3.0 if gained > 1e-6 * abs(cost) else 0.3)
+        patience = _LONG if gained > 1e-6 * abs(cost) else min(patience * 1.08, _LONGEST)
+
+
+def _first(board: Blackboard, structure: Structure) -> Array | None:
+    """The relaxation, what its states cost otherwise, and plans around it; returns its states (n_unit, T)."""
+    relaxed = solve_relaxed(board.problem, threads=1)
+    if relaxed.x is None or relaxed.row_dual is None:
+        return None
+    board.raise_bound(relaxed.bound)
+    board.relaxed = relaxed.bound
+    value: Array = relaxed.x[structure.states]
+    flips = flip_costs(board.problem, structure, relaxed.row_dual, max(0.05 * board.left, 2.0))
+    board.flips = flips
+    fraction = np.abs(value - np.round(value)) > _WHOLE
+    if flips is not None:
+        reach = [flips.cost <= _SURE * _WIDER**k * abs(relaxed.cost) for k in range(_TRIES)]
+        around = flips.state
+    else:
+        # what the tree would have by then may be far off, and would only mislead what follows
+        reach, around = [widened(fraction, k) for k in _REACH], np.round(value)
+    for free in reach:
+        if board.over() or relative_gap(board.cost, board.bound) < _PROMISING:
+            break
+        _solve(board, free | fraction, around, _FIRST)
+    return value
+
+
+def widened(mask: Array, steps: int) -> Array:
+    """A mask (n, T) that holds up to that many steps before and after as well."""
+    out = mask.copy()
+    for k in range(1, steps + 1):
+        out[:, k:] |= mask[:, :-k]
+        out[:, :-k] |= mask[:, k:]
+    return out
+
+
+def _choose(rng: Any, kind: int, now: Array, relaxed: Array, size: float) -> Array:
+    """(n_unit, T) states to set free."""
+    n, steps = now.shape
+    free = np.zeros(now.shape, bool)
+    if kind == _DIFFER:
+        return widened(np.abs(now - relaxed) > 0.01, max(int(size), 1))
+    if kind == _WINDOW:
+        width = min(max(int(size), 3), steps)
+        first = int(rng.integers(1 - width // 2, steps - width // 2))
+        free[:, max(first, 0) : first + width] = True
+        return free
+    # units that move, in the plan or in the relaxation, are the ones to trade against each other
+    moving = np.abs(np.diff(now, axis=1)).sum(1) + np.abs(np.diff(relaxed, axis=1)).sum(1) + 0.05
+    count = min(max(int(size), 2), n)
+    free[rng.choice(n, count, replace=False, p=moving / moving.sum())] = True
+    return free
+
+
+def _solve(board: Blackboard, free: Array, around: Array, seconds: float) -> bool:
+    """Solve with all states but the free ones fixed; returns whether it was solved in time."""
+    problem, _ = board.narrowed()
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    fixed = board.states[~free]
+    lower[fixed] = upper[fixed] = np.clip(np.round(around[~free]), lower[fixed], upper[fixed])
+    part = replace(problem, lower=lower, upper=upper)
+    # the last bit of a problem is seldom worth its time as long as the plan as a whole is far from the bound
+    gap = min(max(0.1 * relative_gap(board.cost, board.bound), 0.2 * board.gap), 1e-3)
+    h = solver(part, threads=1, mip_rel_gap=gap, time_limit=max(min(seconds, board.left), 0.1))
+    h.cbMipInterrupt.subscribe(lambda event: setattr(event.data_in, "user_interrupt", board.over()))
+    if board.x is not None and ((board.x >= lower - FEASIBLE) & (board.x <= upper + FEASIBLE)).all():
+        start_at(h, board.x)
+    h.run()
+    answer = outcome(h, part)
+    if answer.x is not None:
+        board.offer(answer.x)
+    return bool(answer.status == "Optimal")
