@@ -26,7 +26,9 @@ def unit_commitment(folder: Path, days: list[str], gap: float, limit: float) -> 
     from aurigrid.dispatch.commit import commit_units
     from aurigrid.dispatch.pglib_uc import read_pglib_uc
 
-    print("| day | cost, $ | bound, $ | gap | above best | s | gap proven: s to 1 % | 0.5 % | 0.1 % | above best: s to 1 % | 0.5 % | 0.1 % |")
+    print(
+        "| day | cost, $ | bound, $ | gap | above best | s | gap proven: s to 1 % | 0.5 % | 0.1 % | above best: s to 1 % | 0.5 % | 0.1 % |"
+    )
     print("|---" * 12 + "|")
     for day in days:
         found = commit_units(read_pglib_uc(folder / f"rts_gmlc_2020-{day}.json"), gap=gap, time_limit=limit).found

@@ -47,7 +47,7 @@ def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
     budgets = (supply.short_energy, supply.over_energy, supply.short_end, model.over_budget)
     return {
         "production": of(state.on, model.production.segment) - thermal,
-        "starts": of(state.start) + at(state.arc, state.arc_to) + at(state.ever, first),
+        "starts": of(state.start, state.claim) + at(state.arc, state.arc_to) + at(state.ever, first),
         "stops": of(state.stop),
         "co2": thermal + green + over_horizon(np.array([model.co2_excess])),
         "injections": of(supply.injection) - green,

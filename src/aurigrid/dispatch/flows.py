@@ -74,27 +74,38 @@ class Flows:
         )
 
     def broken(self, flow: Array, known: set[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-        """Limits that flows (n_branch, T) break, without those `known`: (branch, outage, step, sign), a step's worst first."""
+        """Limits that flows (n_branch, T) break, without those `known`: (branch, outage, step, sign), a step's worst first.
+
+        Of the outages that overload a branch in a step, the worst enters alone: rows of one branch differ little.
+        """
         out = []
+        taken: dict[int, list[tuple[int, int, int]]] = {}
+        for m, k, t, sign in known:
+            taken.setdefault(t, []).append((m, k, sign))
         for t in range(flow.shape[1]):
-            f = flow[:, t]
-            found = []
-            for k, value, rate in ((BASE, f, self.rate_mw), *self._after(f)):
-                over = np.abs(value) - rate
-                for m in np.flatnonzero(over > _TOL_MW):
-                    key = (int(m), int(k), t, 1 if value[m] > 0 else -1)
-                    if key not in known:
-                        found.append((over[m] / rate[m], key))
-            found.sort(reverse=True)
-            out += [key for _, key in found[:_WORST_OF_A_STEP]]
+            worst, which = self._worst(flow[:, t], taken.get(t, []))
+            bad = np.flatnonzero(worst > 0.0)
+            for m in bad[np.argsort(-worst[bad], kind="stable")][:_WORST_OF_A_STEP].tolist():
+                k, sign = which[m]
+                out.append((m, int(k), t, int(sign)))
         return out
 
-    def _after(self, f: Array) -> list[tuple[int, Array, Array]]:
-        """Flows after the outages that break a limit."""
+    def _worst(self, f: Array, known: list[tuple[int, int, int]]) -> tuple[Array, Array]:
+        """(n_branch,) largest excess over the ratings in units of them, 0 for none, and (n_branch, 2) its outage and sign."""
         after = f[:, None] + self.transfer * f[self.outage]
         after[self.outage, np.arange(len(self.outage))] = 0.0
-        bad = np.flatnonzero((np.abs(after) > self.rate_after_mw[:, None] + _TOL_MW).any(0))
-        return [(int(self.outage[c]), after[:, c], self.rate_after_mw) for c in bad]
+        values = np.column_stack([f, after])
+        rate = np.column_stack([self.rate_mw, np.repeat(self.rate_after_mw[:, None], len(self.outage), 1)])
+        over = np.abs(values) - rate
+        share = np.divide(over, rate, out=np.zeros(over.shape), where=over > _TOL_MW)
+        place = {BASE: 0} | {int(k): i + 1 for i, k in enumerate(self.outage)}
+        for m, k, sign in known:
+            if sign * values[m, place[k]] > 0:
+                share[m, place[k]] = 0.0
+        at = share.argmax(1)
+        rows = np.arange(len(f))
+        outage = np.r_[BASE, self.outage][at]
+        return share[rows, at], np.column_stack([outage, np.where(values[rows, at] > 0, 1, -1)])
 
 
 @dataclass(frozen=True, eq=False)

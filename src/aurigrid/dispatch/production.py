@@ -44,8 +44,12 @@ def add_production(
     """Add output, its limits and its costs. `reserve_up`, `reserve_down`: columns (n, T) of each product."""
     steps = state.on.shape[1]
     cap = units.range_mw[:, None] * units.count[:, None]
-    above = lp.columns((len(units), steps), 0.0, cap)
-    segment = _segments(lp, units, state, above)
+    # a unit with one segment has it for its output: the output's limit says all that a segment's would
+    used = units.width_mw > _TOL
+    single = used.sum(1) == 1
+    cost = np.where(single, np.where(used, units.slope, 0.0).sum(1), 0.0)
+    above = lp.columns((len(units), steps), 0.0, cap, cost[:, None])
+    segment = _segments(lp, units, state, above, single)
     limit = _limits(lp, units, state, above, reserve_up)
     if reserve_down:
         lp.rows(above.shape, [(above, -1.0), *((r, 1.0) for r in reserve_down)], upper=0.0)
@@ -132,18 +136,17 @@ def _ramps(
     return rows_up, rows_down
 
 
-def _segments(lp: Builder, units: Units, state: Commitment, above: Array) -> Array:
-    """Segments of the cost curve; a row `above = sum of segments`. Unused segments are -1."""
+def _segments(lp: Builder, units: Units, state: Commitment, above: Array, single: Array) -> Array:
+    """Segments of the cost curve; a row `above = sum of segments` where there are several. Unused segments are -1."""
     n, steps = above.shape
-    width, count = units.width_mw, units.count[:, None]
+    width = units.width_mw
     segment = np.full((n, width.shape[1], steps), NONE, np.int64)
-    unit, part = np.nonzero(width > _TOL)
+    unit, part = np.nonzero((width > _TOL) & ~single[:, None])
     w = width[unit, part]
     segment[unit, part] = lp.columns(
         (len(unit), steps), 0.0, (w * units.count[unit])[:, None], units.slope[unit, part][:, None]
     )
-    del count
-    lp.rows(above.shape, [(above, 1.0), (np.moveaxis(segment, 1, 0), -1.0)], 0.0, 0.0)
+    lp.rows(above.shape, [(above, 1.0), (np.moveaxis(segment, 1, 0), -1.0)], 0.0, 0.0, keep=~single[:, None])
     top = units.p_min_mw[unit] + np.cumsum(width, 1)[unit, part]
     lost_up = np.clip(top - units.start_mw[unit], 0.0, w)[:, None]
     lost_down = np.clip(top - units.stop_mw[unit], 0.0, w)[:, None]
@@ -154,4 +157,6 @@ def _segments(lp: Builder, units: Units, state: Commitment, above: Array) -> Arr
     lp.rows(q.shape, [*base, (start, lost_up), (chosen(stop, both), lost_down)], upper=0.0)
     # on for one step only: a start and a stop may meet, so each counts alone
     lp.rows(q.shape, [*base, (stop, lost_down)], upper=0.0, keep=~both & (lost_down > 0))
+    alone, part = np.nonzero((width > _TOL) & single[:, None])
+    segment[alone, part] = above[alone]
     return segment

@@ -58,9 +58,10 @@ def structure_of(model: Model) -> Structure:
         owner[columns[used]] = np.broadcast_to(unit, columns.shape)[used]
 
     state = model.state
-    for columns in (state.on, state.start, state.stop, model.production.above, *model.offers.unit):
+    for columns in (state.on, state.start, state.stop, state.counted, model.production.above, *model.offers.unit):
         claim(columns, rows[:, None])
-    claim(model.production.segment, rows[:, None, None])
+    for columns in (model.production.segment, state.claim):
+        claim(columns, rows[:, None, None])
     claim(state.ever, rows)
     claim(state.arc, state.arc_unit)
     limits = np.round(np.column_stack([units.p_min_mw, units.p_max_mw]), 1)
