@@ -72,12 +72,12 @@ def structure_of(model: Model) -> Structure:
 def flip_costs(problem: Problem, structure: Structure, dual: Array, seconds: float) -> Flips | None:
     """What deciding each state otherwise costs, from the relaxation's row prices (m,); None if that takes too long."""
     matrix = csr_array((problem.value, problem.index, problem.start), shape=(problem.m, problem.n))
-    row_owner = _row_owner(problem, structure.owner)
-    reduced = problem.cost - matrix.T @ np.where(row_owner == NONE, dual, 0.0)
+    of_row = row_owner(problem, structure.owner)
+    reduced = problem.cost - matrix.T @ np.where(of_row == NONE, dual, 0.0)
     n = len(structure.states)
     flips = Flips(np.zeros(structure.states.shape), np.zeros(structure.states.shape))
     columns = _by_owner(structure.owner, n)
-    rows = _by_owner(row_owner, n)
+    rows = _by_owner(of_row, n)
     began = time.perf_counter()
     for i in range(n):
         part = matrix[rows[i]][:, columns[i]].tocsr()
@@ -99,7 +99,7 @@ def _by_owner(owner: Array, n: int) -> list[Array]:
     return [order[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def _row_owner(problem: Problem, owner: Array) -> Array:
+def row_owner(problem: Problem, owner: Array) -> Array:
     """(m,) unit whose columns alone are in a row, -1 for rows that units share."""
     if not len(problem.value):
         return np.full(problem.m, NONE, np.int64)

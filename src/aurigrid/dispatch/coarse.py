@@ -1,0 +1,59 @@
+"""A system in longer steps: where states may change once an hour, a day has a quarter of the states.
+
+A plan of states for the longer steps is one for the shorter: least times are rounded up and times already spent down, so that
+each is kept. Demand and what may inject are means over the longer step, ramps the sum of those of its parts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from aurigrid.dispatch.system import Array, Reserve, System
+from aurigrid.dispatch.units import Units
+
+
+def coarse(system: System, parts: int) -> System:
+    """The system in steps of `parts` of its own; the number of steps must be a multiple of it."""
+    inj, stores = system.injections, system.stores
+    return system.replace(
+        step_h=system.step_h * parts,
+        units=_units(system.units, parts),
+        demand_mw=_means(system.demand_mw, parts),
+        injections=dataclasses.replace(
+            inj, low_mw=_means(inj.low_mw, parts), high_mw=_means(inj.high_mw, parts), ramp_up_mw=inj.ramp_up_mw * parts,
+            ramp_down_mw=inj.ramp_down_mw * parts,
+        ),
+        stores=dataclasses.replace(stores, inflow_mw=_means(stores.inflow_mw, parts)),
+        reserves=tuple(_reserve(r, parts) for r in system.reserves),
+        fixed_on=None if system.fixed_on is None else _agreed(system.fixed_on, parts),
+    )  # fmt: skip
+
+
+def _means(values: Array, parts: int) -> Array:
+    return np.asarray(values.reshape(len(values), values.shape[1] // parts, parts).mean(2))
+
+
+def _reserve(reserve: Reserve, parts: int) -> Reserve:
+    return dataclasses.replace(reserve, need_mw=_means(reserve.need_mw[None], parts)[0])
+
+
+def _agreed(fixed: Array, parts: int) -> Array:
+    """(n, T / parts) states that are the same in all parts of a step, -1 where they are not."""
+    blocks = fixed.reshape(len(fixed), -1, parts)
+    return np.where((blocks == blocks[:, :, :1]).all(2), blocks[:, :, 0], -1)
+
+
+def _units(units: Units, parts: int) -> Units:
+    def longer(least: Array) -> Array:
+        return np.asarray(-(-least // parts))
+
+    up, down = units.ramp_up_mw * parts, units.ramp_down_mw * parts
+    return units.replace(
+        ramp_up_mw=up, ramp_down_mw=down,
+        start_mw=np.minimum(units.p_max_mw, units.start_mw + (parts - 1) * units.ramp_up_mw),
+        stop_mw=np.minimum(units.p_max_mw, units.stop_mw + (parts - 1) * units.ramp_down_mw),
+        min_up=longer(units.min_up), min_down=longer(units.min_down), steps_before=units.steps_before // parts,
+        start_lag=longer(units.start_lag), cost_min=units.cost_min * parts, slope=units.slope * parts,
+    )  # fmt: skip
