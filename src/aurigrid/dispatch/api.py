@@ -11,10 +11,10 @@ import numpy as np
 from aurigrid.dispatch.answer import Desk, desk_of, plan_of
 from aurigrid.dispatch.follow import Standing, continued, last_step
 from aurigrid.dispatch.from_network import Bound, bind
+from aurigrid.dispatch.hourly import solve_system
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct, reserves_of
-from aurigrid.dispatch.secure import solve_secured
 from aurigrid.dispatch.supplements import with_inflow, with_start_costs
 from aurigrid.dispatch.units import check
 from aurigrid.errors import IssueList
@@ -87,7 +87,7 @@ def dispatch(
         shiftable=share, budget_mwh=budget, co2_price=co2_price,
         co2_cap_t=co2_cap_t, unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
     )  # fmt: skip
-    secured = solve_secured(bound.system, desk.flows, gap=gap, time_limit=time_limit, losses=losses)
+    secured = solve_system(bound.system, desk.flows, gap=gap, time_limit=time_limit, losses=losses)
     return plan_of(desk, profiles, bound, secured)
 
 

@@ -1,7 +1,9 @@
 """A system in longer steps: where states may change once an hour, a day has a quarter of the states.
 
 A plan of states for the longer steps is one for the shorter: least times are rounded up and times already spent down, so that
-each is kept. Demand and what may inject are means over the longer step, ramps the sum of those of its parts.
+each is kept. Demand and what may inject are means over the longer step, ramps the sum of those of its parts. Plants that are
+on for the mean alone would leave its peaks to the dearest ones; so states are decided for a demand with which each longer step
+has the largest net load of its parts (`peak`).
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from aurigrid.dispatch.system import Array, Reserve, System
 from aurigrid.dispatch.units import Units
 
 
-def coarse(system: System, parts: int) -> System:
-    """The system in steps of `parts` of its own; the number of steps must be a multiple of it."""
+def coarse(system: System, parts: int, *, peak: bool = False) -> System:
+    """The system in steps of `parts` of its own, at mean or `peak` demand; the number of steps must be a multiple of it."""
     inj, stores = system.injections, system.stores
+    demand = _means(system.demand_mw, parts) + (_peaks(system, parts) if peak else 0.0)
     return system.replace(
         step_h=system.step_h * parts,
         units=_units(system.units, parts),
-        demand_mw=_means(system.demand_mw, parts),
+        demand_mw=demand,
         injections=dataclasses.replace(
             inj, low_mw=_means(inj.low_mw, parts), high_mw=_means(inj.high_mw, parts), ramp_up_mw=inj.ramp_up_mw * parts,
             ramp_down_mw=inj.ramp_down_mw * parts,
@@ -33,6 +36,20 @@ def coarse(system: System, parts: int) -> System:
 
 def _means(values: Array, parts: int) -> Array:
     return np.asarray(values.reshape(len(values), values.shape[1] // parts, parts).mean(2))
+
+
+def _peaks(system: System, parts: int) -> Array:
+    """(n_node, T / parts) how much the largest net load of an area in a longer step exceeds the mean one, shared by demand."""
+    mean = _means(system.demand_mw, parts)
+    out = np.zeros_like(mean)
+    for a in np.unique(system.area).tolist():
+        here = system.area == a
+        could = system.injections.high_mw[here[system.injections.node]].sum(0)
+        net = (system.demand_mw[here].sum(0) - could).reshape(-1, parts)
+        share = np.maximum(mean[here], 0.0)
+        total = share.sum(0)
+        out[here] = np.divide(share, total, out=np.zeros_like(share), where=total > 0) * (net.max(1) - net.mean(1))
+    return out
 
 
 def _reserve(reserve: Reserve, parts: int) -> Reserve:

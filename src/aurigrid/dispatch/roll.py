@@ -19,11 +19,11 @@ from aurigrid.dispatch.answer import Desk, desk_of, plan_of
 from aurigrid.dispatch.api import SECURITY, bound_of
 from aurigrid.dispatch.follow import Standing, last_step
 from aurigrid.dispatch.forecast import Forecast, horizon, issued
+from aurigrid.dispatch.hourly import solve_system
 from aurigrid.dispatch.pieces import head, joined
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct
 from aurigrid.dispatch.redispatch import solve_states
-from aurigrid.dispatch.secure import solve_secured
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -225,5 +225,5 @@ def _redispatched(desk: Desk, seen: Profiles, standing: Standing, rules: Rules, 
 
 def _committed(desk: Desk, seen: Profiles, standing: Standing | None, rules: Rules, given: dict[str, Any]) -> Plan:
     bound = bound_of(desk, seen, standing, rules.notice_h, **given)
-    done = solve_secured(bound.system, desk.flows, gap=rules.gap, time_limit=rules.time_limit, losses=rules.losses)
+    done = solve_system(bound.system, desk.flows, gap=rules.gap, time_limit=rules.time_limit, losses=rules.losses)
     return plan_of(desk, seen, bound, done)

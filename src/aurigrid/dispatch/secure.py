@@ -54,17 +54,8 @@ class Secured:
 def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
     """Schedule a system inside the limits of its grid."""
     clock = _Clock()
-    merged = merge(system)
-    demand = system.demand_mw
-    loss = np.zeros_like(demand)
-    model, limits = build_model(merged.system), Limits()
-    run = LinearRun(model.problem, relaxed=True)
-    model, limits, answer, _ = lazily(model, limits, flows, run)
-    if losses and flows is not None:
-        loss = losses_of(flows, model, answer)
-        model, limits = _with_demand(merged, demand + loss, flows, limits)
-        run = LinearRun(model.problem, relaxed=True)
-        model, limits, answer, _ = lazily(model, limits, flows, run)
+    merged, demand = merge(system), system.demand_mw
+    model, limits, _, loss = relaxation(merged, flows, losses=losses)
     clock.mark("relaxation")
     found = None
     fixed: Array = np.zeros(0)
@@ -72,11 +63,24 @@ def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit
         found, model, limits = _committed(model, limits, flows, gap, time_limit)
         fixed = np.round(found.x[: model.problem.n])
     clock.mark("commitment")
-    model, limits, answer, run, left, loss = _final(merged, demand, loss, model, limits, flows, fixed, losses)
+    model, limits, answer, run, left, loss = final(merged, demand, loss, model, limits, flows, fixed, losses)
     clock.mark("dispatch")
     if answer.x is None or answer.row_dual is None:
         raise DispatchError(f"the linear problem at the chosen states ended as {answer.status!r}")
     return Secured(merged, model, limits, answer, run, found, loss, left, clock.parts)
+
+
+def relaxation(merged: Merged, flows: Flows | None, *, losses: bool) -> tuple[Model, Limits, Answer, Array]:
+    """The linear problem without whole states inside the limits of the grid, and the losses (n_node, T) that it counts."""
+    demand = merged.system.demand_mw
+    loss = np.zeros_like(demand)
+    model = build_model(merged.system)
+    model, limits, answer, _ = lazily(model, Limits(), flows, LinearRun(model.problem, relaxed=True))
+    if losses and flows is not None:
+        loss = losses_of(flows, model, answer)
+        model, limits = _with_demand(merged, demand + loss, flows, limits)
+        model, limits, answer, _ = lazily(model, limits, flows, LinearRun(model.problem, relaxed=True))
+    return model, limits, answer, loss
 
 
 class _Clock:
@@ -145,7 +149,7 @@ def _committed(
         start = x
 
 
-def _final(
+def final(
     merged: Merged,
     demand: Array,
     loss: Array,
