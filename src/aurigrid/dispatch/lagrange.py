@@ -117,11 +117,9 @@ class Lagrangian:
         """(n,) least cost over states, and (n, T) the states."""
         u, (n, steps) = self.model.system.units, cost_on.shape
         on_low, on_high = (b[self.model.state.on] / u.count[:, None] for b in (self.problem.lower, self.problem.upper))
-        cost_on = np.where(on_high < 0.5, np.inf, cost_on)
-        must = on_low > 0.5
-        big = 1e15
-        total = np.zeros((n, steps + 1))
-        np.cumsum(np.minimum(cost_on, big), 1, out=total[:, 1:])
+        must, banned = on_low > 0.5, on_high < 0.5
+        total = np.concatenate([np.zeros((n, 1)), np.cumsum(np.where(banned, 0.0, cost_on), 1)], 1)
+        bans = np.concatenate([np.zeros((n, 1), int), np.cumsum(banned, 1)], 1)
         musts = np.concatenate([np.zeros((n, 1), int), np.cumsum(must, 1)], 1)
         up = np.maximum(u.min_up, 1)
         start = np.full((n, steps + 1), np.inf)
@@ -129,7 +127,7 @@ class Lagrangian:
         from_start = np.full((n, steps + 1), -2)
         from_stop = np.full((n, steps + 1), -2)
         best, best_at = np.full(n, np.inf), np.full(n, -2)
-        was_on = u.on_before > 0
+        was_on, rows = u.on_before > 0, np.arange(n)
         stop_cost, held = u.stop_cost, u.held
         for t in range(steps + 1):
             # starts that are min_up old may stop now
@@ -142,7 +140,7 @@ class Lagrangian:
             best, best_at = np.where(better, value, best), np.where(better, s, best_at)
             stop[:, t] = best + total[:, t] + stop_cost
             from_stop[:, t] = best_at
-            first = np.where(was_on & (t >= held), total[:, t] + stop_cost, np.inf)
+            first = np.where(was_on & (t >= held) & (bans[:, t] == 0), total[:, t] + stop_cost, np.inf)
             from_stop[:, t] = np.where(first < stop[:, t], -1, from_stop[:, t])
             stop[:, t] = np.minimum(stop[:, t], first)
             if t == steps:
@@ -153,22 +151,27 @@ class Lagrangian:
                 ways = stop[:, :t] + self.start_cost[:, gap]
                 ways[musts[:, :t] != musts[:, t : t + 1]] = np.inf
                 at = ways.argmin(1)
-                start[:, t], from_start[:, t] = ways[np.arange(n), at], at
+                start[:, t], from_start[:, t] = ways[rows, at], at
             first = np.where(~was_on & (musts[:, t] == 0), self.first_start[:, t], np.inf)
             from_start[:, t] = np.where(first < start[:, t], -1, from_start[:, t])
             start[:, t] = np.minimum(start[:, t], first)
-        return self._traced(total, start, stop, from_start, from_stop, musts, was_on)
+        return self._traced(total, start, stop, from_start, from_stop, musts, bans, was_on)
 
     def _traced(
-        self, total: Array, start: Array, stop: Array, from_start: Array, from_stop: Array, musts: Array, was_on: Array
-    ) -> tuple[Array, Array]:
+        self, total: Array, start: Array, stop: Array, from_start: Array, from_stop: Array, musts: Array, bans: Array,
+        was_on: Array,
+    ) -> tuple[Array, Array]:  # fmt: skip
         """The cheapest ends, and the states that lead to them."""
         n, steps = len(total), total.shape[1] - 1
         rows = np.arange(n)
-        end_on = start[:, :steps] - total[:, :steps] + total[:, steps:]
+        end_on = np.where(
+            bans[:, :steps] == bans[:, steps:], start[:, :steps] - total[:, :steps] + total[:, steps:], np.inf
+        )
         end_off = np.where(musts[:, :steps] == musts[:, steps:], stop[:, :steps], np.inf)
         a, b = end_on.argmin(1), end_off.argmin(1)
-        stay = np.where(was_on, total[:, steps], np.where(musts[:, steps] == 0, 0.0, np.inf))
+        stay = np.where(
+            was_on, np.where(bans[:, steps] == 0, total[:, steps], np.inf), np.where(musts[:, steps] == 0, 0.0, np.inf)
+        )
         choice = np.column_stack([end_on[rows, a], end_off[rows, b], stay])
         which = choice.argmin(1)
         on = np.zeros((n, steps))

@@ -1,0 +1,169 @@
+"""What the relaxation's prices prove: costs of other states, and bounds from prices alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("highspy")
+
+from aurigrid.dispatch import hourly
+from aurigrid.dispatch.commit import commit_units
+from aurigrid.dispatch.commitment import cost_after
+from aurigrid.dispatch.highs import solve_relaxed
+from aurigrid.dispatch.lagrange import Lagrangian, ascend
+from aurigrid.dispatch.merge import merge
+from aurigrid.dispatch.model import build_model
+from aurigrid.dispatch.pglib_uc import read_pglib_uc
+from aurigrid.dispatch.secure import solve_secured
+from aurigrid.dispatch.separate import counted, flip_costs, structure_of
+from aurigrid.dispatch.system import System
+
+from .instances import instance
+from .plain_uc import plain_model
+
+EXACT = 1e-7
+
+
+def read(data: dict[str, Any], folder: Path) -> System:
+    path = folder / "instance.json"
+    path.write_text(json.dumps(data))
+    return read_pglib_uc(path)
+
+
+def test_other_states_cost_what_is_said_in_the_plain_model(tmp_path: Path) -> None:
+    """A plan that decides a state otherwise costs at least the relaxation and the cost of that flip."""
+    data = instance(1, hours=6)
+    system = read(data, tmp_path)
+    model = build_model(system)
+    relaxed = solve_relaxed(model.problem, threads=1)
+    assert relaxed.row_dual is not None
+    flips = flip_costs(model.problem, structure_of(model), relaxed.row_dual, 60.0)
+    assert flips is not None
+    rng = np.random.default_rng(0)
+    dear = np.argwhere(np.isfinite(flips.cost) & (flips.cost > 1e-3 * relaxed.cost))
+    assert len(dear) > 10
+    for i, t in dear[rng.choice(len(dear), 4, replace=False)]:
+        plain = plain_model(data)
+        at = plain.at["u", system.units.id[i], int(t)]
+        plain.low[at] = plain.high[at] = 1.0 - flips.state[i, t]
+        other = plain.solve(EXACT, 30.0)
+        assert other.status in (0, 2)
+        if other.status == 0:
+            assert other.fun >= relaxed.cost + flips.cost[i, t] - 1e-5 * relaxed.cost
+
+
+def test_counts_change_no_optimum(tmp_path: Path) -> None:
+    model = build_model(merge(read(instance(1, hours=6), tmp_path)).system)
+    whole, count = counted(model.problem, structure_of(model))
+    assert whole.n > model.problem.n
+    plain = solve_relaxed(model.problem, threads=1)
+    again = solve_relaxed(whole, threads=1)
+    assert plain.x is not None
+    assert again.cost == pytest.approx(plain.cost, rel=1e-9)
+    assert violation(whole, np.r_[plain.x, count @ plain.x]) < 1e-6
+
+
+def violation(problem: Any, x: np.ndarray[Any, Any]) -> float:
+    """Violation of rows and limits, whole numbers aside."""
+    a = problem.activity(x)
+    parts = (problem.lower - x, x - problem.upper, problem.row_lower - a, a - problem.row_upper)
+    return max(float(part.max(initial=0.0)) for part in parts)
+
+
+def without_reserve(data: dict[str, Any]) -> dict[str, Any]:
+    return data | {"reserves": [0.0] * data["time_periods"]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_price_bounds_above_the_optimum_of_the_plain_model(seed: int, tmp_path: Path) -> None:
+    data = without_reserve(instance(seed, hours=12))
+    plain = plain_model(data).solve(EXACT, 60.0)
+    assert plain.status == 0
+    system = read(data, tmp_path).replace(reserves=())
+    model = build_model(merge(system).system)
+    dual = Lagrangian(model)
+    assert dual.covers
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        value, _ = dual.value(dual.clip(rng.normal(25.0, 20.0, len(dual.priced))))
+        assert value <= plain.fun * (1 + EXACT)
+
+
+def test_prices_of_the_relaxation_give_its_value_where_output_is_free(tmp_path: Path) -> None:
+    data = without_reserve(instance(0, hours=12))
+    for unit in data["thermal_generators"].values():
+        for name in ("ramp_up_limit", "ramp_down_limit", "ramp_startup_limit", "ramp_shutdown_limit"):
+            unit[name] = 1e4
+    model = build_model(merge(read(data, tmp_path).replace(reserves=())).system)
+    relaxed = solve_relaxed(model.problem, threads=1)
+    assert relaxed.row_dual is not None
+    bound = ascend(model, relaxed.row_dual, cost=relaxed.cost, gap=0.0, seconds=0.5)
+    assert bound == pytest.approx(relaxed.cost, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_s_least_cost_is_that_of_all_its_states(seed: int, tmp_path: Path) -> None:
+    """Every sequence of 9 states that keeps least times, the past and must-run, priced one by one."""
+    data = without_reserve(instance(seed, hours=9))
+    for k, unit in enumerate(data["thermal_generators"].values()):
+        if not unit["unit_on_t0"]:
+            unit["time_down_t0"] = 1 + k + seed
+        else:
+            unit["time_up_t0"] = 1 + k % 3
+    data["thermal_generators"]["oil_1"] |= {"must_run": 1}
+    system = read(data, tmp_path).replace(reserves=())
+    model = build_model(system)
+    dual = Lagrangian(model)
+    cost = np.random.default_rng(seed).normal(0.0, 400.0, model.state.on.shape)
+    least, on = dual._units(cost)
+    u = system.units
+    for i in range(len(u)):
+        best = np.inf
+        for states in itertools.product((0, 1), repeat=9):
+            best = min(best, priced(u, i, np.array(states), cost[i]))
+        if u.must_run[i] and u.held[i] and not u.on_before[i]:
+            continue
+        assert least[i] == pytest.approx(best, abs=1e-6)
+        assert priced(u, i, on[i].astype(int), cost[i]) == pytest.approx(best, abs=1e-6)
+
+
+def priced(u: Any, i: int, states: np.ndarray[Any, Any], cost: np.ndarray[Any, Any]) -> float:
+    """Cost of one unit's states, inf where a rule is broken."""
+    if u.must_run[i] and not states.all():
+        return np.inf
+    if (states[: u.held[i]] != u.on_before[i]).any():
+        return np.inf
+    total, was, since = 0.0, int(u.on_before[i]), int(u.steps_before[i])
+    for t, now in enumerate(states.tolist()):
+        if now != was:
+            if since < max(int((u.min_down if now else u.min_up)[i]), 1):
+                return np.inf
+            total += float(cost_after(u, np.array([since]))[i, 0]) if now else float(u.stop_cost[i])
+            was, since = now, 0
+        since += 1
+        total += float(cost[t]) * now
+    return total
+
+
+def test_states_by_the_hour_make_a_plan_and_a_bound_by_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = without_reserve(instance(0, hours=12))
+    system = read(data, tmp_path).replace(reserves=(), step_h=0.25)
+    best = commit_units(system, gap=EXACT, time_limit=60.0).found
+    monkeypatch.setattr(hourly, "_MANY", 1)
+    done = hourly.solve_system(system, None, gap=1e-3, time_limit=1.0, losses=False)
+    assert done.found is not None
+    assert done.found.bound <= best.cost * (1 + EXACT)
+    assert best.bound * (1 - EXACT) <= done.found.cost
+    assert done.model.problem.violation(np.asarray(done.answer.x)) < 1e-5
+    on = np.asarray(done.answer.x)[done.model.state.on].reshape(-1, 3, 4)
+    assert (on == on[:, :, :1]).all()
+    apart = solve_secured(system, None, gap=EXACT, time_limit=60.0, losses=False)
+    assert apart.answer.cost <= done.answer.cost * (1 + EXACT)
