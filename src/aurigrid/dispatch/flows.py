@@ -187,3 +187,21 @@ def add_rows(
         np.vstack([limits.factor.reshape(-1, len(system.area)), factor]),
     )
     return dataclasses.replace(model, problem=bigger), more
+
+
+def at_demand(model: Model, limits: Limits, demand: Array) -> Model:
+    """The same model at another demand (n_node, T): right sides of balances and of flow limits change."""
+    old, problem, area = model.system.demand_mw, model.problem, model.system.area
+    change = demand - old
+    low, high, upper = problem.row_lower.copy(), problem.row_upper.copy(), problem.upper.copy()
+    for a, rows in enumerate(model.balance_row):
+        need = demand[area == a].sum(0)
+        low[rows] = high[rows] = need
+    if len(limits.key):
+        step = np.array([t for _, _, t, _ in limits.key])
+        high[limits.row] += np.einsum("ij,ji->i", limits.factor, change[:, step])
+    upper[model.unserved] = np.maximum(demand, 0.0)
+    return dataclasses.replace(
+        model, problem=dataclasses.replace(problem, row_lower=low, row_upper=high, upper=upper),
+        system=model.system.replace(demand_mw=demand),
+    )  # fmt: skip

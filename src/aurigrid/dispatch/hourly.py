@@ -15,14 +15,14 @@ import numpy as np
 from aurigrid.dispatch.blackboard import relative_gap
 from aurigrid.dispatch.coarse import coarse
 from aurigrid.dispatch.flows import Flows, Limits, add_limits
-from aurigrid.dispatch.highs import Answer, DispatchError
+from aurigrid.dispatch.highs import DispatchError
 from aurigrid.dispatch.lagrange import ascend
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.merge import Merged, merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.schedule import read_schedule
 from aurigrid.dispatch.search import Found
-from aurigrid.dispatch.secure import Secured, final, relaxation, solve_secured
+from aurigrid.dispatch.secure import Relaxed, Secured, committed, final, relaxation, solve_secured
 from aurigrid.dispatch.system import System
 
 _MANY = 4_000
@@ -53,36 +53,36 @@ def _by_hours(
 ) -> Secured:
     until = time.perf_counter() + time_limit
     began = time.perf_counter()
-    mean = relaxation(merge(coarse(system, parts)), flows, losses=losses)
-    relaxed = time.perf_counter() - began
-    longer = coarse(system, parts, peak=True)
-    hourly = solve_secured(longer, flows, gap=0.2 * gap, time_limit=0.5 * time_limit, losses=losses)
-    assert hourly.answer.x is not None
-    assert hourly.found is not None
-    seconds, mark = dict(hourly.seconds), time.perf_counter()
-    seconds["relaxation"] += relaxed
+    longer = coarse(system, parts)
+    hourly = merge(longer)
+    mean = relaxation(hourly, flows, losses=losses)
+    # at the peaks only demand differs, so the problem goes on from its basis
+    relaxed = mean.at(coarse(system, parts, peak=True).demand_mw + mean.loss_mw, flows)
+    seconds, mark = {"relaxation": time.perf_counter() - began}, time.perf_counter()
+    search, peak, limits = committed(relaxed, flows, 0.2 * gap, 0.5 * time_limit)
+    seconds["commitment"], mark = time.perf_counter() - mark, time.perf_counter()
     merged = merge(system)
-    loss = np.repeat(hourly.loss_mw, parts, 1)
+    loss = np.repeat(mean.loss_mw, parts, 1)
     model = build_model(merged.system.replace(demand_mw=system.demand_mw + loss))
-    states = np.repeat(read_schedule(longer, hourly.merged, hourly.model, hourly.answer.x).on, parts, 1)
+    states = np.repeat(read_schedule(longer, hourly, peak, search.x).on, parts, 1)
     point = _point_of(model, merged, states)
     lower, upper = model.problem.lower, model.problem.upper
-    keys = _keys([mean[:3], (hourly.model, hourly.limits, hourly.answer)], parts)
+    keys = _keys([mean, relaxed], parts)
     limits = Limits()
     if flows is not None and keys:
         model, limits = add_limits(model, limits, flows, keys)
     model, limits, answer, run, left, loss = final(merged, system.demand_mw, loss, model, limits, flows, point, losses)
-    seconds["dispatch"] = seconds.get("dispatch", 0.0) + time.perf_counter() - mark
+    seconds["dispatch"] = time.perf_counter() - mark
     if answer.x is None or answer.row_dual is None:
         raise DispatchError(f"the linear problem at the chosen states ended as {answer.status!r}")
     mark = time.perf_counter()
-    prices = _prices(mean[:3], model, limits, parts)
+    prices = _prices(mean, model, limits, parts)
     bound = ascend(_freed(model, lower, upper), prices, cost=answer.cost, gap=gap, seconds=max(until - mark, 1.0))
     seconds["bound"] = time.perf_counter() - mark
     bound, spent = min(bound, answer.cost), time.perf_counter() - began
     status = "gap" if relative_gap(answer.cost, bound) <= gap else "time"
     trace = ((spent, answer.cost, bound),)
-    found = Found(answer.x, answer.cost, bound, spent, status, trace, hourly.found.solver)
+    found = Found(answer.x, answer.cost, bound, spent, status, trace, search.solver)
     return Secured(merged, model, limits, answer, run, found, loss, left, seconds)
 
 
@@ -98,13 +98,13 @@ def _point_of(model: Model, merged: Merged, states: Array) -> Array:
     return x
 
 
-def _keys(solved: list[tuple[Model, Limits, Answer]], parts: int) -> list[tuple[int, int, int, int]]:
+def _keys(solved: list[Relaxed], parts: int) -> list[tuple[int, int, int, int]]:
     """The flow limits that have a price in hourly problems, in each part of their hour."""
     priced: dict[tuple[int, int, int, int], None] = {}
-    for _, limits, answer in solved:
-        assert answer.row_dual is not None
-        for row, key in zip(limits.row, limits.key, strict=True):
-            if abs(answer.row_dual[row]) > _PRICED:
+    for one in solved:
+        assert one.answer.row_dual is not None
+        for row, key in zip(one.limits.row, one.limits.key, strict=True):
+            if abs(one.answer.row_dual[row]) > _PRICED:
                 priced[key] = None
     return [(m, k, parts * t + part, sign) for m, k, t, sign in priced for part in range(parts)]
 
@@ -118,15 +118,14 @@ def _freed(model: Model, lower: Array, upper: Array) -> Model:
     return dataclasses.replace(model, problem=dataclasses.replace(problem, lower=low, upper=high))
 
 
-def _prices(mean: tuple[Model, Limits, Answer], model: Model, limits: Limits, parts: int) -> Array:
+def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:
     """(m,) prices of the rows by the step from those of the relaxation by the hour: each part bears its share."""
-    longer, known, answer = mean
-    assert answer.row_dual is not None
-    dual = answer.row_dual
+    dual = mean.answer.row_dual
+    assert dual is not None
     y = np.zeros(model.problem.m)
     for area, rows in enumerate(model.balance_row):
-        y[rows] = np.repeat(dual[longer.balance_row[area]], parts) / parts
-    place = dict(zip(known.key, known.row, strict=True))
+        y[rows] = np.repeat(dual[mean.model.balance_row[area]], parts) / parts
+    place = dict(zip(mean.limits.key, mean.limits.row, strict=True))
     for row, (m, k, t, sign) in zip(limits.row, limits.key, strict=True):
         at = place.get((m, k, t // parts, sign))
         y[row] = 0.0 if at is None else dual[at] / parts

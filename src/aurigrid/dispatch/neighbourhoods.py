@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.dispatch.blackboard import Blackboard, relative_gap
-from aurigrid.dispatch.highs import FEASIBLE, outcome, solve_relaxed, solver, start_at
+from aurigrid.dispatch.highs import FEASIBLE, Answer, outcome, solve_relaxed, solver, start_at
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.separate import Structure, flip_costs
 
@@ -35,10 +35,10 @@ _LONG, _LONGEST = 12.0, 60.0
 _UNITS, _WINDOW, _DIFFER = range(3)
 
 
-def improve(board: Blackboard, structure: Structure) -> None:
+def improve(board: Blackboard, structure: Structure, relaxed: Answer | None = None) -> None:
     """Find a first plan and improve it until the run is over."""
     try:
-        value = _first(board, structure)
+        value = _first(board, structure, relaxed or solve_relaxed(board.problem, threads=1))
     finally:
         board.begun.set()
     if value is None:
@@ -63,9 +63,8 @@ def improve(board: Blackboard, structure: Structure) -> None:
         patience = _LONG if gained > 1e-6 * abs(cost) else min(patience * 1.08, _LONGEST)
 
 
-def _first(board: Blackboard, structure: Structure) -> Array | None:
-    """The relaxation, what its states cost otherwise, and plans around it; returns its states (n_unit, T)."""
-    relaxed = solve_relaxed(board.problem, threads=1)
+def _first(board: Blackboard, structure: Structure, relaxed: Answer) -> Array | None:
+    """What states cost otherwise than in the relaxation, and plans around it; returns its states (n_unit, T)."""
     if relaxed.x is None or relaxed.row_dual is None:
         return None
     board.raise_bound(relaxed.bound)

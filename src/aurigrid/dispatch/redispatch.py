@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, add_limits
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand
 from aurigrid.dispatch.highs import Answer, DispatchError
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
@@ -104,21 +104,3 @@ def dormant(model: Model) -> Array:
         rows = np.flatnonzero(area == a)
         awake[rows[np.argmax(demand[rows], axis=0)], np.arange(demand.shape[1])] = True
     return np.concatenate([model.unserved[~awake], model.surplus[~awake]])
-
-
-def at_demand(model: Model, limits: Limits, demand: Array) -> Model:
-    """The same model at another demand (n_node, T): right sides of balances and of flow limits change."""
-    old, problem, area = model.system.demand_mw, model.problem, model.system.area
-    change = demand - old
-    low, high, upper = problem.row_lower.copy(), problem.row_upper.copy(), problem.upper.copy()
-    for a, rows in enumerate(model.balance_row):
-        need = demand[area == a].sum(0)
-        low[rows] = high[rows] = need
-    if len(limits.key):
-        step = np.array([t for _, _, t, _ in limits.key])
-        high[limits.row] += np.einsum("ij,ji->i", limits.factor, change[:, step])
-    upper[model.unserved] = np.maximum(demand, 0.0)
-    return dataclasses.replace(
-        model, problem=dataclasses.replace(problem, row_lower=low, row_upper=high, upper=upper),
-        system=model.system.replace(demand_mw=demand),
-    )  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.dispatch.blackboard import Blackboard, relative_gap
-from aurigrid.dispatch.highs import DispatchError, outcome, solve_relaxed, solver, start_at, version
+from aurigrid.dispatch.highs import Answer, DispatchError, outcome, solve_relaxed, solver, start_at, version
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.neighbourhoods import improve
 from aurigrid.dispatch.separate import Structure, counted
@@ -63,6 +63,7 @@ def search(
     time_limit: float,
     start: Array | None = None,
     steady: Array | None = None,
+    relaxed: Answer | None = None,
 ) -> Found:
     """Solve a commitment problem to a relative gap.
 
@@ -73,6 +74,7 @@ def search(
         time_limit: seconds.
         start: (n,) a plan to begin with.
         steady: (n_unit, T) states that are always possible; what is left where time allowed for nothing better.
+        relaxed: the answer of the problem without whole states, where it is known.
 
     Returns:
         The best plan, its bound and how the two came together. `x` is a feasible plan in every case in which time
@@ -83,7 +85,7 @@ def search(
     if start is not None:
         board.offer(start)
     tree = threading.Thread(target=_guarded, args=(board, lambda b: _tree(b, structure)), daemon=True)
-    beside = threading.Thread(target=_guarded, args=(board, lambda b: improve(b, structure)), daemon=True)
+    beside = threading.Thread(target=_guarded, args=(board, lambda b: improve(b, structure, relaxed)), daemon=True)
     tree.start()
     beside.start()
     for thread in (tree, beside):

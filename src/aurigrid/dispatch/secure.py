@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, add_limits, net_injection
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, net_injection
 from aurigrid.dispatch.highs import Answer, DispatchError, LinearRun
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
@@ -55,12 +55,13 @@ def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit
     """Schedule a system inside the limits of its grid."""
     clock = _Clock()
     merged, demand = merge(system), system.demand_mw
-    model, limits, _, loss = relaxation(merged, flows, losses=losses)
+    relaxed = relaxation(merged, flows, losses=losses)
+    model, limits, loss = relaxed.model, relaxed.limits, relaxed.loss_mw
     clock.mark("relaxation")
     found = None
     fixed: Array = np.zeros(0)
     if model.state.on.size:
-        found, model, limits = _committed(model, limits, flows, gap, time_limit)
+        found, model, limits = committed(relaxed, flows, gap, time_limit)
         fixed = np.round(found.x[: model.problem.n])
     clock.mark("commitment")
     model, limits, answer, run, left, loss = final(merged, demand, loss, model, limits, flows, fixed, losses)
@@ -70,17 +71,42 @@ def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit
     return Secured(merged, model, limits, answer, run, found, loss, left, clock.parts)
 
 
-def relaxation(merged: Merged, flows: Flows | None, *, losses: bool) -> tuple[Model, Limits, Answer, Array]:
-    """The linear problem without whole states inside the limits of the grid, and the losses (n_node, T) that it counts."""
+@dataclass(frozen=True, eq=False)
+class Relaxed:
+    """The linear problem without whole states inside the limits of the grid.
+
+    Attributes:
+        model, limits: the problem, with the rows that were added.
+        answer: its point and prices.
+        run: the solver that holds it.
+        loss_mw: (n_node, T) losses that the demand includes.
+    """
+
+    model: Model
+    limits: Limits
+    answer: Answer
+    run: LinearRun
+    loss_mw: Array
+
+    def at(self, demand: Array, flows: Flows | None) -> Relaxed:
+        """The same at another demand (n_node, T), losses included."""
+        model = at_demand(self.model, self.limits, demand)
+        self.run.change(model.problem)
+        model, limits, answer, _ = lazily(model, self.limits, flows, self.run)
+        return Relaxed(model, limits, answer, self.run, self.loss_mw)
+
+
+def relaxation(merged: Merged, flows: Flows | None, *, losses: bool) -> Relaxed:
+    """Solve without whole states, limits added as they break, losses of its own flows counted."""
     demand = merged.system.demand_mw
-    loss = np.zeros_like(demand)
     model = build_model(merged.system)
-    model, limits, answer, _ = lazily(model, Limits(), flows, LinearRun(model.problem, relaxed=True))
-    if losses and flows is not None:
-        loss = losses_of(flows, model, answer)
-        model, limits = _with_demand(merged, demand + loss, flows, limits)
-        model, limits, answer, _ = lazily(model, limits, flows, LinearRun(model.problem, relaxed=True))
-    return model, limits, answer, loss
+    run = LinearRun(model.problem, relaxed=True)
+    model, limits, answer, _ = lazily(model, Limits(), flows, run)
+    first = Relaxed(model, limits, answer, run, np.zeros_like(demand))
+    if not losses or flows is None:
+        return first
+    loss = losses_of(flows, model, answer)
+    return dataclasses.replace(first.at(demand + loss, flows), loss_mw=loss)
 
 
 class _Clock:
@@ -120,10 +146,9 @@ def lazily(
     return model, limits, answer, tuple(broken)
 
 
-def _committed(
-    model: Model, limits: Limits, flows: Flows | None, gap: float, time_limit: float
-) -> tuple[Found, Model, Limits]:
+def committed(relaxed: Relaxed, flows: Flows | None, gap: float, time_limit: float) -> tuple[Found, Model, Limits]:
     """Search over states; limits that the plan breaks come in, and the search goes on from the plan."""
+    model, limits, known = relaxed.model, relaxed.limits, relaxed.answer if relaxed.answer.x is not None else None
     until = time.perf_counter() + time_limit
     start: Array | None = None
     while True:
@@ -135,7 +160,9 @@ def _committed(
             time_limit=left,
             start=start,
             steady=model.system.steady_states(),
+            relaxed=known,
         )
+        known = None
         if flows is None:
             return found, model, limits
         flow = flows.of(net_injection(model, found.x))
