@@ -72,7 +72,8 @@ class Settings:
         threads: threads to use, all CPUs where None.
         one_step: take one Newton step from the start and stop, whatever is left (a screen, not a solution).
         patience: iterations without progress after which a case counts as diverged. Newton's method from a solved base
-            state comes closer within a few steps or not at all; from a guess it may wander first.
+            state comes closer within a few steps or not at all; from a guess it may wander first. Four are too few: of the
+            156 288 outages of the German day 16 that have a solution are lost, with six none.
         most_step: largest change of an angle (rad) or of ln|V| in a Newton step: damped Newton. It takes no chord steps.
     """
 
@@ -82,7 +83,7 @@ class Settings:
     distributed: bool = False
     threads: int | None = None
     one_step: bool = False
-    patience: int = 4
+    patience: int = 6
     most_step: float = np.inf
 
     def from_guess(self) -> Settings:
