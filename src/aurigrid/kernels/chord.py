@@ -33,7 +33,7 @@ takes, of all points on the line through the last two images, the one at which t
 
     x = g - gamma (x' + g - g'),    gamma = <g, g - g'> / <g - g', g - g'>,
 
-with x' the step taken last and g' the one proposed then (Anderson 1965, depth one).
+with x' the step taken last and g' the one proposed then (Anderson 1965, depth one). Kept are g and the lag x - g.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from aurigrid.kernels.newton import turn, update_slack
 from aurigrid.kernels.simd import LANES, blend, cast, item, load, splat, splat32, store, widen
 from aurigrid.kernels.tile import MOST_SWITCHED, PV
 
@@ -303,9 +304,12 @@ def spread_slack(rows, tile, factor):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def accelerate(tile):
-    """Turn the step in ``tile.rhs`` into the accelerated one, in the lanes that are ``tile.steady``; remember both."""
-    rhs, proposed, taken = tile.rhs, tile.proposed, tile.taken
+def accelerate(rows, tile):
+    """Take the step in ``tile.rhs``, accelerated in the lanes that are ``tile.steady``; remember it in `proposed` and `lag`.
+
+    What it reads and writes comes from the second cache, whose speed is its own: voltages change in the pass that finds x.
+    """
+    te, tf, rhs, proposed, lag, live = tile.e, tile.f, tile.rhs, tile.proposed, tile.lag, load(tile.live, 0)
     zero = cast(splat(0.0), rhs)
     along, square = zero, zero
     for at in range(0, len(rhs), LANES):
@@ -313,11 +317,23 @@ def accelerate(tile):
         change = g - load(proposed, at)
         along, square = along + g * change, square + change * change
     steady = load(tile.steady, 0)
+    # not a product with 0 afterwards: what an earlier scenario left behind need not be finite
     gamma = along / (square + cast(splat(_LEAST_SQUARE), rhs))
-    for at in range(0, len(rhs), LANES):
+    n = len(rows.kind) * LANES
+    for at in range(0, n, LANES):
+        own = 2 * at
+        g1, g2 = load(rhs, own), load(rhs, own + LANES)
+        lag1 = blend(steady, -gamma * (load(lag, own) + g1), zero)
+        lag2 = blend(steady, -gamma * (load(lag, own + LANES) + g2), zero)
+        store(proposed, own, g1)
+        store(proposed, own + LANES, g2)
+        store(lag, own, lag1)
+        store(lag, own + LANES, lag2)
+        turn(te, tf, at, widen(g1 + lag1) * live, widen(g2 + lag2) * live)
+    for at in range(2 * n, len(rhs), LANES):
         g = load(rhs, at)
-        # not a product with 0: what an earlier scenario left behind need not be finite
-        x = blend(steady, g - gamma * (load(taken, at) + g - load(proposed, at)), g)
+        late = blend(steady, -gamma * (load(lag, at) + g), zero)
         store(proposed, at, g)
-        store(taken, at, x)
-        store(rhs, at, x)
+        store(lag, at, late)
+        store(rhs, at, g + late)
+    update_slack(rows, tile)

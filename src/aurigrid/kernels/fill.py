@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, blend, item, load, splat, store, vsqrt
+from aurigrid.kernels.simd import LANES, blend, item, load, put, splat, store, vsqrt
 from aurigrid.kernels.tile import CONVERGED, FLIPS, HANDED_ON, OFF, PQ, PV
 
 
@@ -31,7 +31,8 @@ def _scatter(table, node, by, scale, target, lanes, row):
             continue
         at, factor = node[e] * LANES, scale[e]
         for x in range(len(lanes)):
-            target[at + item(lanes, x)] += factor * item(flat, item(offset, x) + e)
+            place = at + item(lanes, x)
+            put(target, place, item(target, place) + factor * item(flat, item(offset, x) + e))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -60,13 +61,14 @@ def _prime(rows, batch, tile, distributed):
     kind, base_p, base_q, tp, tq, mp, mq = rows.kind, batch.base_p, batch.base_q, tile.p, tile.q, tile.mp, tile.mq
     alpha, v_set, q_min, q_max, state, flips = tile.alpha, tile.v_set, tile.q_min, tile.q_max, tile.state, tile.flips
     balpha, bv_set, bq_min, bq_max, zip_node = batch.alpha, batch.v_set, batch.q_min, batch.q_max, batch.zip_node
-    zip_, tz = batch.zip, tile.zip
+    zip_, tz, special = batch.zip, tile.zip, tile.special
     tile.begin_row[0] = -1
     tile.edited[:] = -1
     state[:] = 0
     flips[:] = 0
     for i in range(len(kind)):
         at = i * LANES
+        special[i] = 1 if kind[i] != PQ else 0
         store(tp, at, splat(base_p[i]))
         store(tq, at, splat(base_q[i]))
         store(mp, at, splat(1.0 if kind[i] == PQ or kind[i] == PV else 0.0))
@@ -139,9 +141,11 @@ def _start_lanes(rows, batch, tile, lanes, scenario, enforce_q):
             _begin(rows, batch, tile, first, enforce_q)
         # lane by lane: a store of some lanes of a vector takes the machine ten times as long as one of a number
         for i in range(n):
-            at, e, f = i * LANES, begin_e[i], begin_f[i]
-            for lane in lanes:
-                te[at + lane], tf[at + lane] = e, f
+            at, e, f = i * LANES, item(begin_e, i), item(begin_f, i)
+            for x in range(len(lanes)):
+                place = at + item(lanes, x)
+                put(te, place, e)
+                put(tf, place, f)
         return
     for lane in lanes:
         if row[0] != start[scenario[lane]]:
@@ -174,8 +178,10 @@ def fill_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed, fresh
         for i in range(len(kind)):
             if loose[i]:
                 at, p, q = i * LANES, base_p[i], base_q[i]
-                for lane in lanes:
-                    tp[at + lane], tq[at + lane] = p, q
+                for x in range(len(lanes)):
+                    place = at + item(lanes, x)
+                    put(tp, place, p)
+                    put(tq, place, q)
         _scatter(load_p, batch.load_node, batch.load_by, batch.load_scale_p, tp, lanes, row)
         _scatter(load_q, batch.load_node, batch.load_by, batch.load_scale_q, tq, lanes, row)
         _scatter(gen_p, batch.gen_node, batch.gen_by, batch.gen_scale, tp, lanes, row)
@@ -303,7 +309,8 @@ def resume_lanes(pattern, rows, tile, out, lanes, scenario, enforce_q):
     for lane in lanes:
         s = scenario[lane]
         for i in range(len(kind)):
-            te[i * LANES + lane], tf[i * LANES + lane] = v[s, 2 * order[i]], v[s, 2 * order[i] + 1]
+            put(te, i * LANES + lane, v[s, 2 * order[i]])
+            put(tf, i * LANES + lane, v[s, 2 * order[i] + 1])
         for r in range(n_island):
             slack[r * LANES + lane] = oslack[s, r]
         if not enforce_q:
@@ -363,7 +370,8 @@ def take_lanes(pattern, rows, tile, out, lanes, scenario):
         at = position[node] * LANES
         for x in range(len(lanes)):
             to, lane = item(offset, x) + 2 * node, at + item(lanes, x)
-            flat[to], flat[to + 1] = item(te, lane), item(tf, lane)
+            put(flat, to, item(te, lane))
+            put(flat, to + 1, item(tf, lane))
     for lane in lanes:
         s = scenario[lane]
         for r in range(n_island):

@@ -243,7 +243,7 @@ def solve_range(
                 spread_slack(rows, tile, factor)
             if enforce_q:
                 hold_again(tile, factor)
-            accelerate(tile)
+            accelerate(rows, tile)
         else:
             factorise(pattern, rows, batch, tile, distributed)
             back_substitute(pattern, tile, tile.rhs)
@@ -252,4 +252,4 @@ def solve_range(
                 border_step(rows, tile)
             if most_step < np.inf:
                 shorten(tile, most_step)
-        update(rows, tile)
+            update(rows, tile)

@@ -330,22 +330,29 @@ def shorten(tile, most):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def turn(te, tf, at, angle, growth):
+    """Turn the voltages of a node's lanes by an angle (rad) and let them grow by a relative change; Cayley's rotation."""
+    e, f, t = load(te, at), load(tf, at), angle * 0.5
+    square = t * t
+    scale = (1.0 + growth) / (1.0 + square)
+    c, s = (1.0 - square) * scale, (t + t) * scale
+    store(te, at, e * c - f * s)
+    store(tf, at, f * c + e * s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def update(rows, tile):
     """Apply the step to voltages and slack; lanes that are not live keep theirs."""
-    kind, n_island = rows.kind, rows.n_island
-    te, tf, rhs, slack = tile.e, tile.f, tile.rhs, tile.slack
-    live = load(tile.live, 0)
-    half = live * 0.5
-    for i in range(len(kind)):
-        at = i * LANES
-        e, f = load(te, at), load(tf, at)
-        t = widen(load(rhs, 2 * at)) * half
-        grow = 1.0 + widen(load(rhs, 2 * at + LANES)) * live
-        square = t * t
-        scale = grow / (1.0 + square)
-        c, s = (1.0 - square) * scale, (t + t) * scale
-        store(te, at, e * c - f * s)
-        store(tf, at, f * c + e * s)
-    for r in range(n_island):
-        at = (2 * len(kind) + r) * LANES
+    te, tf, rhs, live = tile.e, tile.f, tile.rhs, load(tile.live, 0)
+    for at in range(0, len(rows.kind) * LANES, LANES):
+        turn(te, tf, at, widen(load(rhs, 2 * at)) * live, widen(load(rhs, 2 * at + LANES)) * live)
+    update_slack(rows, tile)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def update_slack(rows, tile):
+    """Apply the step to the slack of each island."""
+    rhs, slack, live = tile.rhs, tile.slack, load(tile.live, 0)
+    for r in range(rows.n_island):
+        at = (2 * len(rows.kind) + r) * LANES
         store(slack, r * LANES, load(slack, r * LANES) + widen(load(rhs, at)) * live)

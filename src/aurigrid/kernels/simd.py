@@ -10,7 +10,8 @@ The array decides the precision: `load(array, offset)` gives lanes of its dtype,
 array)` rounds a value to it and `widen` goes to float64. `splat` repeats a scalar in float64, `splat32` in float32;
 `vabs`, `vmax`, `vsqrt` and `blend(mask, a, b)` (a where mask is not 0, else b) work lane by lane. `vmax(a, b)` is the
 machine's own maximum, ``a if a > b else b``: a NaN in a is lost. `item(array, place)` is ``array[place]`` for a place that is not
-negative: numba looks at the sign at every other access, which costs a tenth of an inner loop.
+negative, and `put(array, place, value)` sets it: numba looks at the sign at every other access, which costs a tenth of an inner
+loop that computes, and half of one that copies.
 
 Kernels that keep their large arrays in float64 run on `LANES64` scenarios, fewer where registers are narrow, with `load64`
 and `splat64` in the places of `load` and `splat`; all else serves both.
@@ -116,6 +117,23 @@ def _item_jit(typing, array, place):
         return context.unpack_value(builder, array.dtype, builder.gep(data, [offset]))
 
     return array.dtype(array, place), codegen
+
+
+@intrinsic
+def _put_jit(typing, array, place, value):
+    if not (
+        isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)
+    ):
+        return None
+
+    def codegen(context, builder, signature, args):
+        data = cgutils.create_struct_proxy(array)(context, builder, args[0]).data
+        offset = builder.sext(args[1], ir.IntType(64)) if args[1].type.width < 64 else args[1]
+        number = context.cast(builder, args[2], value, array.dtype)
+        builder.store(context.get_value_as_data(builder, array.dtype, number), builder.gep(data, [offset]))
+        return context.get_dummy_value()
+
+    return types.void(array, place, value), codegen
 
 
 def _convert(builder, value, source, target):
@@ -266,6 +284,9 @@ if config.DISABLE_JIT:
     def item(array, place):
         return array[place]
 
+    def put(array, place, value):
+        array[place] = value
+
     def store(array, offset, value):
         array[offset : offset + len(value)] = value
 
@@ -294,7 +315,7 @@ if config.DISABLE_JIT:
 else:
     _lanes = {LaneType(bits, width) for bits in (64, 32) for width in (LANES, LANES64)}
     _spreads = {lane: _splatter(lane) for lane in _lanes}
-    load, load64, item = _loader(LANES), _loader(LANES64), _item_jit
+    load, load64, item, put = _loader(LANES), _loader(LANES64), _item_jit, _put_jit
     store, cast, widen, vmax, blend = _store_jit, _cast_jit, _widen_jit, _vmax_jit, _blend_jit
     splat, splat32, splat64 = (
         _spreads[lane] for lane in (LaneType(64, LANES), LaneType(32, LANES), LaneType(64, LANES64))

@@ -197,7 +197,7 @@ class Tile(NamedTuple):
     rhs: Array
     border: Array
     proposed: Array
-    taken: Array
+    lag: Array
     steady: Array
     row: Array
     scratch: Array
@@ -217,10 +217,19 @@ class Tile(NamedTuple):
     edited: Array
 
 
+def _most_events(batch: Batch) -> int:
+    """Ends of outaged branches that the lanes may hold together, and one."""
+    return int(np.max(np.diff(batch.out_ptr), initial=0)) * 2 * LANES + 1
+
+
+def fits(tile: Tile, batch: Batch) -> bool:
+    """Whether a tile of the same grid has room for a batch."""
+    return len(tile.zip) == 4 * batch.zip.shape[2] * LANES and len(tile.event_lane) >= _most_events(batch)
+
+
 def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     """Allocate the working state of one thread; ``dtype`` is the precision of the factor."""
-    n, n_island, n_zip = pattern.n, rows.n_island, batch.zip.shape[2]
-    most = int(np.max(np.diff(batch.out_ptr), initial=0)) * 2 * LANES + 1
+    n, n_island, n_zip, most = pattern.n, rows.n_island, batch.zip.shape[2], _most_events(batch)
 
     def shares(counts: Sequence[int], kind: type) -> list[Array]:
         """Rows of lanes for each of several arrays, in one piece of memory."""
@@ -231,7 +240,7 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     e, f, p, q, mp, mq, p_now, q_now, alpha, v_set, q_min, q_max, state, slack, zip_, norm, live, chosen, scratch = (
         shares([*[n] * 13, n_island, 4 * n_zip, 1, 1, 1, 4], np.float64)
     )
-    upper, near_e, near_f, rhs, border, proposed, taken, steady, row = shares(
+    upper, near_e, near_f, rhs, border, proposed, lag, steady, row = shares(
         [
             4 * pattern.n_upper,
             n,
@@ -249,10 +258,10 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     mq[:] = 1.0
     return Tile(
         e, f, p, q, mp, mq, p_now, q_now, alpha, v_set, q_min, q_max, state, np.zeros(n * LANES, np.int8),
-        (rows.kind != PQ).astype(np.int8), slack, zip_,
+        np.zeros(n, np.int8), slack, zip_,
         np.full(n, -1, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32),
         np.zeros((most, 4)),
-        norm, live, chosen, np.arange(n, dtype=np.int32), np.ones(n), upper, near_e, near_f, rhs, border, proposed, taken,
+        norm, live, chosen, np.arange(n, dtype=np.int32), np.ones(n), upper, near_e, near_f, rhs, border, proposed, lag,
         steady, row, scratch,
         np.flatnonzero(rows.kind != PQ).astype(np.int32), np.flatnonzero(rows.kind == REF).astype(np.int32),
         np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),

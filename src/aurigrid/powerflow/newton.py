@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from aurigrid.kernels.balance import certify_range
 from aurigrid.kernels.factor import Factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, REF, SINGULAR, Batch, Results, Tile, make_tile
+from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, REF, SINGULAR, Batch, Results, Tile, fits, make_tile
 from aurigrid.powerflow.cases import Pairs
 from aurigrid.powerflow.crew import in_turn as in_turn
 from aurigrid.powerflow.crew import thread_count as thread_count
@@ -117,18 +116,18 @@ class _Work:
         self.others = others
         self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
         self.factors: dict[int, Factor] = {}
-        self.local = threading.local()
+        self.tiles = prepared(grid).tiles
         self.threads = thread_count(how.threads)
 
     def _tile(self, dtype: type, grid: Grid) -> Tile:
-        """This thread's working state."""
-        tiles: dict[str, Tile] = self.local.__dict__
-        name = dtype.__name__
-        if name not in tiles:
-            tiles[name] = make_tile(grid.pattern, grid.rows, self.batch, dtype)
+        """This thread's working state; where it fits it is that of the batch before, whose memory the machine has at hand."""
+        tiles: dict[str, Tile] = self.tiles.__dict__
+        tile = tiles.get(dtype.__name__)
+        if tile is None or not fits(tile, self.batch):
+            tile = tiles[dtype.__name__] = make_tile(grid.pattern, grid.rows, self.batch, dtype)
         if grid is self.grid:
-            return tiles[name]
-        return tiles[name]._replace(reference=np.flatnonzero(grid.rows.kind == REF).astype(np.int32))
+            return tile
+        return tile._replace(reference=np.flatnonzero(grid.rows.kind == REF).astype(np.int32))
 
     def _stage(self, lists: Sequence[_List], dtype: type, limit: int, share: float = 0.0) -> None:
         """Solve lists of cases one after the other, all threads on the same list; a thread that finds it empty goes on."""

@@ -5,6 +5,7 @@ A million units cost a pass over memory for each of these; a power flow of their
 
 from __future__ import annotations
 
+import threading
 import weakref
 from functools import cached_property
 from typing import Any
@@ -38,6 +39,7 @@ class Prepared:
     def __init__(self, grid: Grid) -> None:
         self._grid = weakref.ref(grid)
         self.common: dict[bool, Any] = {}
+        self.tiles = threading.local()
         self._factor: tuple[tuple[Array, ...], tuple[bool, bool], Factor] | None = None
         self._weights: dict[tuple[str, int, int], tuple[Grouped, tuple[Array, Array, Array]]] = {}
 
