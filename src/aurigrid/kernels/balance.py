@@ -129,15 +129,28 @@ def _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _kind_in(circuit, batch, s, i):
+    """Kind of a node in a scenario."""
+    for x in range(batch.kind_ptr[s], batch.kind_ptr[s + 1]):
+        if circuit.order[batch.kind_node[x]] == i:
+            return batch.kind_now[x]
+    return circuit.kind[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed):
     """Apply the scenarios' sparse edits and nodes without supply to what is specified."""
-    order, island, kind = circuit.order, circuit.island, circuit.kind
+    order, island = circuit.order, circuit.island
     edit_ptr, edit_node, edit_p, edit_q = batch.edit_ptr, batch.edit_node, batch.edit_p, batch.edit_q
     edit_alpha, edit_q_min, edit_q_max = batch.edit_alpha, batch.edit_q_min, batch.edit_q_max
     edit_free, off_ptr, off_node, column = batch.edit_free, batch.off_ptr, batch.off_node, batch.held_column
-    slack, held = out.slack, out.held
+    slack, held, kind_ptr, kind_node, kind_now = out.slack, out.held, batch.kind_ptr, batch.kind_node, batch.kind_now
     for lane in range(lanes):
         s = first + lane
+        for x in range(kind_ptr[s], kind_ptr[s + 1]):
+            at = order[kind_node[x]] * LANES + lane
+            p_free[at] = 1.0 if distributed or kind_now[x] != REF else 0.0
+            q_free[at] = 1.0 if kind_now[x] == PQ else 0.0
         for x in range(edit_ptr[s], edit_ptr[s + 1]):
             i = order[edit_node[x]]
             at = i * LANES + lane
@@ -148,7 +161,7 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
             c = column[edit_node[x]]
             if c >= 0 and held[s, c] != 0:
                 q[at] += edit_q_max[x] if held[s, c] > 0 else edit_q_min[x]
-            if edit_free[x] and kind[i] != REF:
+            if edit_free[x] and _kind_in(circuit, batch, s, i) != REF:
                 q_free[at] = 1.0
         for x in range(off_ptr[s], off_ptr[s + 1]):
             at = order[off_node[x]] * LANES + lane
@@ -157,7 +170,7 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _restored(circuit, batch, first, lanes, p, q, p_free, q_free, distributed):
-    """Undo what a tile's outages changed at nodes that are not loose, for the next tile."""
+    """Undo what a tile's outages changed at nodes that are not loose, and their moved references, for the next tile."""
     kind, order, from_node, to_node, place = (
         circuit.kind,
         circuit.order,
@@ -166,8 +179,12 @@ def _restored(circuit, batch, first, lanes, p, q, p_free, q_free, distributed):
         circuit.place,
     )
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
+    kind_ptr, kind_node = batch.kind_ptr, batch.kind_node
     for lane in range(lanes):
         s = first + lane
+        for x in range(kind_ptr[s], kind_ptr[s + 1]):
+            i = order[kind_node[x]]
+            p_free[i * LANES + lane] = 1.0 if distributed or kind[i] != REF else 0.0
         for x in range(out_ptr[s], out_ptr[s + 1]):
             k = place[out_branch[x]]
             if k >= 0:

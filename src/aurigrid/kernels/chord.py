@@ -275,15 +275,15 @@ def hold_again(tile, factor):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def spread_slack(rows, tile, factor):
+def spread_slack(rows, batch, tile, factor):
     """Distributed slack: the step of lambda by which each reference keeps its balance, and x += z d lambda."""
     yptr, ycol, yg, yb, island, n_island = rows.ptr, rows.col, rows.g, rows.b, rows.island, rows.n_island
-    rhs, reference, te, tf, p_now = tile.rhs, tile.reference, tile.e, tile.f, tile.p_now
+    rhs, te, tf, p_now, leads = tile.rhs, tile.e, tile.f, tile.p_now, tile.leads
     border, gain = factor.border, factor.gain
     n = len(rows.kind)
     for r in range(n_island):
         store(rhs, (2 * n + r) * LANES, splat(0.0))
-    for i in reference:
+    for i in batch.reference:
         at = i * LANES
         e, f = load(te, at), load(tf, at)
         need = load(p_now, at)
@@ -295,7 +295,8 @@ def spread_slack(rows, tile, factor):
             need = (
                 need - (f * re - e * im) * widen(load(rhs, 2 * j)) - (e * re + f * im) * widen(load(rhs, 2 * j + LANES))
             )
-        store(rhs, (2 * n + island[i]) * LANES, need * (1.0 / gain[island[i]]))
+        own = (2 * n + island[i]) * LANES
+        store(rhs, own, blend(load(leads, at), need * (1.0 / gain[island[i]]), widen(load(rhs, own))))
     for i in range(n):
         step = load(rhs, (2 * n + island[i]) * LANES)
         at = 2 * i * LANES

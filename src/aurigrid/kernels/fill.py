@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from aurigrid.kernels.simd import LANES, blend, item, load, put, splat, store, vsqrt
-from aurigrid.kernels.tile import CONVERGED, FLIPS, HANDED_ON, OFF, PQ, PV
+from aurigrid.kernels.tile import CONVERGED, FLIPS, HANDED_ON, OFF, PQ, PV, REF
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -61,7 +61,7 @@ def _prime(rows, batch, tile, distributed):
     kind, base_p, base_q, tp, tq, mp, mq = rows.kind, batch.base_p, batch.base_q, tile.p, tile.q, tile.mp, tile.mq
     alpha, v_set, q_min, q_max, state, flips = tile.alpha, tile.v_set, tile.q_min, tile.q_max, tile.state, tile.flips
     balpha, bv_set, bq_min, bq_max, zip_node = batch.alpha, batch.v_set, batch.q_min, batch.q_max, batch.zip_node
-    zip_, tz, special = batch.zip, tile.zip, tile.special
+    zip_, tz, special, leads = batch.zip, tile.zip, tile.special, tile.leads
     tile.begin_row[0] = -1
     tile.edited[:] = -1
     state[:] = 0
@@ -73,6 +73,7 @@ def _prime(rows, batch, tile, distributed):
         store(tq, at, splat(base_q[i]))
         store(mp, at, splat(1.0 if kind[i] == PQ or kind[i] == PV else 0.0))
         store(mq, at, splat(1.0 if kind[i] == PQ else 0.0))
+        store(leads, at, splat(1.0 if kind[i] == REF else 0.0))
         store(v_set, at, splat(bv_set[0, i]))
         store(q_min, at, splat(bq_min[0, i]))
         store(q_max, at, splat(bq_max[0, i]))
@@ -93,7 +94,8 @@ def _forget(rows, batch, tile, lanes, distributed):
         batch.base_p, batch.base_q, batch.alpha, batch.v_set, batch.q_min, batch.q_max
     )  # fmt: skip
     tp, tq, mp, mq, alpha, v_set = tile.p, tile.q, tile.mp, tile.mq, tile.alpha, tile.v_set
-    q_min, q_max, flips = tile.q_min, tile.q_max, tile.flips
+    q_min, q_max, flips, leads = tile.q_min, tile.q_max, tile.flips, tile.leads
+    kind_ptr, kind_node = batch.kind_ptr, batch.kind_node
     for lane in lanes:
         s = edited[lane]
         if s < 0:
@@ -122,6 +124,12 @@ def _forget(rows, batch, tile, lanes, distributed):
             mq[at], flips[at] = 1.0 if kind[i] == PQ else 0.0, 0
             if distributed:
                 alpha[at] = balpha[0, i]
+        for x in range(kind_ptr[s], kind_ptr[s + 1]):
+            i = kind_node[x]
+            at = i * LANES + lane
+            mp[at] = 1.0 if kind[i] == PQ or kind[i] == PV else 0.0
+            mq[at], flips[at] = 1.0 if kind[i] == PQ else 0.0, 0
+            leads[at] = 1.0 if kind[i] == REF else 0.0
         edited[lane] = -1
 
 
@@ -263,9 +271,16 @@ def _edit_lanes(rows, batch, tile, lanes, scenario, distributed):
     edit_v, edit_zip, zip_node, tz, v_set = batch.edit_v, batch.edit_zip, batch.zip_node, tile.zip, tile.v_set
     tp, tq, alpha, q_min, q_max, mq = tile.p, tile.q, tile.alpha, tile.q_min, tile.q_max, tile.mq
     te, tf, flips, mp, special, edited = tile.e, tile.f, tile.flips, tile.mp, tile.special, tile.edited
+    leads, kind_ptr, kind_node, kind_now = tile.leads, batch.kind_ptr, batch.kind_node, batch.kind_now
     for lane in lanes:
         s = scenario[lane]
         edited[lane] = s
+        for x in range(kind_ptr[s], kind_ptr[s + 1]):
+            # a reference that has moved: no reactive limit is held where it goes, nor where it was
+            at = kind_node[x] * LANES + lane
+            mp[at] = 1.0 if kind_now[x] == PQ or kind_now[x] == PV else 0.0
+            mq[at], flips[at] = 1.0 if kind_now[x] == PQ else 0.0, FLIPS + 1
+            leads[at] = 1.0 if kind_now[x] == REF else 0.0
         for x in range(edit_ptr[s], edit_ptr[s + 1]):
             i = edit_node[x]
             at = i * LANES + lane
@@ -280,7 +295,7 @@ def _edit_lanes(rows, batch, tile, lanes, scenario, distributed):
             if m >= 0:
                 for part in range(4):
                     tz[(4 * m + part) * LANES + lane] += edit_zip[x, part]
-            if edit_free[x] and kind[i] == PV:
+            if edit_free[x] and mp[at] != 0.0 and mq[at] == 0.0:
                 mq[at] = 1.0
                 flips[at] = FLIPS + 1
         for x in range(off_ptr[s], off_ptr[s + 1]):
@@ -301,13 +316,15 @@ def _edit_lanes(rows, batch, tile, lanes, scenario, distributed):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def resume_lanes(pattern, rows, tile, out, lanes, scenario, enforce_q):
-    """Put lanes where an earlier attempt left their scenarios: voltages, slack, nodes at limits."""
+    """Put lanes where an attempt that handed their scenarios on left them: voltages, slack, nodes at limits."""
     order, kind, n_island = pattern.order, rows.kind, rows.n_island
     te, tf, tq, mq, slack, held = tile.e, tile.f, tile.q, tile.mq, tile.slack, tile.held
     state, flips, q_min, q_max = tile.state, tile.flips, tile.q_min, tile.q_max
-    v, oslack, oheld = out.v, out.slack, out.held
+    v, oslack, oheld, status = out.v, out.slack, out.held, out.status
     for lane in lanes:
         s = scenario[lane]
+        if status[s] != HANDED_ON:
+            continue
         for i in range(len(kind)):
             put(te, i * LANES + lane, v[s, 2 * order[i]])
             put(tf, i * LANES + lane, v[s, 2 * order[i] + 1])

@@ -168,9 +168,9 @@ def _judge(
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve_range(
     pattern, rows, batch, tile, out, todo, tol, least, limit, patience, enforce_q, share, distributed, most_step, factor, chord,
-    resume, next_one,
+    next_one,
 ):  # fmt: skip
-    """Solve the scenarios ``todo`` (int32 positions).
+    """Solve the scenarios ``todo`` (int32 positions); those handed on go on from what ``out`` holds, others from their start.
 
     Args:
         next_one: (1,) int64, the first of ``todo`` that nobody has taken; threads that work on one list share it.
@@ -181,7 +181,6 @@ def solve_range(
         distributed: spread each island's balance by alpha instead of leaving it to its reference.
         most_step: largest change of an angle (rad) or of ln|V| in a Newton step, infinite for full steps.
         factor: the base state's, for chord steps; chord: take those, and hand on scenarios for which they do not pay.
-        resume: go on from what ``out`` holds instead of from the batch's start.
     """
     scenario = np.full(LANES, -1, np.int32)
     done, empty, flipped = np.ones(LANES, np.bool_), np.ones(LANES, np.bool_), np.zeros(LANES, np.bool_)
@@ -206,7 +205,7 @@ def solve_range(
                 if place >= len(todo):
                     break
                 scenario[free] = todo[place]
-                first[free] = out.iterations[scenario[free]] if resume else 0
+                first[free] = out.iterations[scenario[free]] if out.status[scenario[free]] == HANDED_ON else 0
                 done[free], empty[free], count[free], stale[free], tile.live[free] = False, False, 0, True, 1.0
                 taken += 1
             if taken == 0 and idle == LANES:
@@ -214,8 +213,7 @@ def solve_range(
             fresh = fresh[:taken]
             if taken > 0:
                 fill_lanes(rows, batch, tile, fresh, scenario, enforce_q, distributed, False)
-                if resume:
-                    resume_lanes(pattern, rows, tile, out, fresh, scenario, enforce_q)
+                resume_lanes(pattern, rows, tile, out, fresh, scenario, enforce_q)
                 link_outages(rows, batch, tile, scenario, done)
                 if chord:
                     trace_outages(pattern, rows, batch, tile, factor, scenario, done)
@@ -240,7 +238,7 @@ def solve_range(
             if apart:
                 correct_switched(pattern, tile, factor, done)
             if distributed:
-                spread_slack(rows, tile, factor)
+                spread_slack(rows, batch, tile, factor)
             if enforce_q:
                 hold_again(tile, factor)
             accelerate(rows, tile)
@@ -249,7 +247,7 @@ def solve_range(
             back_substitute(pattern, tile, tile.rhs)
             if distributed:
                 back_substitute(pattern, tile, tile.border)
-                border_step(rows, tile)
+                border_step(rows, batch, tile)
             if most_step < np.inf:
                 shorten(tile, most_step)
             update(rows, tile)

@@ -33,8 +33,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, cast, item, load, splat, store, vabs, vmax, vsqrt, widen
-from aurigrid.kernels.tile import REF
+from aurigrid.kernels.simd import LANES, blend, cast, item, load, splat, store, vabs, vmax, vsqrt, widen
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -46,7 +45,7 @@ def residual(rows, batch, tile, distributed):
     te, tf, head, scratch, event_lane = tile.e, tile.f, tile.head, tile.scratch, tile.event_lane
     event_y, event_other, event_next, tp, tq = tile.event_y, tile.event_other, tile.event_next, tile.p, tile.q
     tz, alpha, slack, special, p_now = tile.zip, tile.alpha, tile.slack, tile.special, tile.p_now
-    q_now, mp, mq, norm, rhs = tile.q_now, tile.mp, tile.mq, tile.norm, tile.rhs
+    q_now, mp, mq, norm, rhs, leads = tile.q_now, tile.mp, tile.mq, tile.norm, tile.rhs, tile.leads
     worst, total = splat(0.0), splat(0.0)
     for i in range(len(kind)):
         at = i * LANES
@@ -88,8 +87,8 @@ def residual(rows, batch, tile, distributed):
             # what is still to be injected at the node, before masking: slack power and reactive need
             store(p_now, at, rp)
             store(q_now, at, rq)
-            if distributed and kind[i] == REF:
-                worst = vmax(vabs(rp), worst)
+            if distributed:
+                worst = vmax(vabs(rp) * load(leads, at), worst)
             rp, rq = rp * load(mp, at), rq * load(mq, at)
         store(rhs, 2 * at, rp)
         store(rhs, 2 * at + LANES, rq)
@@ -269,16 +268,16 @@ def back_substitute(pattern, tile, x):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def border_step(rows, tile):
+def border_step(rows, batch, tile):
     """Distributed slack: lambda's step from each reference's own balance, then x += z d lambda."""
     n_island, yptr, ycol, yg, yb, island = rows.n_island, rows.ptr, rows.col, rows.g, rows.b, rows.island
     kind = rows.kind
-    rhs, border, reference, te, tf, p_now = tile.rhs, tile.border, tile.reference, tile.e, tile.f, tile.p_now
+    rhs, border, te, tf, p_now, leads = tile.rhs, tile.border, tile.e, tile.f, tile.p_now, tile.leads
     alpha, head, scratch, event_lane, event_y = tile.alpha, tile.head, tile.scratch, tile.event_lane, tile.event_y
     event_other, event_next, n = tile.event_other, tile.event_next, len(kind)
     for r in range(n_island):
         store(rhs, (2 * n + r) * LANES, splat(0.0))
-    for i in reference:
+    for i in batch.reference:
         at = i * LANES
         e, f = load(te, at), load(tf, at)
         need, gain = load(p_now, at), -load(alpha, at)
@@ -305,7 +304,8 @@ def border_step(rows, tile):
                 scratch[LANES + lane] -= q * border[j] + p * border[j + LANES]
                 x = event_next[x]
             need, gain = load(scratch, 0), load(scratch, LANES)
-        store(rhs, (2 * n + island[i]) * LANES, need / gain)
+        own = (2 * n + island[i]) * LANES
+        store(rhs, own, blend(load(leads, at), need / gain, widen(load(rhs, own))))
     for i in range(n):
         step = load(rhs, (2 * n + island[i]) * LANES)
         at = 2 * i * LANES

@@ -84,6 +84,8 @@ class Batch(NamedTuple):
         edit_ptr, edit_node: nodes whose injection or limits differ in a scenario, with the changes
         edit_p, edit_q, edit_q_min, edit_q_max, edit_alpha, edit_v (pu, added), edit_zip (k, 4) (added to the four
             voltage-dependent parts of the node, as in zip) and edit_free (1: regulation is lost).
+        kind_ptr, kind_node, kind_now: nodes that are of another kind in a scenario whose outage moves a reference, and that kind
+            (int8); reference: (k,) int32 nodes that are a reference in any scenario.
         zip_node: (n,) int32, column of the node in the voltage-dependent parts, -1 for none.
         zip: (n_row or 1, 4, n_zip) injections proportional to |V| (p, q) and |V|^2 (p, q), in the order p1 p2 q1 q2, pu.
         loose: (n,) int8, 1 where an injection may differ from base_p and base_q in some scenario.
@@ -129,6 +131,10 @@ class Batch(NamedTuple):
     edit_v: Array
     edit_zip: Array
     edit_free: Array
+    kind_ptr: Array
+    kind_node: Array
+    kind_now: Array
+    reference: Array
     zip_node: Array
     zip: Array
     loose: Array
@@ -161,7 +167,7 @@ class Tile(NamedTuple):
     """Working state of W scenarios.
 
     ``rhs`` holds the right-hand side and then the step: two rows a node, then the step of each island's slack; ``near_e`` and
-    ``near_f`` the voltages in the factor's precision.
+    ``near_f`` the voltages in the factor's precision. ``leads`` is 1 where a node is the reference of its island, else 0.
     """
 
     e: Array
@@ -170,6 +176,7 @@ class Tile(NamedTuple):
     q: Array
     mp: Array
     mq: Array
+    leads: Array
     p_now: Array
     q_now: Array
     alpha: Array
@@ -202,7 +209,6 @@ class Tile(NamedTuple):
     row: Array
     scratch: Array
     held: Array
-    reference: Array
     path: Array
     n_path: Array
     on_path: Array
@@ -237,9 +243,28 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
         block = room(int(at[-1]), kind)
         return [block[a:b] for a, b in pairwise(at.tolist())]
 
-    e, f, p, q, mp, mq, p_now, q_now, alpha, v_set, q_min, q_max, state, slack, zip_, norm, live, chosen, scratch = (
-        shares([*[n] * 13, n_island, 4 * n_zip, 1, 1, 1, 4], np.float64)
-    )
+    (
+        e,
+        f,
+        p,
+        q,
+        mp,
+        mq,
+        leads,
+        p_now,
+        q_now,
+        alpha,
+        v_set,
+        q_min,
+        q_max,
+        state,
+        slack,
+        zip_,
+        norm,
+        live,
+        chosen,
+        scratch,
+    ) = shares([*[n] * 14, n_island, 4 * n_zip, 1, 1, 1, 4], np.float64)
     upper, near_e, near_f, rhs, border, proposed, lag, steady, row = shares(
         [
             4 * pattern.n_upper,
@@ -257,13 +282,13 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
     mp[:] = 1.0
     mq[:] = 1.0
     return Tile(
-        e, f, p, q, mp, mq, p_now, q_now, alpha, v_set, q_min, q_max, state, np.zeros(n * LANES, np.int8),
+        e, f, p, q, mp, mq, leads, p_now, q_now, alpha, v_set, q_min, q_max, state, np.zeros(n * LANES, np.int8),
         np.zeros(n, np.int8), slack, zip_,
         np.full(n, -1, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32),
         np.zeros((most, 4)),
         norm, live, chosen, np.arange(n, dtype=np.int32), np.ones(n), upper, near_e, near_f, rhs, border, proposed, lag,
         steady, row, scratch,
-        np.flatnonzero(rows.kind != PQ).astype(np.int32), np.flatnonzero(rows.kind == REF).astype(np.int32),
+        np.flatnonzero(rows.kind != PQ).astype(np.int32),
         np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),
         np.zeros((LANES, MOST_SWITCHED), np.int32), np.zeros(LANES, np.int32), np.zeros((LANES, MOST_SWITCHED)),
         np.zeros((LANES, MOST_SWITCHED, MOST_SWITCHED)), np.zeros((LANES, MOST_SWITCHED), np.int32),

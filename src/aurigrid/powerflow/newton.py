@@ -12,7 +12,7 @@ from aurigrid.kernels.balance import certify_range
 from aurigrid.kernels.factor import Factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, REF, SINGULAR, Batch, Results, Tile, fits, make_tile
+from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, SINGULAR, Batch, Results, Tile, fits, make_tile
 from aurigrid.powerflow.cases import Pairs
 from aurigrid.powerflow.crew import in_turn as in_turn
 from aurigrid.powerflow.crew import thread_count as thread_count
@@ -30,9 +30,6 @@ _MOST_HELD = 6000
 _HELD_A_CASE = 8
 _NEAR_PU = 1e-3
 _ROUNDS_WITH_LIMITS = 3
-
-Other = tuple[Array, Grid]
-"""Cases (positions) that an outage gives other references, and the grid with its kinds of nodes set accordingly."""
 
 _NO_BLOCKS = np.zeros((0, 4), np.float32)
 _NO_FACTOR = Factor(
@@ -91,21 +88,16 @@ class Settings:
 
 
 class _List(NamedTuple):
-    """Cases (positions, int32) to solve on one set of node kinds, by chord steps where a factor is given.
+    """Cases (positions, int32) to solve, by chord steps where a factor is given."""
 
-    ``resume``: they go on from where an earlier attempt left them.
-    """
-
-    grid: Grid
     todo: Array
     factor: Factor | None = None
-    resume: bool = False
 
 
 class _Work:
     """The stages of one batch: chord steps from the base state, Newton, Newton in double precision, certificate."""
 
-    def __init__(self, grid: Grid, batch: Batch, how: Settings, others: Sequence[Other] = ()) -> None:
+    def __init__(self, grid: Grid, batch: Batch, how: Settings) -> None:
         n, n_held = len(batch.row), int(np.sum(grid.rows.kind != PQ))
         self.grid, self.batch, self.how = grid, batch, how
         self.v = np.empty((n, grid.n_node), complex)
@@ -113,36 +105,33 @@ class _Work:
             self.v.view(np.float64), np.zeros((n, grid.n_island)), np.zeros((n, n_held), np.int8), np.zeros((n, n_held)),
             np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros(n),
         )  # fmt: skip
-        self.others = others
         self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
         self.factors: dict[int, Factor] = {}
         self.tiles = prepared(grid).tiles
         self.threads = thread_count(how.threads)
 
-    def _tile(self, dtype: type, grid: Grid) -> Tile:
+    def _tile(self, dtype: type) -> Tile:
         """This thread's working state; where it fits it is that of the batch before, whose memory the machine has at hand."""
         tiles: dict[str, Tile] = self.tiles.__dict__
         tile = tiles.get(dtype.__name__)
         if tile is None or not fits(tile, self.batch):
-            tile = tiles[dtype.__name__] = make_tile(grid.pattern, grid.rows, self.batch, dtype)
-        if grid is self.grid:
-            return tile
-        return tile._replace(reference=np.flatnonzero(grid.rows.kind == REF).astype(np.int32))
+            tile = tiles[dtype.__name__] = make_tile(self.grid.pattern, self.grid.rows, self.batch, dtype)
+        return tile
 
     def _stage(self, lists: Sequence[_List], dtype: type, limit: int, share: float = 0.0) -> None:
         """Solve lists of cases one after the other, all threads on the same list; a thread that finds it empty goes on."""
         lists = [item for item in lists if item.todo.size]
         taken = [np.zeros(1, np.int64) for _ in lists]
-        how = self.how
+        grid, how = self.grid, self.how
         tol, least = (np.inf, 1) if how.one_step else (how.tol_pu, 0)
 
         def work(_: int) -> None:
+            tile = self._tile(dtype)
             for item, counter in zip(lists, taken, strict=True):
-                tile = self._tile(dtype, item.grid)
                 solve_range(
-                    item.grid.pattern, item.grid.rows, self.batch, tile, self.out, item.todo, tol, least, limit, how.patience,
+                    grid.pattern, grid.rows, self.batch, tile, self.out, item.todo, tol, least, limit, how.patience,
                     how.q_limits, share, how.distributed, how.most_step, _NO_FACTOR if item.factor is None else item.factor,
-                    item.factor is not None, item.resume, counter,
+                    item.factor is not None, counter,
                 )  # fmt: skip
 
         tiles = -(-sum(item.todo.size for item in lists) // LANES)
@@ -155,6 +144,7 @@ class _Work:
         few = np.diff(batch.out_ptr) <= 1
         case = np.repeat(np.arange(n), np.diff(batch.edit_ptr))
         few[case[batch.edit_free != 0]] = False
+        few[np.diff(batch.kind_ptr) > 0] = False
         if self.how.q_limits and np.sum(self.grid.rows.kind != PQ) > _MOST_HELD:
             few[:] = False
         return few
@@ -186,9 +176,9 @@ class _Work:
         state = (e, f, p_extra, q_extra, free_q, batch.alpha[0].copy())
         self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
 
-    def chord_stage(self, todo: Array) -> _List:
-        """Chord steps from the starts that enough of the cases share; returns those for which they do not pay."""
-        fit = todo[self.chord_cases()[todo]]
+    def chord_stage(self) -> Array:
+        """Chord steps from the starts that enough of the cases share; returns the cases for which they do not pay."""
+        fit = np.flatnonzero(self.chord_cases()).astype(np.int32)
         start = self.batch.start[fit]
         starts, uses = np.unique(start, return_counts=True)
         least = _CASES_A_FACTOR * LANES
@@ -197,71 +187,67 @@ class _Work:
         worth = starts[uses >= least].tolist()
         in_turn(self.threads, self.prepare, worth)
         mine = [self.by_outage(fit[start == k]) for k in worth]
-        lists = [_List(self.grid, c, self.factors[k]) for k, c in zip(worth, mine, strict=True)]
+        lists = [_List(c, self.factors[k]) for k, c in zip(worth, mine, strict=True)]
         self._stage(lists, np.float32, _CHORD_STEPS)
         passed_on = np.flatnonzero(self.out.status == HANDED_ON)
         # the farthest first: those that take longest must not be left over at the end
         passed_on = passed_on[np.argsort(-self.out.norm[passed_on], kind="stable")]
-        return _List(self.grid, passed_on.astype(np.int32), resume=True)
+        return passed_on.astype(np.int32)
 
-    def newton_stages(self, lists: Sequence[_List], watched: Sequence[_List]) -> None:
-        """Newton for some cases; those among ``watched`` that stalled are taken up again in double precision."""
+    def newton_stages(self, todo: Array) -> None:
+        """Newton for some cases; all that stalled are taken up again in double precision."""
         how, status = self.how, self.out.status
-        self._stage(lists, np.float32, how.max_iterations)
-        again = []
-        for item in watched:
-            stalled = status[item.todo] != CONVERGED
-            if not how.q_limits:
-                # far from a solution, precision is not what is missing
-                stalled &= (self.out.norm[item.todo] < _NEAR_PU) | (status[item.todo] == SINGULAR)
-            again.append(item._replace(todo=item.todo[stalled]))
+        self._stage([_List(todo)], np.float32, how.max_iterations)
+        stalled = status != CONVERGED
+        if not how.q_limits:
+            # far from a solution, precision is not what is missing
+            stalled &= (self.out.norm < _NEAR_PU) | (status == SINGULAR)
         # limits reached one after the other need their rounds
         rounds = _ROUNDS_WITH_LIMITS if how.q_limits else 1
-        self._stage(again, np.float64, rounds * how.max_iterations, _GENTLE_SHARE)
-
-    def _certify(self, grid: Grid, lo: int, hi: int) -> None:
-        circuit = prepared(grid).circuit
-        certify_range(circuit, self.batch, self.out, self.mismatch, self.implausible, lo, hi, self.how.distributed)
+        again = np.flatnonzero(stalled).astype(np.int32)
+        self._stage([_List(again)], np.float64, rounds * how.max_iterations, _GENTLE_SHARE)
 
     def certify(self) -> None:
-        """The certificate of every case, on the node kinds that it was solved with."""
-        n, step, status = len(self.batch.row), _TILES_A_CHECK * LANES, self.out.status
-        # those on other node kinds are left aside at first: a certificate takes the voltages of nodes without supply away
-        moved = np.concatenate([np.zeros(0, np.int64), *(which for which, _ in self.others)])
-        kept = status[moved]
-        status[moved] = Status.SKIPPED
-        in_turn(self.threads, lambda lo: self._certify(self.grid, lo, min(lo + step, n)), range(0, n, step))
-        status[moved] = kept
-        for which, grid in self.others:
-            for case in which.tolist():
-                self._certify(grid, case, case + 1)
+        """The certificate of every case."""
+        n, step, circuit = len(self.batch.row), _TILES_A_CHECK * LANES, prepared(self.grid).circuit
+
+        def check(lo: int) -> None:
+            certify_range(
+                circuit,
+                self.batch,
+                self.out,
+                self.mismatch,
+                self.implausible,
+                lo,
+                min(lo + step, n),
+                self.how.distributed,
+            )
+
+        in_turn(self.threads, check, range(0, n, step))
 
     def run(self) -> Solved:
         """Do all cases, in threads."""
-        n, status, out, how = len(self.batch.row), self.out.status, self.out, self.how
-        moved = [_List(grid, which.astype(np.int32)) for which, grid in self.others]
+        status, out, how = self.out.status, self.out, self.how
         # what no attempt has taken up yet
         status[:] = Status.SKIPPED
-        every = np.ones(n, bool)
-        for item in moved:
-            every[item.todo] = False
-        todo = np.flatnonzero(every).astype(np.int32)
-        lists = [] if how.one_step or how.most_step < np.inf else [self.chord_stage(todo)]
-        lists += [_List(self.grid, todo[status[todo] == Status.SKIPPED]), *moved]
-        self.newton_stages(lists, [_List(self.grid, todo), *moved])
+        chord = not (how.one_step or how.most_step < np.inf)
+        passed_on = self.chord_stage() if chord else np.zeros(0, np.int32)
+        # those that nothing is known of first: they may take long
+        fresh = np.flatnonzero(status == Status.SKIPPED).astype(np.int32)
+        self.newton_stages(np.concatenate([fresh, passed_on]))
         self.certify()
         status[(status == CONVERGED) & self.implausible] = Status.IMPLAUSIBLE
         return Solved(self.v, status, out.iterations, self.mismatch, out.slack, out.held, out.need)
 
 
-def solve(grid: Grid, batch: Batch, how: Settings, others: Sequence[Other] = ()) -> Solved:
-    """Solve and certify all cases of a batch; ``others`` are those whose outages move a reference.
+def solve(grid: Grid, batch: Batch, how: Settings) -> Solved:
+    """Solve and certify all cases of a batch.
 
     Cases that share a start take chord steps from it and go on with Newton where those do not pay. A case that stalls with a
     factor in single precision is taken up again in double and, where reactive limits are held, with the worst violations
     first.
     """
-    return _Work(grid, batch, how, others).run()
+    return _Work(grid, batch, how).run()
 
 
 def mark_islanded(status: Array, off: Pairs) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from aurigrid.kernels.tile import PQ, Batch
+from aurigrid.kernels.tile import PQ, REF, Batch
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import (
@@ -28,6 +29,7 @@ from aurigrid.powerflow.injections import (
     reactive_limits,
 )
 from aurigrid.powerflow.prepared import prepared
+from aurigrid.powerflow.references import Other, other_kinds
 from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.sums import node_sums
 from aurigrid.powerflow.supply import unsupplied
@@ -198,6 +200,7 @@ def build_batch(
     enforce_q: bool,
     distributed: bool = True,
     off: Pairs | None = None,
+    others: Sequence[Other] = (),
 ) -> tuple[Batch, Pairs]:
     """The kernels' view of the cases, and the pairs (case, node) that have no supply.
 
@@ -207,7 +210,7 @@ def build_batch(
         start: start voltages; start_row (n,) int32 picks a row for each case.
         enforce_q: whether reactive limits will be held (capability curves matter only then); distributed: whether slack
             will be spread (who takes the share of units that are out matters only then).
-        off: nodes without supply where already known.
+        off: nodes without supply where already known; others: cases whose outages move a reference.
     """
     sc = cases.scenarios
     inj = Injections.of(grid, sc)
@@ -225,6 +228,8 @@ def build_batch(
     connected = grid.from_node[branch.element] >= 0
     branch = Pairs(branch.case[connected], branch.element[connected])
     branch = merge_pairs(branch, touching(grid, cases.pairs("bus")), grid.net.n_branch)
+    moved, kind_now = other_kinds(grid, others)
+    reference = np.unique(np.concatenate([np.flatnonzero(grid.kind == REF), moved.element[kind_now == REF]]))
     held = np.flatnonzero(grid.rows.kind != PQ).astype(np.int32)
     column = np.full(grid.n_node, -1, np.int32)
     column[held] = np.arange(len(held))
@@ -259,6 +264,7 @@ def build_batch(
         off.pointers(n), position[off.element].astype(np.int32),
         Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,
         edits.q_min, edits.q_max, edits.alpha, edits.v, edits.zip, edits.free.astype(np.int8),
+        moved.pointers(n), position[moved.element].astype(np.int32), kind_now, position[reference].astype(np.int32),
         common.zip_node, common.parts, loose, held, column,
     )  # fmt: skip
     return _share_alpha(batch, n_set), off

@@ -7,7 +7,7 @@ reference moves there, and the part that it leaves is the one without supply.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,23 @@ from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+Other = tuple[Array, Grid]
+"""Cases (positions) that an outage gives other references, and the grid with its kinds of nodes set accordingly."""
+
+
+def other_kinds(grid: Grid, others: Sequence[Other]) -> tuple[Pairs, Array]:
+    """Pairs (case, node), sorted by case, of the nodes whose kind differs from the grid's, and (k,) int8 those kinds."""
+    case, node, now = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int8)]
+    for which, other in others:
+        changed = np.flatnonzero(other.kind != grid.kind).astype(np.int32)
+        case.append(np.repeat(which, len(changed)).astype(np.int32))
+        node.append(np.tile(changed, len(which)))
+        now.append(np.tile(other.kind[changed].astype(np.int8), len(which)))
+    of = np.concatenate(case)
+    by_case = np.argsort(of, kind="stable")
+    return Pairs(of[by_case], np.concatenate(node)[by_case]), np.concatenate(now)[by_case]
 
 
 def without_reference(grid: Grid, cases: Cases) -> Array:

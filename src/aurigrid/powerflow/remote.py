@@ -11,14 +11,13 @@ stops following, as it does at its own node.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from aurigrid.kernels.tile import CONVERGED, ITERATION_LIMIT, PV, Batch
 from aurigrid.powerflow.grid import Grid
-from aurigrid.powerflow.newton import Other, Settings, Solved, solve
+from aurigrid.powerflow.newton import Settings, Solved, solve
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -44,7 +43,7 @@ def has_remote(grid: Grid) -> bool:
     return bool((grid.regulators.node != grid.regulators.target).any()) and bool(_pairs(grid)[0].size)
 
 
-def solve_remote(grid: Grid, batch: Batch, how: Settings, others: Sequence[Other] = ()) -> Solved:
+def solve_remote(grid: Grid, batch: Batch, how: Settings) -> Solved:
     """`solve`, with the set-points of remote regulators adjusted until the nodes that they hold are where they should be."""
     node, target = _pairs(grid)
     place = grid.pattern.position[node]
@@ -62,7 +61,7 @@ def solve_remote(grid: Grid, batch: Batch, how: Settings, others: Sequence[Other
     before: tuple[Array, Array] | None = None
     steps = np.zeros(len(row), np.int32)
     for _ in range(_ROUNDS):
-        done = solve(grid, batch, how, others)
+        done = solve(grid, batch, how)
         steps += done.iterations
         now = np.abs(done.v[:, target])
         own = batch.v_set[:, place]

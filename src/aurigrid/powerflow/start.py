@@ -14,9 +14,9 @@ from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.dc import dc_voltages
 from aurigrid.powerflow.grid import Grid
-from aurigrid.powerflow.newton import Other, Settings, mark_islanded, solve
+from aurigrid.powerflow.newton import Settings, mark_islanded, solve
 from aurigrid.powerflow.problem import Start, build_batch
-from aurigrid.powerflow.references import reference_groups
+from aurigrid.powerflow.references import Other, reference_groups
 from aurigrid.powerflow.remote import has_remote, solve_remote
 from aurigrid.powerflow.rung import Rung
 from aurigrid.powerflow.solution import Solution
@@ -126,9 +126,11 @@ def newton_cases(
     """
     row = np.zeros(cases.n, np.int32) if start_row is None else start_row
     off, others = turned_references(grid, cases) if turned is None else turned
-    batch, off = build_batch(grid, cases, start, row, enforce_q=how.q_limits, distributed=how.distributed, off=off)
+    batch, off = build_batch(
+        grid, cases, start, row, enforce_q=how.q_limits, distributed=how.distributed, off=off, others=others
+    )
     run = solve_remote if has_remote(grid) else solve
-    done = run(grid, batch, how, others)
+    done = run(grid, batch, how)
     mark_islanded(done.status, off)
     solution = Solution(
         grid, cases, done.status, done.iterations, done.mismatch_pu, done.v, done.held, done.need,
