@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.cuts import Cuts, make_border
-from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, make_state, optimise_range
-from aurigrid.kernels.kkt import System
+from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, optimise_range
 from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.system import System, make_state
 from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
