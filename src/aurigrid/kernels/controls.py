@@ -30,7 +30,7 @@ import math
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.kkt import CURVATURE, weigh, add_to
+from aurigrid.kernels.kkt import CURVATURE, add_to, weigh
 from aurigrid.kernels.simd import LANES64 as LANES
 from aurigrid.kernels.simd import load64 as load
 from aurigrid.kernels.simd import splat64 as splat

@@ -21,8 +21,8 @@ from aurigrid.kernels.elimination import lacking, solve
 from aurigrid.kernels.kkt import weigh
 from aurigrid.kernels.simd import LANES64 as LANES
 from aurigrid.kernels.simd import load64 as load
-from aurigrid.kernels.simd import splat64 as splat
 from aurigrid.kernels.simd import room, store, vsqrt
+from aurigrid.kernels.simd import splat64 as splat
 
 Array = np.ndarray
 

@@ -1,11 +1,11 @@
 """Elimination of the optimality system ``K = U' D^-1 U`` in 4x4 blocks, and its solution, one scenario a lane.
 
-Rows are eliminated up to the diagonal in the order of the pattern: row i of U holds what is left of K's row once the rows k before it
-have been taken off, ``U_ij = K_ij - sum of U_ki' D_k^-1 U_kj``, and ``D_i = U_ii``. Rows stay unscaled: ``D_k^-1 U_ki`` is needed
-once, where row k is taken off row i, so that scaling them for good would be an arithmetic operation more for each entry.
+In the order of the pattern, row i of U is what is left of K's row once the rows k before it have been taken off,
+``U_ij = K_ij - sum of U_ki' D_k^-1 U_kj``, and ``D_i = U_ii``. Rows stay unscaled: ``D_k^-1 U_ki`` is needed once, where row k is
+taken off row i; scaling all of a row for good would be more arithmetic.
 
-There is no search for pivots: a little regularisation stands for it. Of symmetric blocks (``own``, ``d``, ``inverse``) only the upper
-triangle is written and read.
+There is no search for pivots: a little regularisation stands for it. Of symmetric blocks (``own``, ``d``, ``inverse``) the upper
+triangle is written and read, no more.
 """
 
 from __future__ import annotations

@@ -48,9 +48,9 @@ def weigh(at, h, gamma, state_z, state_mu, state_t, state_rho, state_h, state_w,
     z, mu, t, rho = load(state_z, at), load(state_mu, at), load(state_t, at), load(state_rho, at)
     # 1 / nu, or 0 where rho is 0: a hard limit has no excess
     soft = vabs(rho) / vmax(rho * (rho - mu), splat(1e-300))
-    s = z + mu * (t * soft + GIVE)
-    w = mu / s
-    c = (gamma * (1.0 - mu * soft) + mu * h) / s
+    inverse = 1.0 / (z + mu * (t * soft + GIVE))
+    w = mu * inverse
+    c = (gamma * (1.0 - mu * soft) + mu * h) * inverse
     store(state_h, at, h)
     store(state_w, at, w)
     store(state_c, at, c)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from aurigrid.kernels.kkt import GIVE
 from aurigrid.kernels.simd import LANES64 as LANES
 from aurigrid.kernels.simd import load64 as load
 from aurigrid.kernels.simd import splat64 as splat
-from aurigrid.kernels.kkt import GIVE
 from aurigrid.kernels.simd import store, vabs, vmax, vsqrt
 
 Array = np.ndarray
@@ -119,9 +119,10 @@ def lengths(state, gamma, longest):
         store(w, at, dz)
         store(c, at, dm)
         store(hdx, at, dt)
-        primal = vmax(-(dz / zx), primal)
+        inverse = 1.0 / (zx * m)
+        primal = vmax(-(dz * m * inverse), primal)
         primal = vmax(-(dt / vmax(tx, tiny)), primal)
-        dual = vmax(-(dm / m), dual)
+        dual = vmax(-(dm * zx * inverse), dual)
         dual = vmax(dm * soft, dual)
     store(longest, 0, primal)
     store(longest, LANES, dual)

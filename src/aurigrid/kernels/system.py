@@ -202,19 +202,21 @@ def make_state(system: System, n_up: int, n_limit: int, drawn: bool = False) -> 
     n, m, k, q = len(system.nodes.fixed), len(system.branches.i), len(system.units.row), n_limit
     n_pair, controls = len(system.branches.low), system.controls
     n_tap, n_sink, n_link = len(controls.tap), len(controls.sink), len(controls.link)
-
-    def lanes(count: int, value: float = 0.0) -> Array:
-        array = room(count * LANES)
-        if value != 0.0:
-            array[:] = value
-        return array
-
-    return State(
-        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(n, 1.0), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k),
-        lanes(k, 1.0), lanes(k), lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q),
-        lanes(q), lanes(16 * n), lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n),
-        lanes(2 * n), lanes(k), lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16), lanes(4 * n),
-        lanes(4 * n if drawn else 0),
-        lanes(2 * n_tap), lanes(20 * n_tap), lanes(6 * n_sink), lanes(8 * (n_tap + n_sink + n_link)),
-        lanes(7 * len(system.curves.first)),
-    )  # fmt: skip
+    rows = {
+        "e": n, "f": n, "x": k, "lam": 2 * n, "alive": n, "need": 2 * n, "on": m, "hi": k, "lo": k, "live": k, "linear": k,
+        "quadratic": k, "h": q, "z": q, "mu": q, "t": q, "rho": q, "w": q, "c": q, "hdx": q, "d": 16 * n, "inverse": 16 * n,
+        "upper": 16 * n_up, "own": 16 * n, "pair": 16 * n_pair, "rhs": 4 * n, "step": 4 * n, "grad": 2 * n, "grad_x": k,
+        "g": 2 * n, "bend": k, "pull": k, "scratch": 16, "spare": 4 * n, "draw": 4 * n if drawn else 0, "turn": 2 * n_tap,
+        "tap_row": 20 * n_tap, "shape": 6 * n_sink, "reach": 8 * (n_tap + n_sink + n_link), "curve": 7 * len(system.curves.first),
+    }  # fmt: skip
+    # one piece of memory, so that large grids' lie in large pages
+    block, at = room(sum(rows.values()) * LANES), 0
+    parts = {}
+    for name, count in rows.items():
+        parts[name] = block[at : at + count * LANES]
+        at += count * LANES
+    state = State(**parts)
+    for ones in (state.e, state.alive, state.on, state.live, state.z, state.mu, state.bend):
+        ones[:] = 1.0
+    state.h[:] = -1.0
+    return state

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from aurigrid.errors import IssueList
-from aurigrid.kernels.system import Branches, Nodes, State, System, Units, make_state
 from aurigrid.kernels.pattern import Pattern
+from aurigrid.kernels.system import Branches, Nodes, State, System, Units, make_state
 from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.network import Network
 from aurigrid.opf.tables import (
