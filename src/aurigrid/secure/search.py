@@ -56,10 +56,10 @@ _EASED = 4
 _NO_STATE = 1e12
 """What an outage without a solution counts for where points are compared, currency/h."""
 _SANE, _MOST_OVER = (0.6, 1.4), 2.0
-_POLISHES = (_MARGIN, _MARGIN, 0.1 * _MARGIN)
+_POLISHES = (_MARGIN, 0.1 * _MARGIN)
 """Margins of the rounds in which secure points are brought closer to the least cost: the last steps are small."""
-_GAIN = 1e-6
-"""Share of the objective that such a round must save for another one."""
+_GAIN = 1e-7
+"""Share of the objective that such a round must save."""
 _KIND = {0: r.OVERLOAD_SHORT, 2: r.V_LOW, 3: r.V_HIGH}
 
 _OF_A_POINT = ("worst", "status", "lost_mw", "cured_by", "near", "rounds", "rest", "label")
@@ -132,7 +132,7 @@ class Search:
         for margin in _POLISHES:
             todo = np.intersect1d(todo, self.book.scenario[self.book.mu > _BINDING])
             if not todo.size:
-                return
+                break
             before, left = self.raw.take(todo), list(self.left)
             kept = {name: getattr(self, name)[todo] for name in _OF_A_POINT}
             self._renew(todo, margin)
@@ -147,7 +147,6 @@ class Search:
             self.raw = self.raw.put(todo[back], before.take(back), None)
             for name, values in kept.items():
                 getattr(self, name)[todo[back]] = values[back]
-            todo = todo[good]
 
     def _renew(self, todo: Array, margin: float) -> None:
         """One cut, exact at the present point, in place of all those of each limit that binds."""
