@@ -126,8 +126,8 @@ class Search:
         self._look(todo, everything=True, last=True)
 
     def _polish(self) -> None:
-        """Linearise the limits that bind in secure points anew, at these points alone: older linearisations cost a little. What is
-        cheaper and still secure, in exact AC, replaces the point."""
+        """Linearise the limits that bind in secure points anew, at these points alone: older linearisations cost a little. What
+        is cheaper and still secure, in exact AC, replaces the point."""
         todo = np.flatnonzero(self.label == SecureStatus.SECURE)
         for margin in _POLISHES:
             todo = np.intersect1d(todo, self.book.scenario[self.book.mu > _BINDING])
@@ -383,9 +383,7 @@ class Search:
         missed = np.clip(level - excess, 0.0, _MOST_MISS)
         off = np.where(there, off + np.where(missed > _LEAST_MISS, 0.5 * missed, 0.0), margin)
         version = self.rounds[row] % VERSIONS
-        self.book = self.book.put(
-            Book(row, key + version, rest, a, b, price, off, np.zeros(len(row)), excess, level)
-        )
+        self.book = self.book.put(Book(row, key + version, rest, a, b, price, off, np.zeros(len(row)), excess, level))
 
     def _result(self, whole: Raw, first_cost: Array) -> SecureOperatingPoints:
         run, rows, m = self.run, self.rows, self.outages.n
