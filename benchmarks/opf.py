@@ -3,8 +3,9 @@
     python benchmarks/opf.py truth --data FOLDER              objectives of PGLib-OPF cases against its BASELINE.md
     python benchmarks/opf.py bound --data FOLDER              lower bounds on their costs, from the optima's own multipliers
     python benchmarks/opf.py speed [CASE ...] --data FOLDER   64 scenarios, loads +-10 %, one core; Ipopt and runopp beside it
-    python benchmarks/opf.py robust CASE --data FOLDER [--n 10000] [--check 200]
-                                                              loads +-40 % in regions, N-2: labels, checked with Ipopt
+    python benchmarks/opf.py robust CASE --data FOLDER [--n 10000] [--check 200] [--least]
+                                                              loads +-40 % in regions, N-2: labels, checked with Ipopt;
+                                                              with --least the infeasible ones that break limits least
     python benchmarks/opf.py warm [CASE ...] --data FOLDER    iterations and time from a neighbour's point against a flat start
 
 FOLDER holds pglib_opf_*.m of PGLib-OPF v23.07. Ipopt is the wheel ``ipyopt`` with its own linear solver and exact first and
@@ -328,7 +329,12 @@ def regions(net: Any, rng: np.random.Generator, count: int = 6) -> np.ndarray:
     return csgraph.shortest_path(links + links.T, unweighted=True, indices=seeds).argmin(0)
 
 
-def robust(folder: Path, case: str, n: int, check: int) -> None:
+def robust(folder: Path, case: str, n: int, check: int, least: bool) -> None:
+    """Labels of random scenarios, some of which Ipopt is asked for, too.
+
+    Args:
+        check: how many Ipopt gets, those without an optimum here first; least: of those, the ones with the least violation.
+    """
     import aurigrid as ag
 
     net, rng = load(folder, case), np.random.default_rng(1)
@@ -345,7 +351,14 @@ def robust(folder: Path, case: str, n: int, check: int) -> None:
     peer, wrong, solved, apart = Ipopt(net), [], 0, 0.0
     whole = np.flatnonzero(r.solution.lost_load_mw + r.solution.lost_gen_mw == 0)
     refused = [s for s in whole if r.status[s] != ag.OpfStatus.OPTIMAL]
+    # missing power, pu, and excess of other limits in their own units, pu, rad or shares of squared ratings
+    missing = (r.slack_mw + r.slack_mvar) / 100 + r.excess.sum(1)
+    words = "those without an optimum first"
+    if least:
+        refused.sort(key=lambda s: float(missing[s]))
+        words = "those without an optimum and with the least violation first"
     rows = (refused + [s for s in whole if r.status[s] == ag.OpfStatus.OPTIMAL])[:check]
+    most = max((float(missing[s]) for s in refused[:check]), default=0.0)
     for s in rows:
         value, good, _ = peer.solve(sc.load_p_mw[s], sc.load_q_mvar[s], out[s])
         if good and r.status[s] in (ag.OpfStatus.OPTIMAL,):
@@ -354,8 +367,9 @@ def robust(folder: Path, case: str, n: int, check: int) -> None:
         elif good and r.status[s] != ag.OpfStatus.FEASIBLE:
             wrong.append(int(s))
     print(
-        f"{case}: {len(rows)} given to Ipopt, those without an optimum first ({min(len(refused), check)}): {len(wrong)} that it "
-        f"solves are neither optimal nor feasible here {wrong[:10]}; where both solve ({solved}), ours is dearer by {apart:.1e}"
+        f"{case}: {len(rows)} given to Ipopt, {words} ({min(len(refused), check)}, violation up to {most:.2g}): "
+        f"{len(wrong)} that it solves are neither optimal nor feasible here {wrong[:10]}; where both solve ({solved}), ours is "
+        f"dearer by {apart:.1e}"
     )
 
 
@@ -367,6 +381,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=0)
     parser.add_argument("--check", type=int, default=200)
+    parser.add_argument("--least", action="store_true")
     args = parser.parse_args()
     if args.what == "truth":
         truth(args.data, args.cases)
@@ -378,7 +393,7 @@ def main() -> None:
         warm(args.data, args.cases, args.n or 64)
     else:
         for case in args.cases or ["case118_ieee", "case300_ieee"]:
-            robust(args.data, case, args.n or 10_000, args.check)
+            robust(args.data, case, args.n or 10_000, args.check, args.least)
 
 
 if __name__ == "__main__":

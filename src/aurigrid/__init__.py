@@ -35,6 +35,8 @@ _HOME = {
     "OpfStatus": "aurigrid.opf",
     "optimal_power_flow": "aurigrid.opf",
     "power_flow": "aurigrid.powerflow",
+    "SteppedPowerFlow": "aurigrid.powerflow",
+    "stepped_power_flow": "aurigrid.powerflow",
     "save": "aurigrid.io.folder",
     "SecureOperatingPoints": "aurigrid.secure",
     "SecureStatus": "aurigrid.secure",
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
     from aurigrid.model.scale import scaled
     from aurigrid.model.scenarios import Scenarios
     from aurigrid.opf import OpfStatus, optimal_power_flow
-    from aurigrid.powerflow import Rung, Solution, Status, power_flow
+    from aurigrid.powerflow import Rung, Solution, Status, SteppedPowerFlow, power_flow, stepped_power_flow
     from aurigrid.secure import SecureOperatingPoints, SecureStatus, remedial_actions, secure_operating_points
     from aurigrid.security import security_analysis
     from aurigrid.security.contingencies import contingencies

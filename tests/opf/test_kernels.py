@@ -11,9 +11,12 @@ from tests.opf.everything import FREE, everything
 import aurigrid as ag
 from aurigrid.kernels.controls import FLOOR, spread_controls
 from aurigrid.kernels.curvature import bend_up, signature
+from aurigrid.kernels.elimination import factorise, lacking, step_of
 from aurigrid.kernels.ipm import assemble
-from aurigrid.kernels.kkt import CURVATURE, State, factorise, lacking, lengths, spread, step_of
+from aurigrid.kernels.kkt import CURVATURE
 from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.steps import lengths, spread
+from aurigrid.kernels.system import State
 from aurigrid.opf.conditions import conditions_of
 from aurigrid.opf.problem import Problem
 from aurigrid.opf.run import problem_of
@@ -71,7 +74,7 @@ class Bench:
         own, pair = self.one(s.own).reshape(n, 4, 4), self.one(s.pair).reshape(-1, 4, 4)
         full = np.zeros((4 * n, 4 * n))
         for i in range(n):
-            full[4 * i : 4 * i + 4, 4 * i : 4 * i + 4] = own[i]
+            full[4 * i : 4 * i + 4, 4 * i : 4 * i + 4] = np.triu(own[i]) + np.triu(own[i], 1).T
         for k, (i, j) in enumerate(zip(p.branches.low, p.branches.high, strict=True)):
             full[4 * i : 4 * i + 4, 4 * j : 4 * j + 4] = pair[k]
             full[4 * j : 4 * j + 4, 4 * i : 4 * i + 4] = pair[k].T

@@ -90,19 +90,34 @@ def pf(
     rescue: Annotated[
         bool, typer.Option("--rescue", help="If it fails, try other starts, damped Newton and continuation.")
     ] = False,
+    step: Annotated[
+        bool,
+        typer.Option(
+            "--step", help="Tap changers and shunts step until the voltages they hold are in their deadbands."
+        ),
+    ] = False,
     threads: Threads = None,
     top: Top = 5,
     report: Report = False,
     json: Json = False,
 ) -> int:
     """Solve the power flow of a grid. Exit code 1 if there is no solution."""
+    from aurigrid.errors import InputError, Issue
     from aurigrid.io.load import load_with_report
-    from aurigrid.powerflow import Rung, Status, power_flow
+    from aurigrid.powerflow import Rung, Status, power_flow, stepped_power_flow
 
     imported = load_with_report(grid, cache=not report)
     net = imported.network
     clock = show.Clock()
+    if step and engine is Engine.dc:
+        raise InputError([Issue("pf", "step", "needs voltages", hint="leave out --engine dc or --step")])
+    stepped = None
     with compiling_notice():
+        if step:
+            stepped = stepped_power_flow(
+                net, tol_pu=tol, max_iterations=max_iterations, q_limits=q_limits, slack=slack.value, threads=threads
+            )
+            net = stepped.network(0)
         solution = power_flow(
             net,
             engine=engine.value,
@@ -124,12 +139,15 @@ def pf(
         "iterations": int(solution.iterations[0]),
         "mismatch_pu": float(solution.mismatch_pu[0]),
         "seconds": seconds,
+        **({} if stepped is None else {"settled": bool(stepped.settled[0]), "moves": [m.text for m in stepped.moves]}),
         **(_figures(net, solution) if status.solved else {}),
         **reconciled(imported, report),
     }
     if json:
         print_json(data)
     else:
+        if stepped is not None:
+            show.table("Controls that stepped", [("move", "l")], [(m.text,) for m in stepped.moves])
         _print_pf(grid, net, solution, status.meaning, data, top, report)
     return 0 if status.solved else NOT_SOLVED
 

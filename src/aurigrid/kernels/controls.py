@@ -30,7 +30,7 @@ import math
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.kkt import CURVATURE, _weigh, add_to
+from aurigrid.kernels.kkt import CURVATURE, add_to, weigh
 from aurigrid.kernels.simd import LANES64 as LANES
 from aurigrid.kernels.simd import load64 as load
 from aurigrid.kernels.simd import splat64 as splat
@@ -64,12 +64,12 @@ def _bounds(units, state, u, gam):
     h, w, c, mu, sz, st, rho = state.h, state.w, state.c, state.mu, state.z, state.t, state.rho
     if units.at_hi[u] >= 0:
         k = units.at_hi[u] * LANES
-        _weigh(k, (x - load(state.hi, at)) * on - (1.0 - on), gam, sz, mu, st, rho, h, w, c)
+        weigh(k, (x - load(state.hi, at)) * on - (1.0 - on), gam, sz, mu, st, rho, h, w, c)
         m = load(mu, k)
         slope, push, bend = slope + m, push + m + load(c, k), bend + load(w, k)
     if units.at_lo[u] >= 0:
         k = units.at_lo[u] * LANES
-        _weigh(k, (load(state.lo, at) - x) * on - (1.0 - on), gam, sz, mu, st, rho, h, w, c)
+        weigh(k, (load(state.lo, at) - x) * on - (1.0 - on), gam, sz, mu, st, rho, h, w, c)
         m = load(mu, k)
         slope, push, bend = slope - m, push - m - load(c, k), bend + load(w, k)
     return slope, push, bend
@@ -87,7 +87,7 @@ def _eliminate(state, reach, on, push, bend, i, j, place, flip):
         left = load(r, reach + a * LANES) * inverse
         at = (4 * node + a % 4) * LANES
         store(rhs, at, load(rhs, at) - left * push)
-        for b in range(4):
+        for b in range(a % 4, 4):
             at = (16 * node + 4 * (a % 4) + b) * LANES
             store(own, at, load(own, at) - left * load(r, reach + (b if a < 4 else 4 + b) * LANES))
         if a < 4 and j >= 0:
@@ -147,9 +147,7 @@ def _add_sinks(controls, units, state, gam):
         k = 16 * i
         add_to(own, k + 5 * LANES, x * (lp * (p1 + 4.0 * p2) + lq * (q1 + 4.0 * q2)))
         add_to(own, k + 6 * LANES, x * p_u)
-        add_to(own, k + 9 * LANES, x * p_u)
         add_to(own, k + 7 * LANES, x * q_u)
-        add_to(own, k + 13 * LANES, x * q_u)
         store(reach, at, zero)
         store(reach, at + LANES, by_u)
         store(reach, at + 2 * LANES, p)
@@ -213,7 +211,7 @@ def _add_curves(curves, units, state, gam):
         for c in range(curves.ptr[k], curves.ptr[k + 1]):
             ap, aq, y = curves.cut[c, 0], curves.cut[c, 1], curves.at[c] * LANES
             value = (ap * p + aq * q - curves.cut[c, 2]) * runs - (1.0 - runs)
-            _weigh(y, value, gam, state.z, state.mu, state.t, state.rho, state.h, state.w, state.c)
+            weigh(y, value, gam, state.z, state.mu, state.t, state.rho, state.h, state.w, state.c)
             m, w, push = load(state.mu, y), load(state.w, y) * runs, load(state.c, y)
             np_, nq = np_ + ap * (m + push) * runs, nq + aq * (m + push) * runs
             wpp, wpq, wqq = wpp + ap * ap * w, wpq + ap * aq * w, wqq + aq * aq * w
@@ -234,7 +232,6 @@ def _add_curves(curves, units, state, gam):
         x = 16 * node * LANES
         add_to(own, x + 10 * LANES, -epp)
         add_to(own, x + 11 * LANES, -epq)
-        add_to(own, x + 14 * LANES, -epq)
         add_to(own, x + 15 * LANES, -eqq)
         x = (4 * node + 2) * LANES
         add_to(rhs, x, epp * np_ + epq * nq)

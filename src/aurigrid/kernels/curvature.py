@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.kkt import factorise
+from aurigrid.kernels.elimination import factorise
 from aurigrid.kernels.simd import LANES64 as LANES
 from aurigrid.kernels.simd import load64 as load
 from aurigrid.kernels.simd import splat64 as splat

@@ -16,22 +16,10 @@ from numba import njit
 from aurigrid.kernels.controls import add_controls, set_turns, spread_controls
 from aurigrid.kernels.curvature import bend_up
 from aurigrid.kernels.cuts import add_cuts, count_used, fill_cuts, spread_cuts, step_with_cuts
-from aurigrid.kernels.kkt import (
-    State,
-    System,
-    add_branches,
-    add_nodes,
-    add_units,
-    advance,
-    close_system,
-    factorise,
-    gap,
-    lengths,
-    residuals,
-    spread,
-    step_of,
-)
+from aurigrid.kernels.elimination import factorise, step_of
+from aurigrid.kernels.kkt import add_branches, add_nodes, add_units, close_system
 from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.steps import advance, gap, lengths, residuals, spread
 
 Array = np.ndarray
 
@@ -97,30 +85,6 @@ class Found(NamedTuple):
     excess: Array
     status: Array
     iterations: Array
-
-
-def make_state(system: System, n_up: int, n_limit: int, drawn: bool = False) -> State:
-    """Allocate a tile.
-
-    Args:
-        n_up: upper blocks of the factor; n_limit: inequalities.
-        drawn: whether consumption depends on voltages.
-    """
-    n, m, k, q = len(system.nodes.fixed), len(system.branches.i), len(system.units.row), n_limit
-    n_pair, controls = len(system.branches.upper), system.controls
-    n_tap, n_sink, n_link = len(controls.tap), len(controls.sink), len(controls.link)
-
-    def lanes(count: int, value: float = 0.0) -> Array:
-        return np.full(count * LANES, value)
-
-    return State(
-        lanes(n, 1.0), lanes(n), lanes(k), lanes(2 * n), lanes(n, 1.0), lanes(2 * n), lanes(m, 1.0), lanes(k), lanes(k),
-        lanes(k, 1.0), lanes(k), lanes(k), lanes(q, -1.0), lanes(q, 1.0), lanes(q, 1.0), lanes(q), lanes(q), lanes(q), lanes(q),
-        lanes(q), lanes(16 * n), lanes(16 * n), lanes(16 * n_up), lanes(16 * n), lanes(16 * n_pair), lanes(4 * n), lanes(4 * n),
-        lanes(2 * n), lanes(k), lanes(2 * n), lanes(k, 1.0), lanes(k), lanes(16), lanes(4 * n if drawn else 0),
-        lanes(2 * n_tap), lanes(20 * n_tap), lanes(6 * n_sink), lanes(8 * (n_tap + n_sink + n_link)),
-        lanes(7 * len(system.curves.first)),
-    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -242,7 +206,7 @@ def optimise_range(
     gamma, room, look = np.ones(LANES), np.zeros(2 * LANES), np.zeros(4 * LANES)
     primal, dual, longest = np.zeros(LANES), np.zeros(LANES), np.zeros(2 * LANES)
     aim, closest, closest_at = np.full(LANES, centre), np.full(LANES, np.inf), np.zeros(LANES, np.int32)
-    spare, weight = np.zeros(len(state.rhs)), np.zeros(LANES)
+    spare, weight = state.spare, np.zeros(LANES)
     last = np.zeros(LANES)
     if len(todo) == 0:
         return

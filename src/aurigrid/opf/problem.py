@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from aurigrid.errors import IssueList
-from aurigrid.kernels.ipm import make_state
-from aurigrid.kernels.kkt import Branches, Nodes, State, System, Units
 from aurigrid.kernels.pattern import Pattern
+from aurigrid.kernels.system import Branches, Nodes, State, System, Units, make_state
 from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.network import Network
 from aurigrid.opf.tables import (
@@ -266,7 +265,8 @@ def _branches(
     ends = np.sort(links, axis=0).astype(np.int64)
     mine = low.astype(np.int64) * pattern.n + high
     pair = np.unique(np.concatenate([mine, ends[0] * pattern.n + ends[1]]))
-    place, upper = np.searchsorted(pair, mine), np.searchsorted(key, pair).astype(np.int32)
+    place, pair_of = np.searchsorted(pair, mine), np.full(len(key), -1, np.int32)
+    pair_of[np.searchsorted(key, pair)] = np.arange(len(pair))
     rate = t.rate_mva[branch[rows]] / grid.base_mva
     rated = np.isfinite(rate) & (rate > 0) & first
     with np.errstate(divide="ignore"):
@@ -280,7 +280,7 @@ def _branches(
     at_current = [limits.add(f"current_{end}", branch[rows], rated & by_current) for end in ("from", "to")]
     return (
         Branches(
-            i.astype(np.int32), j.astype(np.int32), place.astype(np.int32), (i > j).astype(np.int8), upper,
+            i.astype(np.int32), j.astype(np.int32), place.astype(np.int32), (i > j).astype(np.int8), pair_of,
             (pair // pattern.n).astype(np.int32), (pair % pattern.n).astype(np.int32), full, limit,
             at_from, at_to, angle, at_hi, at_lo,
             _currents(full, limit) if by_current else np.zeros((0, 8)), np.column_stack(at_current),

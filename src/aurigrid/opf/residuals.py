@@ -198,86 +198,24 @@ def _of_controls(problem: Problem, point: Point, ends: Ends, l_a: Array, l_b: Ar
 
 def residuals(problem: Problem, point: Point) -> Residuals:
     """Judge points of a problem."""
-    grid, net = problem.grid, problem.grid.net
-    rows, base = problem.branch, grid.base_mva
     ends = branch_ends(problem, point.v, point.x, point.on)
-    a, b, own_a, own_b, cross_a, cross_b = ends.a, ends.b, ends.own_a, ends.own_b, ends.cross_a, ends.cross_b
-    s_a, s_b = ends.s_a, ends.s_b
-    v = point.v
-    va, vb, on = v[:, a], v[:, b], point.on
-    n, size = v.shape
-    shunt = np.zeros(size, complex)
-    order = problem.pattern.order
-    shunt[order] = problem.nodes.g + 1j * problem.nodes.b
-    s_shunt = np.abs(v) ** 2 * np.conj(shunt) * point.alive
-    consumed, by_log = _consumed(problem, v, point.x, point)
-    injection = problem.injection
-    given = np.where(injection.axis == ACTIVE, 1.0, np.where(injection.axis == REACTIVE, 1j, 0.0)) * point.x
-    alive = np.zeros(size, bool)
-    alive[order] = problem.nodes.fixed != 2
-    balance = (
-        _by_node(size, a, s_a) + _by_node(size, b, s_b) + s_shunt + consumed - _by_node(size, injection.node, given)
-    )
-    balance[:, ~alive] = 0.0
-
-    value, in_pu = _limits(problem, point, ends, va, vb)
-    broken = np.maximum(value - point.excess, 0.0)
-    weight = point.mu
-    kind, element = problem.kind, problem.element
-
-    def mu_of(name: str, count: int, place: Array | None = None) -> Array:
-        out = np.zeros((n, count))
-        mine = kind == LIMITS.index(name)
-        at = element[mine] if place is None else place[element[mine]]
-        out[:, at] = weight[:, mine]
-        return out
-
-    # multipliers of branch powers: balances plus 2 mu S / rate^2 of their limits
-    rate = net.branch.rate_mva[rows] / base
-    inverse = np.where(np.isfinite(rate) & (rate > 0), 1.0 / np.where(rate > 0, rate, 1.0) ** 2, 0.0)
-    m = len(rows)
-    l_a = point.lam[:, a] + 2 * inverse * mu_of("flow_from", m, problem.row_of) * s_a
-    l_b = point.lam[:, b] + 2 * inverse * mu_of("flow_to", m, problem.row_of) * s_b
-    # currents: |S|^2 / w behind the tap
-    w_a, w_b = (np.abs(va) / ends.ahead) ** 2, np.abs(vb) ** 2
-    i_a, i_b = inverse * mu_of("current_from", m, problem.row_of), inverse * mu_of("current_to", m, problem.row_of)
-    l_a, l_b = l_a + 2 * i_a * s_a / w_a, l_b + 2 * i_b * s_b / w_b
-    held_a, held_b = 2 * i_a * np.abs(s_a) ** 2 / w_a, 2 * i_b * np.abs(s_b) ** 2 / w_b
-    turn = va * np.conj(vb) * on
-    hi, lo = np.deg2rad(net.branch.angle_max_deg[rows]), np.deg2rad(net.branch.angle_min_deg[rows])
-    up, down = mu_of("angle_max", m, problem.row_of), mu_of("angle_min", m, problem.row_of)
-    # h = Im(turn exp(-j max)) and its mirror: the derivative by theta_i is Re of the same
-    along = up * np.real(turn * np.exp(-1j * hi)) - down * np.real(turn * np.exp(-1j * lo))
-    across = up * np.imag(turn * np.exp(-1j * hi)) - down * np.imag(turn * np.exp(-1j * lo))
-    t_a, t_b = np.real(np.conj(l_a) * 1j * cross_a), np.real(np.conj(l_b) * 1j * cross_b)
-    by_angle = _by_node(size, a, t_a - t_b + along) + _by_node(size, b, t_b - t_a - along)
-    c_a, c_b = np.real(np.conj(l_a) * cross_a), np.real(np.conj(l_b) * cross_b)
-    o_a, o_b = 2 * np.real(np.conj(l_a) * own_a), 2 * np.real(np.conj(l_b) * own_b)
-    by_size = _by_node(size, a, c_a + c_b + o_a + across - held_a) + _by_node(
-        size, b, c_a + c_b + o_b + across - held_b
-    )
-    by_size = (by_size + np.real(np.conj(point.lam) * (2 * s_shunt + by_log))) / np.abs(v)
-    by_size += mu_of("v_max", size) - mu_of("v_min", size)
-    lam = np.where(
-        injection.axis == ACTIVE, np.real(point.lam)[:, injection.node], np.imag(point.lam)[:, injection.node]
-    )
-    lam = np.where(injection.axis >= OTHER, -_of_controls(problem, point, ends, l_a, l_b, held_a), lam)
-    count = injection.count
-    of_unit = point.linear + 2 * point.quadratic * point.x - lam + mu_of("upper", count) - mu_of("lower", count)
-    _add_cuts(problem, of_unit, mu_of("capability", len(problem.system.curves.cut)))
-    slack, largest = point.excess - value, _largest(weight)
+    alive = np.zeros(point.v.shape[1], bool)
+    alive[problem.pattern.order] = problem.nodes.fixed != 2
+    balance, by_log = _balance(problem, point, ends)
+    by_angle, by_size, of_unit = _gradient(problem, point, ends, by_log)
+    value, in_pu = _limits(problem, point, ends)
+    broken, slack, weight = np.maximum(value - point.excess, 0.0), point.excess - value, point.mu
     if point.cut is not None:
-        h = point.cut.value(point.x, v, point.free)
+        h = point.cut.value(point.x, point.v, point.free)
         broken = np.hstack([broken, np.maximum(h - point.cut.excess, 0.0)])
-        cut_size, cut_unit = point.cut.slopes(size, count, point.free)
+        cut_size, cut_unit = point.cut.slopes(by_size.shape[1], of_unit.shape[1], point.free)
         by_size, of_unit = by_size + cut_size, of_unit + cut_unit
         slack, weight = np.hstack([slack, point.cut.excess - h]), np.hstack([weight, point.cut.mu])
-        largest = _largest(weight)
-    by_angle[:, ~alive], by_size[:, ~alive] = 0.0, 0.0
+    balance[:, ~alive], by_angle[:, ~alive], by_size[:, ~alive] = 0.0, 0.0, 0.0
     by_angle[point.held] = 0.0
     of_unit = np.where(point.free, of_unit, 0.0)
 
-    scale = 1 + np.maximum(_largest(np.abs(point.lam)), largest)
+    scale = 1 + np.maximum(_largest(np.abs(point.lam)), _largest(weight))
     gradient = (
         np.maximum.reduce([_largest(np.abs(by_angle)), _largest(np.abs(by_size)), _largest(np.abs(of_unit))]) / scale
     )
@@ -287,6 +225,78 @@ def residuals(problem: Problem, point: Point) -> Residuals:
         _largest(np.maximum(np.abs(balance.real), np.abs(balance.imag))), _largest(np.maximum(in_pu, 0.0)), _largest(broken),
         np.maximum(gradient, negative), complementarity,
     )  # fmt: skip
+
+
+def _balance(problem: Problem, point: Point, ends: Ends) -> tuple[Array, Array]:
+    """(n, n_node) complex balance, and the derivative of what nodes consume themselves, shunts included, by ln|V|."""
+    size, injection = point.v.shape[1], problem.injection
+    shunt = np.zeros(size, complex)
+    shunt[problem.pattern.order] = problem.nodes.g + 1j * problem.nodes.b
+    s_shunt = np.abs(point.v) ** 2 * np.conj(shunt) * point.alive
+    consumed, by_log = _consumed(problem, point.v, point.x, point)
+    given = np.where(injection.axis == ACTIVE, 1.0, np.where(injection.axis == REACTIVE, 1j, 0.0)) * point.x
+    flows = _by_node(size, ends.a, ends.s_a) + _by_node(size, ends.b, ends.s_b)
+    return flows + s_shunt + consumed - _by_node(size, injection.node, given), 2 * s_shunt + by_log
+
+
+def _gradient(problem: Problem, point: Point, ends: Ends, by_log: Array) -> tuple[Array, Array, Array]:
+    """Gradient of the Lagrangian without the scenarios' own cuts: by angles and by magnitudes (n, n_node), by injections (n, k).
+
+    Args:
+        by_log: (n, n_node) complex derivative of what nodes consume themselves by ln|V|.
+    """
+    rows, net = problem.branch, problem.grid.net
+    a, b, size, m = ends.a, ends.b, point.v.shape[1], len(problem.branch)
+    va, vb = point.v[:, a], point.v[:, b]
+
+    def mu_of(name: str, count: int) -> Array:
+        return _multipliers(problem, point.mu, name, count)
+
+    # multipliers of branch powers: balances plus 2 mu S / rate^2 of their limits
+    rate = net.branch.rate_mva[rows] / problem.grid.base_mva
+    inverse = np.where(np.isfinite(rate) & (rate > 0), 1.0 / np.where(rate > 0, rate, 1.0) ** 2, 0.0)
+    l_a = point.lam[:, a] + 2 * inverse * mu_of("flow_from", m) * ends.s_a
+    l_b = point.lam[:, b] + 2 * inverse * mu_of("flow_to", m) * ends.s_b
+    # currents: |S|^2 / w behind the tap
+    w_a, w_b = (np.abs(va) / ends.ahead) ** 2, np.abs(vb) ** 2
+    i_a, i_b = inverse * mu_of("current_from", m), inverse * mu_of("current_to", m)
+    l_a, l_b = l_a + 2 * i_a * ends.s_a / w_a, l_b + 2 * i_b * ends.s_b / w_b
+    held_a, held_b = 2 * i_a * np.abs(ends.s_a) ** 2 / w_a, 2 * i_b * np.abs(ends.s_b) ** 2 / w_b
+    turn = va * np.conj(vb) * point.on
+    hi, lo = np.deg2rad(net.branch.angle_max_deg[rows]), np.deg2rad(net.branch.angle_min_deg[rows])
+    # h = Im(turn exp(-j max)) and its mirror: the derivative by theta_i is Re of the same
+    bound = mu_of("angle_max", m) * turn * np.exp(-1j * hi) - mu_of("angle_min", m) * turn * np.exp(-1j * lo)
+    along, across = np.real(bound), np.imag(bound)
+    t_a, t_b = np.real(np.conj(l_a) * 1j * ends.cross_a), np.real(np.conj(l_b) * 1j * ends.cross_b)
+    by_angle = _by_node(size, a, t_a - t_b + along) + _by_node(size, b, t_b - t_a - along)
+    both = np.real(np.conj(l_a) * ends.cross_a) + np.real(np.conj(l_b) * ends.cross_b) + across
+    o_a, o_b = 2 * np.real(np.conj(l_a) * ends.own_a), 2 * np.real(np.conj(l_b) * ends.own_b)
+    by_size = _by_node(size, a, both + o_a - held_a) + _by_node(size, b, both + o_b - held_b)
+    by_size = (by_size + np.real(np.conj(point.lam) * by_log)) / np.abs(point.v)
+    by_size += mu_of("v_max", size) - mu_of("v_min", size)
+    return by_angle, by_size, _by_injections(problem, point, _of_controls(problem, point, ends, l_a, l_b, held_a))
+
+
+def _by_injections(problem: Problem, point: Point, of_controls: Array) -> Array:
+    """(n, k) derivative of the Lagrangian by injections and controls; of_controls: (n, k) see `_of_controls`."""
+    injection, count = problem.injection, problem.injection.count
+    lam = np.where(
+        injection.axis == ACTIVE, np.real(point.lam)[:, injection.node], np.imag(point.lam)[:, injection.node]
+    )
+    lam = np.where(injection.axis >= OTHER, -of_controls, lam)
+    out: Array = point.linear + 2 * point.quadratic * point.x - lam
+    out += _multipliers(problem, point.mu, "upper", count) - _multipliers(problem, point.mu, "lower", count)
+    _add_cuts(problem, out, _multipliers(problem, point.mu, "capability", len(problem.system.curves.cut)))
+    return out
+
+
+def _multipliers(problem: Problem, mu: Array, name: str, count: int) -> Array:
+    """(n, count) multipliers of one kind of limits by element (of branches: by the kernels' row), 0 without a limit."""
+    out = np.zeros((len(mu), count))
+    mine = np.flatnonzero(problem.kind == LIMITS.index(name))
+    at = problem.element[mine]
+    out[:, problem.row_of[at] if name.startswith(("flow", "current", "angle")) else at] = mu[:, mine]
+    return out
 
 
 def _cuts(problem: Problem) -> list[tuple[int, Array, Array]]:
@@ -320,7 +330,7 @@ def _largest(values: Array) -> Array:
     return worst
 
 
-def _limits(problem: Problem, point: Point, ends: Ends, va: Array, vb: Array) -> tuple[Array, Array]:
+def _limits(problem: Problem, point: Point, ends: Ends) -> tuple[Array, Array]:
     """(n, n_limit) the inequalities' values as the solver scales them, and the same in pu or rad of what is limited."""
     grid, net = problem.grid, problem.grid.net
     base = grid.base_mva
@@ -328,7 +338,7 @@ def _limits(problem: Problem, point: Point, ends: Ends, va: Array, vb: Array) ->
     order = problem.pattern.order
     hi_v, lo_v = np.empty(grid.n_node), np.empty(grid.n_node)
     hi_v[order], lo_v[order] = problem.nodes.v_hi, problem.nodes.v_lo
-    size = np.abs(point.v)
+    size, va, vb = np.abs(point.v), point.v[:, ends.a], point.v[:, ends.b]
     rate = net.branch.rate_mva / base
     turn = np.angle(va * np.conj(vb))
     both = np.abs(va) * np.abs(vb)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aurigrid.opf.discrete import Move, moves_of
 from aurigrid.opf.points import by_element, point_network, shunt_steps, tap_positions, unit_powers
 from aurigrid.opf.prices import delivery_factors
 from aurigrid.opf.problem import LIMITS, Problem
 from aurigrid.opf.residuals import Residuals
 from aurigrid.opf.status import OpfStatus
 from aurigrid.opf.tables import ACTIVE, COMPENSATOR, EXCESS, GEN, LINK, LINK_BACK, OTHER, REACTIVE, SHED, SHORT, STORAGE
+from aurigrid.powerflow.moves import Move, moves_of
 from aurigrid.powerflow.solution import Solution
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from aurigrid.kernels.cuts import Cuts, make_border
-from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, make_state, optimise_range
-from aurigrid.kernels.kkt import System
+from aurigrid.kernels.ipm import FAILED, LIMIT, OPTIMAL, Found, Job, optimise_range
 from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.system import System, make_state
 from aurigrid.kernels.tile import OFF, PQ, REF
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
@@ -216,22 +216,17 @@ class Run:
             given = ~np.isnan(self.pinned[:, : problem.injection.count])
             for values in (at.lo, at.hi, at.start):
                 values[:, : given.shape[1]][given] = self.pinned[:, : given.shape[1]][given]
-        injection, order, live, lo, hi = problem.injection, problem.pattern.order, at.live, at.lo, at.hi
-        control = injection.axis >= OTHER
-        fixed = np.isfinite(lo) & (hi - lo < _FIXED_PU)
-        free = live & ~fixed
-        given = np.where(free, 0.0, np.where(fixed & live, lo, np.where(control, at.start, 0.0)))
-        flat = np.stack([at.need.real, at.need.imag], 2).reshape(n, -1)
+        injection, order, lo, hi = problem.injection, problem.pattern.order, at.lo, at.hi
+        free, given = _constants(problem, at)
         # constants are part of the consumption, except where the kernels read them as values
-        away = ~control & (problem.units.tied == 0)
+        away = (injection.axis < OTHER) & (problem.units.tied == 0)
+        flat = np.stack([at.need.real, at.need.imag], 2).reshape(n, -1)
         flat -= node_sums(
             2 * injection.node[away] + injection.axis[away], np.ascontiguousarray(given[:, away]), 2 * grid.n_node
         )
         out_ptr, out_row = _pointers(np.concatenate([at.on, at.on[:, problem.twin]], 1))
         aim = objective_of(problem, self.sc, self.weights, hi)
-        scale = aim.scale if soft_price is None else min(aim.scale, _DEAREST / (soft_price * grid.base_mva))
-        if cuts is not None and cuts.price.size:
-            scale = min(scale, _DEAREST_CUT / max(float(cuts.price.max()), 1e-300))
+        scale = _scale(aim.scale, grid.base_mva, soft_price, cuts)
         linear, quadratic = aim.linear * scale, aim.quadratic * scale
         if costless:
             of_units = injection.owner < SHORT
@@ -248,32 +243,14 @@ class Run:
         if cuts is not None and len(job.mu):
             job = job._replace(mu=np.hstack([np.broadcast_to(job.mu, (n, problem.n_limit)), cuts.mu]))
         found = self._run(problem, job, own, groups, start, strict)
-        v, lam = np.empty((n, grid.n_node), complex), np.empty((n, grid.n_node), complex)
-        v[:, order] = found.e + 1j * found.f
-        lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
-        x = np.where(free, found.x, given)
-        # the bounds of what cannot move are no inequalities
-        m = problem.n_limit
-        mu, excess = found.mu[:, :m], found.excess[:, :m]
-        cut = None if cuts is None else CutPoint(cuts, found.mu[:, m:], found.excess[:, m:])
-        for name in ("upper", "lower"):
-            mine = problem.kind == LIMITS.index(name)
-            mu[:, mine] *= free[:, problem.element[mine]]
-        held = np.zeros((n, grid.n_node), bool)
-        for rows, kind in groups:
-            held[rows] = kind == REF
-        point = Point(
-            v, x, at.need, free, at.on, at.alive, lo, hi, linear, quadratic, lam, mu, excess, held, at.need_i, at.need_z,
-            at.shape, cut,
-        )  # fmt: skip
+        point = _point(problem, at, found, free, given, linear, quadratic, groups, cuts)
         with np.errstate(invalid="ignore", over="ignore"):
             judged = residuals(problem, point)
-        paid = np.where(injection.owner >= SHORT, 0.0, x)
+        paid, m = np.where(injection.owner >= SHORT, 0.0, point.x), problem.n_limit
         cost = aim.constant + (aim.linear * paid + aim.quadratic * paid**2).sum(1)
-        each = np.broadcast_to(cost, n).copy()
         return Raw(
-            problem, v, x, lam, mu, excess, found.status, found.iterations, each, np.full(n, scale), found.mu[:, m:],
-            found.excess[:, m:], free, judged,
+            problem, point.v, point.x, point.lam, point.mu, point.excess, found.status, found.iterations,
+            np.broadcast_to(cost, n).copy(), np.full(n, scale), found.mu[:, m:], found.excess[:, m:], free, judged,
         )  # fmt: skip
 
     def _start(self, problem: Problem, at: Conditions, constant: Array, start: Start | None) -> tuple[Array, ...]:
@@ -366,6 +343,46 @@ class Run:
             problem, cost, status, raw.iterations, judged, points, solution, x, raw.lam, raw.mu, raw.excess, raw.scale,
             sc, np.zeros(n) if rounding_cost is None else rounding_cost,
         )  # fmt: skip
+
+
+def _constants(problem: Problem, at: Conditions) -> tuple[Array, Array]:
+    """(n, k) whether injections and controls may move, and the values of those that may not, 0 for the others."""
+    fixed = np.isfinite(at.lo) & (at.hi - at.lo < _FIXED_PU)
+    free = at.live & ~fixed
+    control = problem.injection.axis >= OTHER
+    return free, np.where(free, 0.0, np.where(fixed & at.live, at.lo, np.where(control, at.start, 0.0)))
+
+
+def _scale(scale: float, base_mva: float, soft_price: float | None, cuts: CutSet | None) -> float:
+    """Scaled cost for a unit of the objective, from that of the objective alone: prices of broken limits bound it."""
+    if soft_price is not None:
+        scale = min(scale, _DEAREST / (soft_price * base_mva))
+    if cuts is not None and cuts.price.size:
+        scale = min(scale, _DEAREST_CUT / max(float(cuts.price.max()), 1e-300))
+    return scale
+
+
+def _point(
+    problem: Problem, at: Conditions, found: Found, free: Array, given: Array, linear: Array, quadratic: Array,
+    groups: list[tuple[Array, Array]], cuts: CutSet | None,
+) -> Point:  # fmt: skip
+    """What the kernels found, in the caller's node order; free and given as of `_constants`, groups: references of cases."""
+    order, m, shape = problem.pattern.order, problem.n_limit, (len(free), problem.grid.n_node)
+    v, lam, held = np.empty(shape, complex), np.empty(shape, complex), np.zeros(shape, bool)
+    v[:, order] = found.e + 1j * found.f
+    lam[:, order] = found.lam[:, 0::2] + 1j * found.lam[:, 1::2]
+    mu, excess = found.mu[:, :m], found.excess[:, :m]
+    for name in ("upper", "lower"):
+        # the bounds of what cannot move are no inequalities
+        mine = problem.kind == LIMITS.index(name)
+        mu[:, mine] *= free[:, problem.element[mine]]
+    for rows, kind in groups:
+        held[rows] = kind == REF
+    cut = None if cuts is None else CutPoint(cuts, found.mu[:, m:], found.excess[:, m:])
+    return Point(
+        v, np.where(free, found.x, given), at.need, free, at.on, at.alive, at.lo, at.hi, linear, quadratic, lam, mu, excess, held,
+        at.need_i, at.need_z, at.shape, cut,
+    )  # fmt: skip
 
 
 def _pointers(on: Array) -> tuple[Array, Array]:

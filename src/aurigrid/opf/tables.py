@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from aurigrid.errors import IssueList
-from aurigrid.kernels.kkt import Controls, Curves
 from aurigrid.kernels.pattern import Pattern, analyse
+from aurigrid.kernels.system import Controls, Curves
 from aurigrid.kernels.tile import OFF
 from aurigrid.model.network import Network
 from aurigrid.powerflow.grid import Grid

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from aurigrid.errors import InputError, Issue, IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.select import Finder
+from aurigrid.powerflow.positions import with_copies
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -201,8 +202,7 @@ class ActionSet:
         closed = sorted({i for a in actions for i in a.closes if not net.branch.in_service[i]})
         n = net.n_branch
         source = np.array([i for i, _ in moved], np.int64)
-        branch = _with_copies(net, source, np.array([s for _, s in moved], float), closed)
-        working = net.replace(branch=branch)
+        working = with_copies(net, source, np.array([s for _, s in moved], float), closed)
         copy = {move: n + k for k, move in enumerate(moved)}
         variants = [((), ()), *sorted({(a.shunts, a.gens) for a in actions} - {((), ())})]
         shunts, gens = np.zeros((len(variants), len(net.shunt))), np.zeros((len(variants), net.n_gen))
@@ -244,25 +244,3 @@ class ActionSet:
             for i, change in action.gens:
                 out[:, a] &= (p[:, i] + change <= gen.p_max_mw[i] + 1e-6) & (p[:, i] + change >= gen.p_min_mw[i] - 1e-6)
         return out
-
-
-def _with_copies(net: Network, source: Array, steps: Array, closed: Sequence[int]) -> Any:
-    """The branch table with what can be closed in service, and copies of branches at other tap positions behind."""
-    branch = net.branch
-    columns: dict[str, Array] = {f.name: getattr(branch, f.name) for f in fields(branch)}
-    service = columns["in_service"].copy()
-    service[list(closed)] = True
-    columns["in_service"] = service
-    if len(source):
-        extra = {name: values[source] for name, values in columns.items()}
-        extra["tap_ratio"] = extra["tap_ratio"] + steps * branch.tap_step_pu[source]
-        extra["shift_deg"] = extra["shift_deg"] + steps * branch.tap_step_deg[source]
-        extra["tap_pos"] = extra["tap_pos"] + steps.astype(np.int32)
-        for name in ("group", "tower"):
-            extra[name] = np.full(len(source), "", dtype=object)
-        names = [f"{branch.id[i]} at tap {p}" for i, p in zip(source.tolist(), extra["tap_pos"].tolist(), strict=True)]
-        columns = {name: np.concatenate([values, extra[name]]) for name, values in columns.items() if name != "id"}
-        ids = np.empty(len(branch) + len(source), dtype=object)
-        ids[:] = [*branch.id.tolist(), *names]
-        columns["id"] = ids
-    return type(branch).make(len(columns["id"]), **columns)

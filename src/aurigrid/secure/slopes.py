@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.kernels.cuts import Asked, outage_slopes
-from aurigrid.kernels.ipm import make_state
+from aurigrid.kernels.adjoint import Asked, outage_slopes
 from aurigrid.kernels.simd import LANES64 as LANES
+from aurigrid.kernels.system import make_state
 from aurigrid.kernels.tile import PQ, REF
 from aurigrid.opf.problem import Problem
 from aurigrid.opf.tables import ACTIVE, GEN, REACTIVE, STORAGE
