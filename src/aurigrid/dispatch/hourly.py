@@ -14,20 +14,23 @@ import numpy as np
 
 from aurigrid.dispatch.blackboard import relative_gap
 from aurigrid.dispatch.coarse import coarse
-from aurigrid.dispatch.flows import Flows, Limits, add_limits
-from aurigrid.dispatch.highs import DispatchError
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, net_injection
 from aurigrid.dispatch.lagrange import ascend
 from aurigrid.dispatch.linear import Array
-from aurigrid.dispatch.merge import Merged, merge
+from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
+from aurigrid.dispatch.redispatch import solve_states
 from aurigrid.dispatch.schedule import read_schedule
-from aurigrid.dispatch.search import Found
-from aurigrid.dispatch.secure import Relaxed, Secured, committed, final, relaxation, solve_secured
+from aurigrid.dispatch.search import Found, search
+from aurigrid.dispatch.secure import Clock, Relaxed, Secured, dormant, relaxation, solve_secured
 from aurigrid.dispatch.system import System
+from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
 _MANY = 4_000
 """States from which on they are decided by the hour."""
 _PRICED = 1e-6
+_SEARCHED, _FIRST_PART = 0.6, 0.7
+"""Share of the time left that the search over states may take, and of that the share before limits that it breaks come in."""
 
 
 def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
@@ -51,51 +54,77 @@ def parts_of_an_hour(system: System) -> int:
 def _by_hours(
     system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: bool
 ) -> Secured:
-    until = time.perf_counter() + time_limit
-    began = time.perf_counter()
-    longer = coarse(system, parts)
-    hourly = merge(longer)
+    clock = Clock()
+    until = clock.began + time_limit
+    hourly = merge(coarse(system, parts))
     mean = relaxation(hourly, flows, losses=losses)
     # at the peaks only demand differs, so the problem goes on from its basis
     relaxed = mean.at(coarse(system, parts, peak=True).demand_mw + mean.loss_mw, flows)
-    seconds, mark = {"relaxation": time.perf_counter() - began}, time.perf_counter()
-    search, peak, limits = committed(relaxed, flows, 0.2 * gap, 0.5 * time_limit)
-    seconds["commitment"], mark = time.perf_counter() - mark, time.perf_counter()
-    merged = merge(system)
+    clock.mark("relaxation")
+    search_until = clock.last + _SEARCHED * (until - clock.last)
+    x, solver = _searched(relaxed, flows, 0.2 * gap, search_until)
+    states = np.repeat(read_schedule(coarse(system, parts), hourly, relaxed.model, x).on, parts, 1)
+    clock.mark("commitment")
     loss = np.repeat(mean.loss_mw, parts, 1)
-    model = build_model(merged.system.replace(demand_mw=system.demand_mw + loss))
-    states = np.repeat(read_schedule(longer, hourly, peak, search.x).on, parts, 1)
-    point = _point_of(model, merged, states)
-    lower, upper = model.problem.lower, model.problem.upper
-    keys = _keys([mean, relaxed], parts)
-    limits = Limits()
+    keys = _keys([mean, relaxed], parts) if flows is not None else []
+    done = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=loss)
+    clock.mark("dispatch")
+    bound = min(_bound(system, mean, done, flows, parts, gap, max(until - clock.last, 1.0)), done.answer.cost)
+    clock.mark("bound")
+    spent, cost = clock.last - clock.began, done.answer.cost
+    status = "gap" if relative_gap(cost, bound) <= gap else "time"
+    assert done.answer.x is not None
+    found = Found(done.answer.x, cost, bound, spent, status, ((spent, cost, bound),), solver)
+    return dataclasses.replace(done, found=found, seconds=clock.parts)
+
+
+def _searched(relaxed: Relaxed, flows: Flows | None, gap: float, until: float) -> tuple[Array, str]:
+    """States by the hour: a point of the relaxation's problem, without limits that came in later, and what found it."""
+    model, limits, known = relaxed.model, relaxed.limits, relaxed.answer
+    n = model.problem.n
+    idle = idle_columns(dormant(model), known)
+    kept = priced(limits, known)
+    start: Array | None = None
+    while True:
+        thin = thinned(model, limits, idle, kept)
+        left = max(until - time.perf_counter(), 1.0)
+        found = search(
+            thin.problem,
+            thin.structure,
+            gap=gap,
+            time_limit=left if start is not None or flows is None else _FIRST_PART * left,
+            start=None if start is None else start[thin.columns],
+            steady=model.system.steady_states(),
+            relaxed=thin.answer(known) if start is None else None,
+        )
+        x = thin.whole(found.x)
+        if flows is None:
+            return x[:n], found.solver
+        at = {key: i for i, key in enumerate(limits.key)}
+        now = {key for key, there in zip(limits.key, kept, strict=True) if there}
+        broken = flows.broken(flows.of(net_injection(model, x)), now)
+        if not broken or time.perf_counter() > until:
+            return x[:n], found.solver
+        kept[[at[key] for key in broken if key in at]] = True
+        new = [key for key in broken if key not in at]
+        if new:
+            model, limits = add_limits(model, limits, flows, new)
+            kept = np.r_[kept, np.ones(len(new), bool)]
+        start = np.r_[x, np.zeros(model.problem.n - len(x))]
+        over = model.problem.activity(start) - model.problem.row_upper
+        start[limits.excess] = np.maximum(start[limits.excess] + over[limits.row], 0.0)
+
+
+def _bound(
+    system: System, mean: Relaxed, done: Secured, flows: Flows | None, parts: int, gap: float, seconds: float
+) -> float:
+    """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour."""
+    merged = merge(system)
+    model, limits = build_model(merged.system.replace(demand_mw=system.demand_mw + done.loss_mw)), Limits()
+    keys = _keys([mean], parts)
     if flows is not None and keys:
         model, limits = add_limits(model, limits, flows, keys)
-    model, limits, answer, run, left, loss = final(merged, system.demand_mw, loss, model, limits, flows, point, losses)
-    seconds["dispatch"] = time.perf_counter() - mark
-    if answer.x is None or answer.row_dual is None:
-        raise DispatchError(f"the linear problem at the chosen states ended as {answer.status!r}")
-    mark = time.perf_counter()
-    prices = _prices(mean, model, limits, parts)
-    bound = ascend(_freed(model, lower, upper), prices, cost=answer.cost, gap=gap, seconds=max(until - mark, 1.0))
-    seconds["bound"] = time.perf_counter() - mark
-    bound, spent = min(bound, answer.cost), time.perf_counter() - began
-    status = "gap" if relative_gap(answer.cost, bound) <= gap else "time"
-    trace = ((spent, answer.cost, bound),)
-    found = Found(answer.x, answer.cost, bound, spent, status, trace, search.solver)
-    return Secured(merged, model, limits, answer, run, found, loss, left, seconds)
-
-
-def _point_of(model: Model, merged: Merged, states: Array) -> Array:
-    """(n,) states (n_unit, T) of the full system as columns of the merged one; all others are 0."""
-    problem, units, state = model.problem, model.system.units, model.state
-    on = np.zeros(state.on.shape)
-    np.add.at(on, merged.unit, states)
-    on = np.clip(on, problem.lower[state.on], problem.upper[state.on])
-    change = np.diff(on, axis=1, prepend=(units.on_before * units.count)[:, None])
-    x = np.zeros(problem.n)
-    x[state.on], x[state.start], x[state.stop] = on, np.maximum(change, 0.0), np.maximum(-change, 0.0)
-    return x
+    return ascend(model, _prices(mean, model, limits, parts), cost=done.answer.cost, gap=gap, seconds=seconds)
 
 
 def _keys(solved: list[Relaxed], parts: int) -> list[tuple[int, int, int, int]]:
@@ -107,15 +136,6 @@ def _keys(solved: list[Relaxed], parts: int) -> list[tuple[int, int, int, int]]:
             if abs(one.answer.row_dual[row]) > _PRICED:
                 priced[key] = None
     return [(m, k, parts * t + part, sign) for m, k, t, sign in priced for part in range(parts)]
-
-
-def _freed(model: Model, lower: Array, upper: Array) -> Model:
-    """The model with its states free again."""
-    problem, state = model.problem, model.state
-    low, high = problem.lower.copy(), problem.upper.copy()
-    for columns in (state.on, state.start, state.stop):
-        low[columns], high[columns] = lower[columns], upper[columns]
-    return dataclasses.replace(model, problem=dataclasses.replace(problem, lower=low, upper=high))
 
 
 def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:

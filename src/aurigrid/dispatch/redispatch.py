@@ -18,7 +18,7 @@ from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
-from aurigrid.dispatch.secure import Secured, lazily, losses_of
+from aurigrid.dispatch.secure import Secured, dormant, lazily, losses_of
 from aurigrid.dispatch.system import System
 
 Key = tuple[int, int, int, int]
@@ -94,13 +94,3 @@ def at_given_states(model: Model) -> Problem:
         ends = np.minimum(off[state.arc_unit, state.arc_from + 1], start[state.arc_unit, state.arc_to])
         upper[state.arc] = np.minimum(upper[state.arc], ends)
     return dataclasses.replace(problem, lower=lower, upper=upper)
-
-
-def dormant(model: Model) -> Array:
-    """Columns of load not met and of power without use that may sleep: all but those of one node an area and step."""
-    demand, area = model.system.demand_mw, model.system.area
-    awake = np.zeros(demand.shape, bool)
-    for a in np.unique(area).tolist():
-        rows = np.flatnonzero(area == a)
-        awake[rows[np.argmax(demand[rows], axis=0)], np.arange(demand.shape[1])] = True
-    return np.concatenate([model.unserved[~awake], model.surplus[~awake]])

@@ -53,7 +53,7 @@ class Secured:
 
 def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
     """Schedule a system inside the limits of its grid."""
-    clock = _Clock()
+    clock = Clock()
     merged, demand = merge(system), system.demand_mw
     relaxed = relaxation(merged, flows, losses=losses)
     model, limits, loss = relaxed.model, relaxed.limits, relaxed.loss_mw
@@ -85,7 +85,7 @@ class Relaxed:
     model: Model
     limits: Limits
     answer: Answer
-    run: LinearRun
+    run: LeanRun
     loss_mw: Array
 
     def at(self, demand: Array, flows: Flows | None) -> Relaxed:
@@ -100,7 +100,7 @@ def relaxation(merged: Merged, flows: Flows | None, *, losses: bool) -> Relaxed:
     """Solve without whole states, limits added as they break, losses of its own flows counted."""
     demand = merged.system.demand_mw
     model = build_model(merged.system)
-    run = LinearRun(model.problem, relaxed=True)
+    run = LeanRun(model.problem, dormant(model))
     model, limits, answer, _ = lazily(model, Limits(), flows, run)
     first = Relaxed(model, limits, answer, run, np.zeros_like(demand))
     if not losses or flows is None:
@@ -109,15 +109,28 @@ def relaxation(merged: Merged, flows: Flows | None, *, losses: bool) -> Relaxed:
     return dataclasses.replace(first.at(demand + loss, flows), loss_mw=loss)
 
 
-class _Clock:
+def dormant(model: Model) -> Array:
+    """Columns of load not met and of power without use that may sleep: all but those of one node an area and step."""
+    demand, area = model.system.demand_mw, model.system.area
+    awake = np.zeros(demand.shape, bool)
+    for a in np.unique(area).tolist():
+        rows = np.flatnonzero(area == a)
+        awake[rows[np.argmax(demand[rows], axis=0)], np.arange(demand.shape[1])] = True
+    return np.concatenate([model.unserved[~awake], model.surplus[~awake]])
+
+
+class Clock:
+    """Seconds by part; `began` and `last` are when it began and when it was last read."""
+
     def __init__(self) -> None:
         self.parts: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self.began = self.last = time.perf_counter()
 
     def mark(self, name: str) -> None:
+        """The time since the last mark goes to this part."""
         now = time.perf_counter()
-        self.parts[name] = self.parts.get(name, 0.0) + now - self._last
-        self._last = now
+        self.parts[name] = self.parts.get(name, 0.0) + now - self.last
+        self.last = now
 
 
 def _with_demand(merged: Merged, demand: Array, flows: Flows, limits: Limits) -> tuple[Model, Limits]:

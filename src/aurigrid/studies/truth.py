@@ -32,8 +32,8 @@ from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.plan import Plan
-from aurigrid.dispatch.redispatch import Key, at_given_states, dormant, secured_of
-from aurigrid.dispatch.secure import Secured
+from aurigrid.dispatch.redispatch import Key, at_given_states, secured_of
+from aurigrid.dispatch.secure import Secured, dormant
 from aurigrid.dispatch.system import System
 from aurigrid.model.base import on_base
 from aurigrid.model.profiles import Profiles
