@@ -114,6 +114,14 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("excess_mw", "float64", "flow above limits that the plan could not avoid, MW"),
         Column("reason", "text", "why they do not agree; empty where they do"),
     ),
+    "plan_outages": (
+        *_STEP,
+        *_element("branch", "branch"),
+        Column("outage_id", "text", "outage after which it is above its rating"),
+        Column("value_mva", "float64", "flow after it, in AC, MVA"),
+        Column("limit_mva", "float64", "rating after outages, MVA"),
+        Column("reason", "text", "why the plan could not keep it"),
+    ),
     "plan_risk": (
         *_STEP,
         Column("scenarios", "int32", "scenarios that were played against the plan"),
@@ -149,4 +157,5 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }  # fmt: skip
 """Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_risk` and
-`plan_risk_limits` where scenarios were played, `plan_agreement` for those that were brought together with AC."""
+`plan_risk_limits` where scenarios were played, `plan_agreement` for those that were brought together with AC,
+`plan_outages` where outages were limits then."""
