@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 pytest.importorskip("highspy")
 
+from tests.data import RTS_GMLC, needs_rts_gmlc
+
 from aurigrid.cli import app
 from aurigrid.store import open_run
-
-from tests.data import RTS_GMLC, needs_rts_gmlc
 
 from .instances import instance
 

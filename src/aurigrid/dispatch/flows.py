@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aurigrid.dispatch.deliver import CALLED, broken_when_called, call_terms
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.model import Model
 from aurigrid.powerflow.dc import Linear
@@ -113,7 +114,8 @@ class Limits:
     """Rows of flow limits in a problem, in the order in which they came.
 
     Attributes:
-        key: (branch, outage or -1, step, sign) of each; (bus, -2, step, 1) of limits that voltages set.
+        key: (branch, outage or -1, step, sign) of each; (bus, -2, step, 1) of limits that voltages set; (branch, -3 - product,
+            step, sign) of those that hold while reserve is called.
         row, excess: positions of the row and of the column of what exceeds the limit.
         factor: (n, n_node) factors of each row, sign included.
     """
@@ -136,16 +138,32 @@ def add_limits(
     model: Model, limits: Limits, flows: Flows, keys: list[tuple[int, int, int, int]]
 ) -> tuple[Model, Limits]:
     """The model with one more row and one more column for each of the given limits."""
-    factor, room = [], []
-    for m, k, _, sign in keys:
-        h, constant = flows.row(m, k)
+    factor, room, more = [], [], []
+    for m, k, t, sign in keys:
+        h, constant = flows.row(m, BASE if k <= CALLED else k)
         factor.append(sign * h)
         room.append((flows.rate_mw if k == BASE else flows.rate_after_mw)[m] - sign * constant)
-    return add_rows(model, limits, keys, np.array(factor), np.array(room))
+        more.append(call_terms(model, CALLED - k, t, sign * h) if k <= CALLED else _NO_TERMS)
+    return add_rows(model, limits, keys, np.array(factor), np.array(room), more)
+
+
+_NO_TERMS = (np.zeros(0, np.int64), np.zeros(0))
+
+
+def broken_limits(model: Model, limits: Limits, flows: Flows, x: Array) -> list[tuple[int, int, int, int]]:
+    """All limits that a point breaks: of the intact grid, after outages, and while reserve is called."""
+    flow, known = flows.of(net_injection(model, x)), set(limits.key)
+    broken = flows.broken(flow, {key for key in known if key[1] > CALLED})
+    return broken + broken_when_called(model, flows.factor, flows.rate_after_mw, flow, x, known)
 
 
 def add_rows(
-    model: Model, limits: Limits, keys: list[tuple[int, int, int, int]], factor: Array, room: Array
+    model: Model,
+    limits: Limits,
+    keys: list[tuple[int, int, int, int]],
+    factor: Array,
+    room: Array,
+    more: list[tuple[Array, Array]] | None = None,
 ) -> tuple[Model, Limits]:
     """The model with rows on what the nodes inject, each with a column of what exceeds it, at the price of limits.
 
@@ -153,6 +171,7 @@ def add_rows(
         keys: of the rows, see `Limits.key`.
         factor: (n, n_node) MW of what is limited for a MW injected at a node.
         room: (n,) MW that ``factor @ (injection - demand)`` may reach.
+        more: further columns and coefficients of each row.
     """
     problem, system = model.problem, model.system
     terms = model.injection_terms()
@@ -163,8 +182,9 @@ def add_rows(
     for i, (_, _, t, _) in enumerate(keys):
         v = factor[i][node] * mw
         used = np.abs(v) > 1e-9
-        index.append(np.r_[columns[used, t], problem.n + i])
-        value.append(np.r_[v[used], -1.0])
+        others, coefficients = more[i] if more is not None else _NO_TERMS
+        index.append(np.r_[columns[used, t], others, problem.n + i])
+        value.append(np.r_[v[used], coefficients, -1.0])
         upper.append(room[i] + float(factor[i] @ system.demand_mw[:, t]))
     n, sizes = len(keys), [len(part) for part in index]
     start = np.r_[problem.start, problem.start[-1] + np.cumsum(sizes)].astype(np.int32)
@@ -180,13 +200,13 @@ def add_rows(
         np.concatenate([problem.value, *value]),
         problem.offset,
     )
-    more = Limits(
+    grown = Limits(
         (*limits.key, *keys),
         np.r_[limits.row, problem.m + np.arange(n)],
         np.r_[limits.excess, problem.n + np.arange(n)],
         np.vstack([limits.factor.reshape(-1, len(system.area)), factor]),
     )
-    return dataclasses.replace(model, problem=bigger), more
+    return dataclasses.replace(model, problem=bigger), grown
 
 
 def at_demand(model: Model, limits: Limits, demand: Array) -> Model:

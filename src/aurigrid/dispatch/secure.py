@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, net_injection
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, broken_limits, net_injection
 from aurigrid.dispatch.highs import Answer, DispatchError, LinearRun
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
@@ -150,7 +150,7 @@ def lazily(
     for _ in range(_ROUNDS):
         if answer.x is None:
             raise DispatchError(f"the linear problem ended as {answer.status!r}")
-        broken = flows.broken(flows.of(net_injection(model, answer.x)), set(limits.key))
+        broken = broken_limits(model, limits, flows, answer.x)
         if not broken:
             break
         model, limits = add_limits(model, limits, flows, broken)
@@ -178,8 +178,7 @@ def committed(relaxed: Relaxed, flows: Flows | None, gap: float, time_limit: flo
         known = None
         if flows is None:
             return found, model, limits
-        flow = flows.of(net_injection(model, found.x))
-        broken = flows.broken(flow, set(limits.key))
+        broken = broken_limits(model, limits, flows, found.x)
         if not broken or time.perf_counter() > until:
             return found, model, limits
         model, limits = add_limits(model, limits, flows, broken)

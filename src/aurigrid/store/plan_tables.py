@@ -75,7 +75,7 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "plan_limits": (
         *_STEP, *_element("branch", "branch"),
-        Column("outage", "text", "branch that is out; empty where the grid is intact"),
+        Column("outage", "text", "branch that is out, or product that is called; empty where the grid is intact"),
         Column("excess_mw", "float64", "flow above the limit, MW"),
         Column("price_per_mw", "float64", "what one more MW of the limit would save, currency/MW and hour"),
     ),
