@@ -22,7 +22,7 @@ from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.redispatch import solve_states
 from aurigrid.dispatch.schedule import read_schedule
 from aurigrid.dispatch.search import Found, search
-from aurigrid.dispatch.secure import Clock, Relaxed, Secured, dormant, relaxation, solve_secured
+from aurigrid.dispatch.secure import Clock, Losses, Relaxed, Secured, dormant, relaxation, solve_secured
 from aurigrid.dispatch.system import System
 from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
@@ -33,7 +33,7 @@ _SEARCHED, _FIRST_PART = 0.6, 0.7
 """Share of the time left that the search over states may take, and of that the share before limits that it breaks come in."""
 
 
-def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
+def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
     """Schedule a system inside the limits of its grid: by the hour first where it has very many states."""
     parts = parts_of_an_hour(system)
     if parts > 1:
@@ -52,7 +52,7 @@ def parts_of_an_hour(system: System) -> int:
 
 
 def _by_hours(
-    system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: bool
+    system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses
 ) -> Secured:
     clock = Clock()
     until = clock.began + time_limit

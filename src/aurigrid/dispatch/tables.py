@@ -38,7 +38,7 @@ def plan_tables(plan: Plan) -> dict[str, Columns]:
         "plan_hvdc": {**_long(plan, "hvdc"), "p_mw": plan.hvdc_p_mw.ravel()},
         "plan_prices": {
             **_long(plan, "bus"), "price_per_mwh": plan.price_per_mwh.ravel(), "energy": plan.price_energy.ravel(),
-            "base": plan.price_base.ravel(), "outage": plan.price_outage.ravel(),
+            "base": plan.price_base.ravel(), "outage": plan.price_outage.ravel(), "loss": plan.price_loss.ravel(),
         },
         "plan_carbon": {
             **_long(plan, "bus"), "average_t_per_mwh": plan.co2_average_t_per_mwh.ravel(),

@@ -56,10 +56,11 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     "plan_hvdc": (*_STEP, *_element("hvdc", "link"), Column("p_mw", "float64", "power drawn at the from end, MW")),
     "plan_prices": (
         *_STEP, *_element("bus", "bus"),
-        Column("price_per_mwh", "float64", "price of one MWh more, currency/MWh; sum of the next three"),
+        Column("price_per_mwh", "float64", "price of one MWh more, currency/MWh; sum of the next four"),
         Column("energy", "float64", "part that demand pays on average"),
         Column("base", "float64", "part of limits of the intact grid"),
         Column("outage", "float64", "part of limits after outages"),
+        Column("loss", "float64", "part of losses, where they are marginal"),
     ),
     "plan_carbon": (
         *_STEP, *_element("bus", "bus"),

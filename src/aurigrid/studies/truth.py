@@ -33,8 +33,8 @@ from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.plan import Plan
-from aurigrid.dispatch.redispatch import Key, at_given_states, secured_of
-from aurigrid.dispatch.secure import Secured, dormant
+from aurigrid.dispatch.redispatch import Key, at_given_states
+from aurigrid.dispatch.secure import Secured, Settled, dormant, secured_of
 from aurigrid.dispatch.system import System
 from aurigrid.model.base import on_base
 from aurigrid.model.network import Network
@@ -290,7 +290,8 @@ def solve_within(system: System, flows: Flows, lessons: Lessons, known: list[Key
             break
         model, limits = _with_rows(model, limits, [(key, *lessons.room(flows, key)) for key in left])
         run.grow(model.problem)
-    return secured_of(merged, model, limits, answer, run, lessons.loss_mw, left, time.perf_counter() - began)
+    done = Settled(model, limits, None, answer, run, lessons.loss_mw, left)
+    return secured_of(merged, done, None, {"dispatch": time.perf_counter() - began})
 
 
 def _with_rows(model: Model, limits: Limits, rows: list[tuple[Key, Array, float]]) -> tuple[Model, Limits]:
