@@ -79,34 +79,70 @@ class Flows:
 
         Of the outages that overload a branch in a step, the worst enters alone: rows of one branch differ little.
         """
+        share, which = self._worst(flow, known)
         out = []
-        taken: dict[int, list[tuple[int, int, int]]] = {}
-        for m, k, t, sign in known:
-            taken.setdefault(t, []).append((m, k, sign))
         for t in range(flow.shape[1]):
-            worst, which = self._worst(flow[:, t], taken.get(t, []))
-            bad = np.flatnonzero(worst > 0.0)
-            for m in bad[np.argsort(-worst[bad], kind="stable")][:_WORST_OF_A_STEP].tolist():
-                k, sign = which[m]
-                out.append((m, int(k), t, int(sign)))
+            bad = np.flatnonzero(share[:, t] > 0.0)
+            for m in bad[np.argsort(-share[bad, t], kind="stable")][:_WORST_OF_A_STEP].tolist():
+                c = int(which[m, t])
+                k = BASE if c < 0 else int(self.outage[c])
+                f = flow[m, t] + (0.0 if c < 0 else self.transfer[m, c] * flow[k, t])
+                out.append((m, k, t, 1 if f > 0 else -1))
         return out
 
-    def _worst(self, f: Array, known: list[tuple[int, int, int]]) -> tuple[Array, Array]:
-        """(n_branch,) largest excess over the ratings in units of them, 0 for none, and (n_branch, 2) its outage and sign."""
-        after = f[:, None] + self.transfer * f[self.outage]
-        after[self.outage, np.arange(len(self.outage))] = 0.0
-        values = np.column_stack([f, after])
-        rate = np.column_stack([self.rate_mw, np.repeat(self.rate_after_mw[:, None], len(self.outage), 1)])
-        over = np.abs(values) - rate
-        share = np.divide(over, rate, out=np.zeros(over.shape), where=over > _TOL_MW)
-        place = {BASE: 0} | {int(k): i + 1 for i, k in enumerate(self.outage)}
-        for m, k, sign in known:
-            if sign * values[m, place[k]] > 0:
-                share[m, place[k]] = 0.0
-        at = share.argmax(1)
-        rows = np.arange(len(f))
-        outage = np.r_[BASE, self.outage][at]
-        return share[rows, at], np.column_stack([outage, np.where(values[rows, at] > 0, 1, -1)])
+    def pairs(self, flow: Array, room_mw: Array) -> tuple[Array, Array]:
+        """Branches and outages (positions in `outage`), by branch, that may add more than a room to a flow in some step.
+
+        Args:
+            flow: (n_branch, T) flows before outages, MW.
+            room_mw: (n_branch,) least room beside them.
+        """
+        most = np.abs(flow).max(1, initial=0.0)[self.outage]
+        may = np.abs(self.transfer) * most > room_mw[:, None]
+        may[self.outage, np.arange(len(self.outage))] = False
+        branch, outage = np.nonzero(may)
+        return branch, outage
+
+    def _worst(self, flow: Array, known: set[tuple[int, int, int, int]]) -> tuple[Array, Array]:
+        """(n_branch, T) largest excess over the ratings in units of them, 0 for none, and its outage (position), -1 for none."""
+        share = _excess(flow, self.rate_mw[:, None])
+        for m, k, t, sign in known:
+            if k == BASE and sign * flow[m, t] > 0:
+                share[m, t] = 0.0
+        which = np.full(share.shape, BASE)
+        branch, outage = self.pairs(flow, self.rate_after_mw - np.abs(flow).max(1, initial=0.0))
+        if not len(branch):
+            return share, which
+        pair = np.full(self.transfer.shape, -1, np.int32)
+        pair[branch, outage] = np.arange(len(branch))
+        place = {int(k): c for c, k in enumerate(self.outage)}
+        taken: dict[int, list[tuple[int, int]]] = {}
+        for m, k, t, sign in known:
+            if k != BASE and pair[m, place[k]] >= 0:
+                taken.setdefault(t, []).append((int(pair[m, place[k]]), sign))
+        rows, first = np.unique(branch, return_index=True)
+        group = np.repeat(np.arange(len(rows)), np.diff(np.r_[first, len(branch)]))
+        factor, rate = self.transfer[branch, outage], self.rate_after_mw[branch]
+        for t in range(flow.shape[1]):
+            after = flow[branch, t] + factor * flow[self.outage[outage], t]
+            over = _excess(after, rate)
+            for i, sign in taken.get(t, []):
+                if sign * after[i] > 0:
+                    over[i] = 0.0
+            largest = np.maximum.reduceat(over, first)
+            worse = largest > share[rows, t]
+            share[rows[worse], t] = largest[worse]
+            # the first of the group's that has its largest
+            at = np.flatnonzero((over == largest[group]) & worse[group])
+            at = at[np.unique(group[at], return_index=True)[1]]
+            which[branch[at], t] = outage[at]
+        return share, which
+
+
+def _excess(flow: Array, rate: Array) -> Array:
+    """What flows exceed ratings by, in units of them; 0 within."""
+    over = np.abs(flow) - rate
+    return np.asarray(np.divide(over, rate, out=np.zeros(over.shape), where=over > _TOL_MW))
 
 
 @dataclass(frozen=True, eq=False)

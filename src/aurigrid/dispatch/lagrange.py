@@ -17,6 +17,7 @@ Prog. 87, 2000), from prices that a coarser problem gives.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import numpy as np
@@ -37,6 +38,8 @@ class Lagrangian:
     def __init__(self, model: Model) -> None:
         problem, units = model.problem, model.system.units
         owner = structure_of(model).owner
+        # an area cannot have more power without use than there is power
+        problem = dataclasses.replace(problem, upper=_with_most_surplus(model))
         self.model, self.problem = model, problem
         matrix = csr_array((problem.value, problem.index, problem.start), shape=(problem.m, problem.n))
         self.priced = np.flatnonzero(row_owner(problem, owner) == NONE)
@@ -191,6 +194,18 @@ class Lagrangian:
                     break
                 until = before
         return choice[rows, which], on
+
+
+def _with_most_surplus(model: Model) -> Array:
+    """(n,) upper limits of columns; those of power without use are all that the area can have in a step."""
+    upper, area = model.problem.upper.copy(), model.system.area
+    most = np.zeros(model.loss_change.shape)
+    for columns, node, mw in model.injection_terms():
+        used = mw > 0
+        high = mw[used][:, None] * upper[columns[used]]
+        np.add.at(most, area[node[used]], high)
+    upper[model.surplus] = np.minimum(upper[model.surplus], most[area])
+    return upper
 
 
 def ascend(model: Model, y: Array, *, cost: float, gap: float, seconds: float) -> float:

@@ -318,31 +318,29 @@ def _broken(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) -> lis
         out += [key for key in keys if key not in known][:_WORST_OF_A_STEP]
     if lessons.more_after is None:
         return out
-    for t in range(flow.shape[1]):
-        out += _broken_after(flows, flow[:, t], lessons, known, t)
-    return out
+    return out + _broken_after(flows, flow, lessons, known)
 
 
-def _broken_after(flows: Flows, f: Array, lessons: Lessons, known: set[Key], t: int) -> list[Key]:
-    """Limits after outages that the flows f (n_branch,) of a step break, worst first, one a branch."""
+def _broken_after(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
+    """Limits after outages that flows (n_branch, T) break, a step's worst first, one a branch and step."""
     assert lessons.more_after is not None
-    least = np.minimum(lessons.up[:, t], lessons.down[:, t]) + lessons.more_after
+    least = np.minimum(lessons.up, lessons.down) + lessons.more_after[:, None]
     # what AC taught of single outages may be less than what holds for all
-    taught: dict[int, float] = {}
-    for (m, _, step, _), most in lessons.after.items():
-        if step == t:
-            taught[m] = min(taught.get(m, np.inf), most)
-    for m, most in taught.items():
-        least[m] = min(least[m], most)
-    after = f[:, None] + flows.transfer * f[flows.outage]
-    after[flows.outage, np.arange(len(flows.outage))] = 0.0
-    worst: dict[int, tuple[float, Key]] = {}
-    for m, c in zip(*(at.tolist() for at in np.nonzero(np.abs(after) > least[:, None] + _TOL_MW)), strict=True):
-        key = (m, int(flows.outage[c]), t, 1 if after[m, c] > 0 else -1)
-        over = abs(float(after[m, c])) - lessons.most(key)
-        if over > _TOL_MW and key not in known and over > worst.get(m, (0.0, key))[0]:
-            worst[m] = over, key
-    return [key for _, key in sorted(worst.values(), key=lambda item: -item[0])[:_WORST_OF_A_STEP]]
+    for (m, _, t, _), most in lessons.after.items():
+        least[m, t] = min(least[m, t], most)
+    branch, outage = flows.pairs(flow, (least - np.abs(flow)).min(1, initial=np.inf))
+    factor, out = flows.transfer[branch, outage], []
+    for t in range(flow.shape[1]):
+        after = flow[branch, t] + factor * flow[flows.outage[outage], t]
+        worst: dict[int, tuple[float, Key]] = {}
+        for i in np.flatnonzero(np.abs(after) > least[branch, t] + _TOL_MW).tolist():
+            m = int(branch[i])
+            key = (m, int(flows.outage[outage[i]]), t, 1 if after[i] > 0 else -1)
+            over = abs(float(after[i])) - lessons.most(key)
+            if over > _TOL_MW and key not in known and over > worst.get(m, (0.0, key))[0]:
+                worst[m] = over, key
+        out += [key for _, key in sorted(worst.values(), key=lambda item: -item[0])[:_WORST_OF_A_STEP]]
+    return out
 
 
 def _injections(plan: Plan, points: Points, loss_mw: Array, flows: Flows) -> Array:
