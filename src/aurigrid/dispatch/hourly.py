@@ -121,10 +121,19 @@ def _bound(
     """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour."""
     merged = merge(system)
     model, limits = build_model(merged.system.replace(demand_mw=system.demand_mw + done.loss_mw)), Limits()
+    assert done.answer.row_dual is not None
+    here = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
     keys = _keys([mean], parts)
+    keys = list(dict.fromkeys([*keys, *((m, k, t - t % parts + i, s) for m, k, t, s in here for i in range(parts))]))
     if flows is not None and keys:
         model, limits = add_limits(model, limits, flows, keys)
-    return ascend(model, _prices(mean, model, limits, parts), cost=done.answer.cost, gap=gap, seconds=seconds)
+    y, at_states = _prices(mean, model, limits, parts), _prices_at_states(done, model, limits)
+    row = _same_hour(model, limits, parts)
+    shape = at_states - (np.bincount(row, at_states) / np.maximum(np.bincount(row), 1))[row]
+    hour = np.full(model.problem.m, -1)
+    hour[model.balance_row] = np.arange(system.steps) // parts
+    hour[limits.row] = np.array([t // parts for _, _, t, _ in limits.key], np.int64)
+    return ascend(model, y, [y + shape, at_states], hour, cost=done.answer.cost, gap=gap, seconds=seconds)
 
 
 def _keys(solved: list[Relaxed], parts: int) -> list[tuple[int, int, int, int]]:
@@ -150,3 +159,26 @@ def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:
         at = place.get((m, k, t // parts, sign))
         y[row] = 0.0 if at is None else dual[at] / parts
     return y
+
+
+def _prices_at_states(done: Secured, model: Model, limits: Limits) -> Array:
+    """(m,) prices of the rows by the step at the states found."""
+    dual = done.answer.row_dual
+    assert dual is not None
+    out = np.zeros(model.problem.m)
+    out[model.balance_row] = dual[done.model.balance_row]
+    place = dict(zip(done.limits.key, done.limits.row, strict=True))
+    for row, key in zip(limits.row, limits.key, strict=True):
+        out[row] = dual[place[key]] if key in place else 0.0
+    return out
+
+
+def _same_hour(model: Model, limits: Limits, parts: int) -> Array:
+    """(m,) one number for the rows of a balance or of a flow limit in an hour; 0 for all other rows."""
+    out = np.zeros(model.problem.m, np.int64)
+    areas, steps = model.balance_row.shape
+    out[model.balance_row] = 1 + np.arange(areas)[:, None] * steps + np.arange(steps) // parts
+    known: dict[tuple[int, int, int, int], int] = {}
+    for row, (m, k, t, sign) in zip(limits.row, limits.key, strict=True):
+        out[row] = 1 + areas * steps + known.setdefault((m, k, t // parts, sign), len(known))
+    return out
