@@ -14,12 +14,13 @@ import numpy as np
 
 from aurigrid.dispatch.blackboard import relative_gap
 from aurigrid.dispatch.coarse import coarse
-from aurigrid.dispatch.flows import Flows, Limits, add_limits, net_injection
+from aurigrid.dispatch.flows import Flows, Limits, add_limits
 from aurigrid.dispatch.lagrange import ascend
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.refine import refine
 from aurigrid.dispatch.schedule import read_schedule
 from aurigrid.dispatch.search import Found, search
 from aurigrid.dispatch.secure import Clock, Losses, Relaxed, Secured, dormant, relaxation, solve_secured
@@ -28,9 +29,8 @@ from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
 _MANY = 4_000
 """States from which on they are decided by the hour."""
-_PRICED = 1e-6
-_SEARCHED, _FIRST_PART = 0.6, 0.7
-"""Share of the time left that the search over states may take, and of that the share before limits that it breaks come in."""
+_SEARCHED, _BOUND_PART, _SEARCH_GAP = 0.4, 0.1, 0.4
+"""Shares of the time left for the search by the hour and then for the bound; share of the gap at which that search stops."""
 
 
 def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
@@ -58,19 +58,27 @@ def _by_hours(
     until = clock.began + time_limit
     hourly = merge(coarse(system, parts))
     mean = relaxation(hourly, flows, losses=losses)
-    # at the peaks only demand differs, so the problem goes on from its basis
-    relaxed = mean.at(coarse(system, parts, peak=True).demand_mw + mean.loss_mw, flows)
     clock.mark("relaxation")
     search_until = clock.last + _SEARCHED * (until - clock.last)
-    x, solver = _searched(relaxed, flows, 0.2 * gap, search_until)
-    states = np.repeat(read_schedule(coarse(system, parts), hourly, relaxed.model, x).on, parts, 1)
+    x, solver = _searched(mean, _SEARCH_GAP * gap, search_until)
+    states = np.repeat(read_schedule(coarse(system, parts), hourly, mean.model, x).on, parts, 1)
     clock.mark("commitment")
     loss = np.repeat(mean.loss_mw, parts, 1)
-    keys = _keys([mean, relaxed], parts) if flows is not None else []
+    keys = _keys(mean, parts) if flows is not None else []
     done = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=loss)
     clock.mark("dispatch")
-    bound = min(_bound(system, mean, done, flows, parts, gap, max(until - clock.last, 1.0)), done.answer.cost)
+    seconds = max(_BOUND_PART * (until - clock.last), 1.0)
+    bound = _bound(system, mean, done, flows, parts, gap, seconds)
     clock.mark("bound")
+    if relative_gap(done.answer.cost, bound) > gap:
+        at_states = system.replace(fixed_on=states)
+        until -= clock.parts["dispatch"]
+        states = refine(at_states, flows, done, target=bound / (1 - 0.9 * gap), until=until)
+        keys = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
+        again = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=done.loss_mw)
+        done = again if again.answer.cost < done.answer.cost else done
+        clock.mark("states by the step")
+    bound = min(bound, done.answer.cost)
     spent, cost = clock.last - clock.began, done.answer.cost
     status = "gap" if relative_gap(cost, bound) <= gap else "time"
     assert done.answer.x is not None
@@ -78,41 +86,19 @@ def _by_hours(
     return dataclasses.replace(done, found=found, seconds=clock.parts)
 
 
-def _searched(relaxed: Relaxed, flows: Flows | None, gap: float, until: float) -> tuple[Array, str]:
-    """States by the hour: a point of the relaxation's problem, without limits that came in later, and what found it."""
+def _searched(relaxed: Relaxed, gap: float, until: float) -> tuple[Array, str]:
+    """States by the hour, as a point of the relaxation's problem, and what found it; few limits are broken by it."""
     model, limits, known = relaxed.model, relaxed.limits, relaxed.answer
-    n = model.problem.n
-    idle = idle_columns(dormant(model), known)
-    kept = priced(limits, known)
-    start: Array | None = None
-    while True:
-        thin = thinned(model, limits, idle, kept)
-        left = max(until - time.perf_counter(), 1.0)
-        found = search(
-            thin.problem,
-            thin.structure,
-            gap=gap,
-            time_limit=left if start is not None or flows is None else _FIRST_PART * left,
-            start=None if start is None else start[thin.columns],
-            steady=model.system.steady_states(),
-            relaxed=thin.answer(known) if start is None else None,
-        )
-        x = thin.whole(found.x)
-        if flows is None:
-            return x[:n], found.solver
-        at = {key: i for i, key in enumerate(limits.key)}
-        now = {key for key, there in zip(limits.key, kept, strict=True) if there}
-        broken = flows.broken(flows.of(net_injection(model, x)), now)
-        if not broken or time.perf_counter() > until:
-            return x[:n], found.solver
-        kept[[at[key] for key in broken if key in at]] = True
-        new = [key for key in broken if key not in at]
-        if new:
-            model, limits = add_limits(model, limits, flows, new)
-            kept = np.r_[kept, np.ones(len(new), bool)]
-        start = np.r_[x, np.zeros(model.problem.n - len(x))]
-        over = model.problem.activity(start) - model.problem.row_upper
-        start[limits.excess] = np.maximum(start[limits.excess] + over[limits.row], 0.0)
+    thin = thinned(model, limits, idle_columns(dormant(model), known), priced(limits, known))
+    found = search(
+        thin.problem,
+        thin.structure,
+        gap=gap,
+        time_limit=max(until - time.perf_counter(), 1.0),
+        steady=model.system.steady_states(),
+        relaxed=thin.answer(known),
+    )
+    return thin.whole(found.x), found.solver
 
 
 def _bound(
@@ -123,7 +109,7 @@ def _bound(
     model, limits = build_model(merged.system.replace(demand_mw=system.demand_mw + done.loss_mw)), Limits()
     assert done.answer.row_dual is not None
     here = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
-    keys = _keys([mean], parts)
+    keys = _keys(mean, parts)
     keys = list(dict.fromkeys([*keys, *((m, k, t - t % parts + i, s) for m, k, t, s in here for i in range(parts))]))
     if flows is not None and keys:
         model, limits = add_limits(model, limits, flows, keys)
@@ -136,15 +122,11 @@ def _bound(
     return ascend(model, y, [y + shape, at_states], hour, cost=done.answer.cost, gap=gap, seconds=seconds)
 
 
-def _keys(solved: list[Relaxed], parts: int) -> list[tuple[int, int, int, int]]:
-    """The flow limits that have a price in hourly problems, in each part of their hour."""
-    priced: dict[tuple[int, int, int, int], None] = {}
-    for one in solved:
-        assert one.answer.row_dual is not None
-        for row, key in zip(one.limits.row, one.limits.key, strict=True):
-            if abs(one.answer.row_dual[row]) > _PRICED:
-                priced[key] = None
-    return [(m, k, parts * t + part, sign) for m, k, t, sign in priced for part in range(parts)]
+def _keys(mean: Relaxed, parts: int) -> list[tuple[int, int, int, int]]:
+    """The flow limits that have a price in the relaxation by the hour, in each part of their hour."""
+    there = priced(mean.limits, mean.answer)
+    keys = [key for key, has in zip(mean.limits.key, there, strict=True) if has]
+    return [(m, k, parts * t + part, sign) for m, k, t, sign in keys for part in range(parts)]
 
 
 def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:

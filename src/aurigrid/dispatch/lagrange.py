@@ -110,6 +110,25 @@ class Lagrangian:
         side = np.where(np.isfinite(self.high), self.high, self.low)
         return total, np.asarray(side - self.rows @ x)
 
+    def units_at(self, y: Array, states: Array) -> tuple[Array, Array, Array]:
+        """Least cost of each unit at prices y of the priced rows, its states then (n, T), and what given states (n, T) cost."""
+        cost_on, cost_first, _, _ = self._stage(self.problem.cost - self.columns @ y)
+        least, on = self._units(cost_on, cost_first)
+        return least, on, self._cost_of(states, cost_on, cost_first)
+
+    def _cost_of(self, states: Array, cost_on: Array, cost_first: Array) -> Array:
+        """(n,) cost of states (n, T), those of the past included in the time off."""
+        units, on = self.model.system.units, states > 0
+        was = units.on_before > 0
+        first = (np.cumprod(on, 1) > 0) & was[:, None]
+        total = np.where(on, np.where(first, cost_first, cost_on), 0.0).sum(1)
+        before = np.column_stack([was, on[:, :-1]])
+        total += (before & ~on).sum(1) * units.stop_cost
+        t = np.arange(on.shape[1])
+        last = np.maximum.accumulate(np.where(before, t, -1), 1)
+        off = np.where(last >= 0, t - last, units.steps_before[:, None] + t)
+        return np.asarray(total + np.where(on & ~before, cost_after(units, off), 0.0).sum(1))
+
     def _stage(self, reduced: Array) -> tuple[Array, Array, Array, Array]:
         """(n, T) cost of a step on, in any and in one since before the first; (n, S, T) outputs that go with them, MW a unit."""
         model, units = self.model, self.model.system.units

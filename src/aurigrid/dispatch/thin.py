@@ -1,8 +1,8 @@
 """A commitment problem without what its relaxation shows to be idle.
 
-A node's load that nobody sheds and a flow limit far from its rating cost a search time in every linear problem that it solves,
-as each flow limit has an entry for all that injects. What is left out stays at 0, or without a limit; limits that a plan of
-the smaller problem breaks come back. The smaller problem's bound does not hold for the whole one, where a column is missing.
+A node's load that nobody sheds and a flow limit without a price cost a search time in every linear problem that it solves, as
+each flow limit has an entry for all that injects. What is left out stays at 0, or without a limit. The smaller problem's bound
+does not hold for the whole one, where a column is missing.
 """
 
 from __future__ import annotations
