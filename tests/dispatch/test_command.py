@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 
 pytest.importorskip("highspy")
 
+from tests.data import RTS_GMLC, needs_rts_gmlc
+
 from aurigrid.cli import app
+from aurigrid.store import open_run
 
 from .instances import instance
 
@@ -49,3 +52,20 @@ def test_a_file_that_is_no_instance_exits_with_2(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["dispatch", str(path)])
     assert done.exit_code == 2
     assert CliRunner().invoke(app, ["dispatch", str(tmp_path / "none.json")]).exit_code == 2
+
+
+@needs_rts_gmlc
+def test_market_rules_of_a_folder(tmp_path: Path) -> None:
+    span = ["--from", "2020-07-05 10:00", "--to", "2020-07-05 12:00", "--security", "none", "--gap", "0.02"]
+    out = tmp_path / "plan"
+    done = CliRunner().invoke(app, ["dispatch", str(RTS_GMLC), *span, "--market", "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["reserve_short_mwh"] < 1e-6
+    held = open_run(out).table("plan_reserves").to_pandas()
+    assert {"Spin_Up_R2", "Flex_Down", "Reg_Up"} <= set(held["product"])
+
+
+def test_market_rules_ask_for_a_folder_that_has_them() -> None:
+    done = CliRunner().invoke(app, ["dispatch", "case9", "--market"])
+    assert done.exit_code == 2
+    assert "RTS-GMLC" in done.output

@@ -26,12 +26,23 @@ def hours(what: str) -> Any:
     return typer.Option(min=0.0, help=what, show_default=False)
 
 
+class Losses(StrEnum):
+    """How losses are counted."""
+
+    none = "none"
+    fixed = "fixed"
+    marginal = "marginal"
+
+
 class Security(StrEnum):
     """Which flow limits are kept."""
 
     n1 = "n-1"
     base = "base"
     none = "none"
+
+
+_COUNTED = {Losses.none: False, Losses.fixed: True, Losses.marginal: "marginal"}
 
 
 @guarded
@@ -120,6 +131,20 @@ def dispatch(
             "--reserve-share", help="Hold reserve with which this share of scenarios balances.", show_default=False
         ),
     ] = None,
+    market: Annotated[
+        bool,
+        typer.Option(
+            "--market",
+            help="Keep the day-ahead rules of an RTS-GMLC folder: reserves, must-take plants, thermal sun, hot to cold starts.",
+        ),
+    ] = False,
+    losses: Annotated[
+        Losses | None,
+        typer.Option(
+            help="Losses: none, fixed (part of the demand; where absent), marginal (plants are loaded with regard to them).",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
@@ -129,6 +154,7 @@ def dispatch(
     turns = {"--forecast": forecast, "--fade": fade, "--every": every, "--ahead": ahead, "--notice": notice}
     _refuse(case, {} if rolling else turns, "needs --rolling")
     chance = {"--scenarios": scenarios, "--errors": errors, "--seed": seed, "--reserve-share": reserve_share}
+    chance |= {"--market": market or None, "--losses": losses}
     _refuse(case, chance if rolling else {}, "means nothing for a rolling run")
     given = {
         **chance,
@@ -153,6 +179,7 @@ def dispatch(
             security=(security or Security.n1).value, gap=0.005 if gap is None else gap,
             time_limit=60.0 if time_limit is None else time_limit, co2_price=co2_price or 0.0,
             scenarios=scenarios or 0, errors=errors, seed=seed or 0, reserve_share=reserve_share,
+            market=market, losses=_COUNTED[losses or Losses.fixed],
         )  # fmt: skip
     risk = {} if done.risk is None else {"risk": done.risk.summary()}
     data = {"grid": done.name, **summary_of(done.plan), **risk, "seconds": done.seconds, "out": done.out}

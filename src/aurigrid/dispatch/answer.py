@@ -72,7 +72,7 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
     assert x is not None
     assert dual is not None
     schedule = read_schedule(bound.system, done.merged, model, x)
-    prices = spread(model, done.limits, dual)
+    prices = spread(model, done.limits, dual, done.tangents)
     net_mw = net_injection(model, x)
     root = grid.node_of_bus
     gen_p, gen_on = _by_gen(net, bound, schedule)
@@ -101,9 +101,9 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
         loss_mw=done.loss_mw.sum(0),
         flow_mw=flows.of(net_mw).T if flows is not None else np.zeros((len(profiles), net.n_branch)),
         price_per_mwh=prices.total[root].T, price_energy=prices.energy[root].T, price_base=prices.base[root].T,
-        price_outage=prices.outage[root].T,
+        price_outage=prices.outage[root].T, price_loss=prices.loss[root].T,
         co2_average_t_per_mwh=carbon.average(model, flows, x)[root].T,
-        co2_marginal_t_per_mwh=carbon.marginal(model, done.limits, done.run)[root].T,
+        co2_marginal_t_per_mwh=carbon.marginal(model, done.limits, done.run, done.tangents)[root].T,
         cost_items=cost_items(costs), cost_by_step=costs, co2_t=float(carbon.emission_rates(model) @ x),
         co2_by_unit_t=energy * rate, curtailed_mw=curtailed, curtailment=table,
         congestion_rent=float(rent.sum()), rent_by_step=rent, limits=_limits(done, x, dual),

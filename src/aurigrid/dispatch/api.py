@@ -15,6 +15,7 @@ from aurigrid.dispatch.hourly import solve_system
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct, reserves_of
+from aurigrid.dispatch.secure import Losses
 from aurigrid.dispatch.supplements import with_inflow, with_start_costs
 from aurigrid.dispatch.units import check
 from aurigrid.errors import IssueList
@@ -41,7 +42,7 @@ def dispatch(
     start_costs: Mapping[object, Sequence[tuple[float, float]]] | None = None,
     before: Plan | None = None,
     notice_h: float = 0.0,
-    losses: bool = True,
+    losses: Losses = True,
     limit_margin: float = 1.0,
     unserved_price: float = 10_000.0,
     spill_price: float = 1_000.0,
@@ -70,7 +71,8 @@ def dispatch(
         before: a plan that this one goes on from: the state at the end of its step that ends where the profiles begin (what
             units did and for how long, outputs, stored energy). Where absent, ``gen.p_mw`` at the first step.
         notice_h: time ahead, h, for which the states of `before` are kept.
-        losses: count losses of the linear flows.
+        losses: count losses of the linear flows; ``"marginal"``: in the dispatch at the chosen states plants are loaded with
+            regard to the losses that they cause, and prices have a part of losses.
         limit_margin: share of the ratings that active power may use.
         unserved_price, spill_price, limit_price: currency/MWh.
 

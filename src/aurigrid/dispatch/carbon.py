@@ -15,9 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from aurigrid.dispatch.flows import Flows, Limits, net_injection
-from aurigrid.dispatch.highs import LinearRun
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array
+from aurigrid.dispatch.losses import Tangents
 from aurigrid.dispatch.model import Model
 from aurigrid.dispatch.prices import spread
 
@@ -34,9 +34,9 @@ def emission_rates(model: Model) -> Array:
     return rate
 
 
-def marginal(model: Model, limits: Limits, run: LinearRun | LeanRun) -> Array:
+def marginal(model: Model, limits: Limits, run: LeanRun, tangents: Tangents | None = None) -> Array:
     """(n_node, T) change of the horizon's emissions with one MWh more at a node and step, t/MWh."""
-    return spread(model, limits, run.transposed(emission_rates(model))).total
+    return spread(model, limits, run.transposed(emission_rates(model)), tangents).total
 
 
 def average(model: Model, flows: Flows | None, x: Array) -> Array:

@@ -64,13 +64,26 @@ def _agreed(fixed: Array, parts: int) -> Array:
 
 def _units(units: Units, parts: int) -> Units:
     def longer(least: Array) -> Array:
-        return np.asarray(-(-least // parts))
+        return _longer(least, parts)
 
     up, down = units.ramp_up_mw * parts, units.ramp_down_mw * parts
     return units.replace(
         ramp_up_mw=up, ramp_down_mw=down,
         start_mw=np.minimum(units.p_max_mw, units.start_mw + (parts - 1) * units.ramp_up_mw),
         stop_mw=np.minimum(units.p_max_mw, units.stop_mw + (parts - 1) * units.ramp_down_mw),
-        min_up=longer(units.min_up), min_down=longer(units.min_down), steps_before=units.steps_before // parts,
+        min_up=longer(units.min_up), min_down=longer(units.min_down), steps_before=_past(units, parts),
         start_lag=longer(units.start_lag), cost_min=units.cost_min * parts, slope=units.slope * parts,
     )  # fmt: skip
+
+
+def _longer(least: Array, parts: int) -> Array:
+    return np.asarray(-(-least // parts), np.int64)
+
+
+def _past(units: Units, parts: int) -> Array:
+    """(n,) times that are spent, down to what leaves a unit on until it has come down to its stopping output."""
+    above = np.where(units.on_before > 0, units.p_before_mw - units.stop_mw, 0.0)
+    falls = (above > 1e-9) & (units.ramp_down_mw > 0)
+    steps = np.ceil(np.divide(above, units.ramp_down_mw, out=np.zeros_like(above), where=falls))
+    held = _longer(units.min_up, parts) - _longer(np.minimum(steps, units.min_up), parts)
+    return np.where(falls, np.minimum(units.steps_before // parts, np.maximum(held, 1)), units.steps_before // parts)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aurigrid.dispatch.deliver import CALLED
 from aurigrid.dispatch.flows import BASE, VOLTAGE, Limits
 from aurigrid.dispatch.linear import NONE, Array
 from aurigrid.dispatch.model import Model
@@ -93,6 +94,9 @@ def _by_limits(
     for i, part in zip(rows, share.tolist(), strict=True):
         if part > 0:
             branch, outage, _, _ = limits.key[i]
+            if outage <= CALLED:
+                made.append(Curtailed(k, t, h * mw * part, RESERVE, branch, BASE, product=CALLED - outage))
+                continue
             cause = {BASE: BASE_LIMIT, VOLTAGE: VOLTAGE_LIMIT}.get(outage, N1_LIMIT)
             made.append(Curtailed(k, t, h * mw * part, cause, branch, outage))
     return made

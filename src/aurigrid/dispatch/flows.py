@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aurigrid.dispatch.deliver import CALLED, broken_when_called, call_terms
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.model import Model
 from aurigrid.powerflow.dc import Linear
@@ -78,34 +79,70 @@ class Flows:
 
         Of the outages that overload a branch in a step, the worst enters alone: rows of one branch differ little.
         """
+        share, which = self._worst(flow, known)
         out = []
-        taken: dict[int, list[tuple[int, int, int]]] = {}
-        for m, k, t, sign in known:
-            taken.setdefault(t, []).append((m, k, sign))
         for t in range(flow.shape[1]):
-            worst, which = self._worst(flow[:, t], taken.get(t, []))
-            bad = np.flatnonzero(worst > 0.0)
-            for m in bad[np.argsort(-worst[bad], kind="stable")][:_WORST_OF_A_STEP].tolist():
-                k, sign = which[m]
-                out.append((m, int(k), t, int(sign)))
+            bad = np.flatnonzero(share[:, t] > 0.0)
+            for m in bad[np.argsort(-share[bad, t], kind="stable")][:_WORST_OF_A_STEP].tolist():
+                c = int(which[m, t])
+                k = BASE if c < 0 else int(self.outage[c])
+                f = flow[m, t] + (0.0 if c < 0 else self.transfer[m, c] * flow[k, t])
+                out.append((m, k, t, 1 if f > 0 else -1))
         return out
 
-    def _worst(self, f: Array, known: list[tuple[int, int, int]]) -> tuple[Array, Array]:
-        """(n_branch,) largest excess over the ratings in units of them, 0 for none, and (n_branch, 2) its outage and sign."""
-        after = f[:, None] + self.transfer * f[self.outage]
-        after[self.outage, np.arange(len(self.outage))] = 0.0
-        values = np.column_stack([f, after])
-        rate = np.column_stack([self.rate_mw, np.repeat(self.rate_after_mw[:, None], len(self.outage), 1)])
-        over = np.abs(values) - rate
-        share = np.divide(over, rate, out=np.zeros(over.shape), where=over > _TOL_MW)
-        place = {BASE: 0} | {int(k): i + 1 for i, k in enumerate(self.outage)}
-        for m, k, sign in known:
-            if sign * values[m, place[k]] > 0:
-                share[m, place[k]] = 0.0
-        at = share.argmax(1)
-        rows = np.arange(len(f))
-        outage = np.r_[BASE, self.outage][at]
-        return share[rows, at], np.column_stack([outage, np.where(values[rows, at] > 0, 1, -1)])
+    def pairs(self, flow: Array, room_mw: Array) -> tuple[Array, Array]:
+        """Branches and outages (positions in `outage`), by branch, that may add more than a room to a flow in some step.
+
+        Args:
+            flow: (n_branch, T) flows before outages, MW.
+            room_mw: (n_branch,) least room beside them.
+        """
+        most = np.abs(flow).max(1, initial=0.0)[self.outage]
+        may = np.abs(self.transfer) * most > room_mw[:, None]
+        may[self.outage, np.arange(len(self.outage))] = False
+        branch, outage = np.nonzero(may)
+        return branch, outage
+
+    def _worst(self, flow: Array, known: set[tuple[int, int, int, int]]) -> tuple[Array, Array]:
+        """(n_branch, T) largest excess over the ratings in units of them, 0 for none, and its outage (position), -1 for none."""
+        share = _excess(flow, self.rate_mw[:, None])
+        for m, k, t, sign in known:
+            if k == BASE and sign * flow[m, t] > 0:
+                share[m, t] = 0.0
+        which = np.full(share.shape, BASE)
+        branch, outage = self.pairs(flow, self.rate_after_mw - np.abs(flow).max(1, initial=0.0))
+        if not len(branch):
+            return share, which
+        pair = np.full(self.transfer.shape, -1, np.int32)
+        pair[branch, outage] = np.arange(len(branch))
+        place = {int(k): c for c, k in enumerate(self.outage)}
+        taken: dict[int, list[tuple[int, int]]] = {}
+        for m, k, t, sign in known:
+            if k != BASE and pair[m, place[k]] >= 0:
+                taken.setdefault(t, []).append((int(pair[m, place[k]]), sign))
+        rows, first = np.unique(branch, return_index=True)
+        group = np.repeat(np.arange(len(rows)), np.diff(np.r_[first, len(branch)]))
+        factor, rate = self.transfer[branch, outage], self.rate_after_mw[branch]
+        for t in range(flow.shape[1]):
+            after = flow[branch, t] + factor * flow[self.outage[outage], t]
+            over = _excess(after, rate)
+            for i, sign in taken.get(t, []):
+                if sign * after[i] > 0:
+                    over[i] = 0.0
+            largest = np.maximum.reduceat(over, first)
+            worse = largest > share[rows, t]
+            share[rows[worse], t] = largest[worse]
+            # the first of the group's that has its largest
+            at = np.flatnonzero((over == largest[group]) & worse[group])
+            at = at[np.unique(group[at], return_index=True)[1]]
+            which[branch[at], t] = outage[at]
+        return share, which
+
+
+def _excess(flow: Array, rate: Array) -> Array:
+    """What flows exceed ratings by, in units of them; 0 within."""
+    over = np.abs(flow) - rate
+    return np.asarray(np.divide(over, rate, out=np.zeros(over.shape), where=over > _TOL_MW))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +150,8 @@ class Limits:
     """Rows of flow limits in a problem, in the order in which they came.
 
     Attributes:
-        key: (branch, outage or -1, step, sign) of each; (bus, -2, step, 1) of limits that voltages set.
+        key: (branch, outage or -1, step, sign) of each; (bus, -2, step, 1) of limits that voltages set; (branch, -3 - product,
+            step, sign) of those that hold while reserve is called.
         row, excess: positions of the row and of the column of what exceeds the limit.
         factor: (n, n_node) factors of each row, sign included.
     """
@@ -136,16 +174,32 @@ def add_limits(
     model: Model, limits: Limits, flows: Flows, keys: list[tuple[int, int, int, int]]
 ) -> tuple[Model, Limits]:
     """The model with one more row and one more column for each of the given limits."""
-    factor, room = [], []
-    for m, k, _, sign in keys:
-        h, constant = flows.row(m, k)
+    factor, room, more = [], [], []
+    for m, k, t, sign in keys:
+        h, constant = flows.row(m, BASE if k <= CALLED else k)
         factor.append(sign * h)
         room.append((flows.rate_mw if k == BASE else flows.rate_after_mw)[m] - sign * constant)
-    return add_rows(model, limits, keys, np.array(factor), np.array(room))
+        more.append(call_terms(model, CALLED - k, t, sign * h) if k <= CALLED else _NO_TERMS)
+    return add_rows(model, limits, keys, np.array(factor), np.array(room), more)
+
+
+_NO_TERMS = (np.zeros(0, np.int64), np.zeros(0))
+
+
+def broken_limits(model: Model, limits: Limits, flows: Flows, x: Array) -> list[tuple[int, int, int, int]]:
+    """All limits that a point breaks: of the intact grid, after outages, and while reserve is called."""
+    flow, known = flows.of(net_injection(model, x)), set(limits.key)
+    broken = flows.broken(flow, {key for key in known if key[1] > CALLED})
+    return broken + broken_when_called(model, flows.factor, flows.rate_after_mw, flow, x, known)
 
 
 def add_rows(
-    model: Model, limits: Limits, keys: list[tuple[int, int, int, int]], factor: Array, room: Array
+    model: Model,
+    limits: Limits,
+    keys: list[tuple[int, int, int, int]],
+    factor: Array,
+    room: Array,
+    more: list[tuple[Array, Array]] | None = None,
 ) -> tuple[Model, Limits]:
     """The model with rows on what the nodes inject, each with a column of what exceeds it, at the price of limits.
 
@@ -153,6 +207,7 @@ def add_rows(
         keys: of the rows, see `Limits.key`.
         factor: (n, n_node) MW of what is limited for a MW injected at a node.
         room: (n,) MW that ``factor @ (injection - demand)`` may reach.
+        more: further columns and coefficients of each row.
     """
     problem, system = model.problem, model.system
     terms = model.injection_terms()
@@ -163,8 +218,9 @@ def add_rows(
     for i, (_, _, t, _) in enumerate(keys):
         v = factor[i][node] * mw
         used = np.abs(v) > 1e-9
-        index.append(np.r_[columns[used, t], problem.n + i])
-        value.append(np.r_[v[used], -1.0])
+        others, coefficients = more[i] if more is not None else _NO_TERMS
+        index.append(np.r_[columns[used, t], others, problem.n + i])
+        value.append(np.r_[v[used], coefficients, -1.0])
         upper.append(room[i] + float(factor[i] @ system.demand_mw[:, t]))
     n, sizes = len(keys), [len(part) for part in index]
     start = np.r_[problem.start, problem.start[-1] + np.cumsum(sizes)].astype(np.int32)
@@ -180,13 +236,13 @@ def add_rows(
         np.concatenate([problem.value, *value]),
         problem.offset,
     )
-    more = Limits(
+    grown = Limits(
         (*limits.key, *keys),
         np.r_[limits.row, problem.m + np.arange(n)],
         np.r_[limits.excess, problem.n + np.arange(n)],
         np.vstack([limits.factor.reshape(-1, len(system.area)), factor]),
     )
-    return dataclasses.replace(model, problem=bigger), more
+    return dataclasses.replace(model, problem=bigger), grown
 
 
 def at_demand(model: Model, limits: Limits, demand: Array) -> Model:

@@ -37,6 +37,7 @@ class Bound:
         store, link: (n,) positions in ``net.storage`` and ``net.hvdc``.
         time: (T,) start of each step.
         notes: what was assumed, in words.
+        node_of_bus: (n_bus,) electrical node of each bus, -1 for none.
     """
 
     system: System
@@ -46,6 +47,7 @@ class Bound:
     link: Array
     time: Array
     notes: tuple[str, ...]
+    node_of_bus: Array
 
 
 def series(net: Network, profiles: Profiles, table: str, column: str) -> tuple[Array, Array]:
@@ -110,7 +112,7 @@ def bind(
         unit_energy_max_mwh=_budgets(budget_mwh, unit),
         **prices,
     )  # fmt: skip
-    return Bound(system, unit, rows, store, link, profiles.time, tuple(notes))
+    return Bound(system, unit, rows, store, link, profiles.time, tuple(notes), root)
 
 
 def _budgets(budget: Array, unit: Array) -> Array:

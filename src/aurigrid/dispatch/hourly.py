@@ -15,22 +15,25 @@ import numpy as np
 from aurigrid.dispatch.blackboard import relative_gap
 from aurigrid.dispatch.coarse import coarse
 from aurigrid.dispatch.flows import Flows, Limits, add_limits
-from aurigrid.dispatch.highs import DispatchError
 from aurigrid.dispatch.lagrange import ascend
 from aurigrid.dispatch.linear import Array
-from aurigrid.dispatch.merge import Merged, merge
+from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
+from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.refine import refine
 from aurigrid.dispatch.schedule import read_schedule
-from aurigrid.dispatch.search import Found
-from aurigrid.dispatch.secure import Relaxed, Secured, committed, final, relaxation, solve_secured
+from aurigrid.dispatch.search import Found, search
+from aurigrid.dispatch.secure import Clock, Losses, Relaxed, Secured, dormant, relaxation, solve_secured
 from aurigrid.dispatch.system import System
+from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
 _MANY = 4_000
 """States from which on they are decided by the hour."""
-_PRICED = 1e-6
+_SEARCHED, _BOUND_PART, _SEARCH_GAP = 0.4, 0.1, 0.4
+"""Shares of the time left for the search by the hour and then for the bound; share of the gap at which that search stops."""
 
 
-def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
+def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
     """Schedule a system inside the limits of its grid: by the hour first where it has very many states."""
     parts = parts_of_an_hour(system)
     if parts > 1:
@@ -49,73 +52,81 @@ def parts_of_an_hour(system: System) -> int:
 
 
 def _by_hours(
-    system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: bool
+    system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses
 ) -> Secured:
-    until = time.perf_counter() + time_limit
-    began = time.perf_counter()
-    longer = coarse(system, parts)
-    hourly = merge(longer)
+    clock = Clock()
+    until = clock.began + time_limit
+    hourly = merge(coarse(system, parts))
     mean = relaxation(hourly, flows, losses=losses)
-    # at the peaks only demand differs, so the problem goes on from its basis
-    relaxed = mean.at(coarse(system, parts, peak=True).demand_mw + mean.loss_mw, flows)
-    seconds, mark = {"relaxation": time.perf_counter() - began}, time.perf_counter()
-    search, peak, limits = committed(relaxed, flows, 0.2 * gap, 0.5 * time_limit)
-    seconds["commitment"], mark = time.perf_counter() - mark, time.perf_counter()
-    merged = merge(system)
+    clock.mark("relaxation")
+    search_until = clock.last + _SEARCHED * (until - clock.last)
+    x, solver = _searched(mean, _SEARCH_GAP * gap, search_until)
+    states = np.repeat(read_schedule(coarse(system, parts), hourly, mean.model, x).on, parts, 1)
+    clock.mark("commitment")
     loss = np.repeat(mean.loss_mw, parts, 1)
-    model = build_model(merged.system.replace(demand_mw=system.demand_mw + loss))
-    states = np.repeat(read_schedule(longer, hourly, peak, search.x).on, parts, 1)
-    point = _point_of(model, merged, states)
-    lower, upper = model.problem.lower, model.problem.upper
-    keys = _keys([mean, relaxed], parts)
-    limits = Limits()
+    keys = _keys(mean, parts) if flows is not None else []
+    done = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=loss)
+    clock.mark("dispatch")
+    seconds = max(_BOUND_PART * (until - clock.last), 1.0)
+    bound = _bound(system, mean, done, flows, parts, gap, seconds)
+    clock.mark("bound")
+    if relative_gap(done.answer.cost, bound) > gap:
+        at_states = system.replace(fixed_on=states)
+        until -= clock.parts["dispatch"]
+        states = refine(at_states, flows, done, target=bound / (1 - 0.9 * gap), until=until)
+        keys = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
+        again = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=done.loss_mw)
+        done = again if again.answer.cost < done.answer.cost else done
+        clock.mark("states by the step")
+    bound = min(bound, done.answer.cost)
+    spent, cost = clock.last - clock.began, done.answer.cost
+    status = "gap" if relative_gap(cost, bound) <= gap else "time"
+    assert done.answer.x is not None
+    found = Found(done.answer.x, cost, bound, spent, status, ((spent, cost, bound),), solver)
+    return dataclasses.replace(done, found=found, seconds=clock.parts)
+
+
+def _searched(relaxed: Relaxed, gap: float, until: float) -> tuple[Array, str]:
+    """States by the hour, as a point of the relaxation's problem, and what found it; few limits are broken by it."""
+    model, limits, known = relaxed.model, relaxed.limits, relaxed.answer
+    thin = thinned(model, limits, idle_columns(dormant(model), known), priced(limits, known))
+    found = search(
+        thin.problem,
+        thin.structure,
+        gap=gap,
+        time_limit=max(until - time.perf_counter(), 1.0),
+        steady=model.system.steady_states(),
+        relaxed=thin.answer(known),
+    )
+    return thin.whole(found.x), found.solver
+
+
+def _bound(
+    system: System, mean: Relaxed, done: Secured, flows: Flows | None, parts: int, gap: float, seconds: float
+) -> float:
+    """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour."""
+    merged = merge(system)
+    model, limits = build_model(merged.system.replace(demand_mw=system.demand_mw + done.loss_mw)), Limits()
+    assert done.answer.row_dual is not None
+    here = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
+    keys = _keys(mean, parts)
+    keys = list(dict.fromkeys([*keys, *((m, k, t - t % parts + i, s) for m, k, t, s in here for i in range(parts))]))
     if flows is not None and keys:
         model, limits = add_limits(model, limits, flows, keys)
-    model, limits, answer, run, left, loss = final(merged, system.demand_mw, loss, model, limits, flows, point, losses)
-    seconds["dispatch"] = time.perf_counter() - mark
-    if answer.x is None or answer.row_dual is None:
-        raise DispatchError(f"the linear problem at the chosen states ended as {answer.status!r}")
-    mark = time.perf_counter()
-    prices = _prices(mean, model, limits, parts)
-    bound = ascend(_freed(model, lower, upper), prices, cost=answer.cost, gap=gap, seconds=max(until - mark, 1.0))
-    seconds["bound"] = time.perf_counter() - mark
-    bound, spent = min(bound, answer.cost), time.perf_counter() - began
-    status = "gap" if relative_gap(answer.cost, bound) <= gap else "time"
-    trace = ((spent, answer.cost, bound),)
-    found = Found(answer.x, answer.cost, bound, spent, status, trace, search.solver)
-    return Secured(merged, model, limits, answer, run, found, loss, left, seconds)
+    y, at_states = _prices(mean, model, limits, parts), _prices_at_states(done, model, limits)
+    row = _same_hour(model, limits, parts)
+    shape = at_states - (np.bincount(row, at_states) / np.maximum(np.bincount(row), 1))[row]
+    hour = np.full(model.problem.m, -1)
+    hour[model.balance_row] = np.arange(system.steps) // parts
+    hour[limits.row] = np.array([t // parts for _, _, t, _ in limits.key], np.int64)
+    return ascend(model, y, [y + shape, at_states], hour, cost=done.answer.cost, gap=gap, seconds=seconds)
 
 
-def _point_of(model: Model, merged: Merged, states: Array) -> Array:
-    """(n,) states (n_unit, T) of the full system as columns of the merged one; all others are 0."""
-    problem, units, state = model.problem, model.system.units, model.state
-    on = np.zeros(state.on.shape)
-    np.add.at(on, merged.unit, states)
-    on = np.clip(on, problem.lower[state.on], problem.upper[state.on])
-    change = np.diff(on, axis=1, prepend=(units.on_before * units.count)[:, None])
-    x = np.zeros(problem.n)
-    x[state.on], x[state.start], x[state.stop] = on, np.maximum(change, 0.0), np.maximum(-change, 0.0)
-    return x
-
-
-def _keys(solved: list[Relaxed], parts: int) -> list[tuple[int, int, int, int]]:
-    """The flow limits that have a price in hourly problems, in each part of their hour."""
-    priced: dict[tuple[int, int, int, int], None] = {}
-    for one in solved:
-        assert one.answer.row_dual is not None
-        for row, key in zip(one.limits.row, one.limits.key, strict=True):
-            if abs(one.answer.row_dual[row]) > _PRICED:
-                priced[key] = None
-    return [(m, k, parts * t + part, sign) for m, k, t, sign in priced for part in range(parts)]
-
-
-def _freed(model: Model, lower: Array, upper: Array) -> Model:
-    """The model with its states free again."""
-    problem, state = model.problem, model.state
-    low, high = problem.lower.copy(), problem.upper.copy()
-    for columns in (state.on, state.start, state.stop):
-        low[columns], high[columns] = lower[columns], upper[columns]
-    return dataclasses.replace(model, problem=dataclasses.replace(problem, lower=low, upper=high))
+def _keys(mean: Relaxed, parts: int) -> list[tuple[int, int, int, int]]:
+    """The flow limits that have a price in the relaxation by the hour, in each part of their hour."""
+    there = priced(mean.limits, mean.answer)
+    keys = [key for key, has in zip(mean.limits.key, there, strict=True) if has]
+    return [(m, k, parts * t + part, sign) for m, k, t, sign in keys for part in range(parts)]
 
 
 def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:
@@ -130,3 +141,26 @@ def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:
         at = place.get((m, k, t // parts, sign))
         y[row] = 0.0 if at is None else dual[at] / parts
     return y
+
+
+def _prices_at_states(done: Secured, model: Model, limits: Limits) -> Array:
+    """(m,) prices of the rows by the step at the states found."""
+    dual = done.answer.row_dual
+    assert dual is not None
+    out = np.zeros(model.problem.m)
+    out[model.balance_row] = dual[done.model.balance_row]
+    place = dict(zip(done.limits.key, done.limits.row, strict=True))
+    for row, key in zip(limits.row, limits.key, strict=True):
+        out[row] = dual[place[key]] if key in place else 0.0
+    return out
+
+
+def _same_hour(model: Model, limits: Limits, parts: int) -> Array:
+    """(m,) one number for the rows of a balance or of a flow limit in an hour; 0 for all other rows."""
+    out = np.zeros(model.problem.m, np.int64)
+    areas, steps = model.balance_row.shape
+    out[model.balance_row] = 1 + np.arange(areas)[:, None] * steps + np.arange(steps) // parts
+    known: dict[tuple[int, int, int, int], int] = {}
+    for row, (m, k, t, sign) in zip(limits.row, limits.key, strict=True):
+        out[row] = 1 + areas * steps + known.setdefault((m, k, t // parts, sign), len(known))
+    return out

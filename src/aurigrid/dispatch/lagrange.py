@@ -5,9 +5,9 @@ With prices y of the rows that units share, the problem falls apart into the uni
     L(y) = y b + sum_i min_i (c_i - A_i' y) x_i + min (c_0 - A_0' y) x_0
 
 L(y) is at most the cost of every plan, for any y with the right signs. A unit's least cost is exact over its states, with
-least times, must-run, the past and start costs by the time off; that its output is held back by ramps and by starting and
-stopping is left out, which can only lower the bound. The recursion over times of starts E_t and stops S_t, with the cost C_t of
-having been on since the first step::
+least times, must-run, the past and start costs by the time off. A unit that was on leaves its output of before no faster than
+its ramps allow, and stops no sooner; that ramps, starts and stops hold outputs back later on is left out, which can only lower
+the bound. The recursion over times of starts E_t and stops S_t, with the cost C_t of having been on since the first step::
 
     S_t = C_t + min over s <= t - min_up of (E_s - C_s)         E_t = min over s <= t - min_down of (S_s + start(t - s))
 
@@ -17,6 +17,7 @@ Prog. 87, 2000), from prices that a coarser problem gives.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import numpy as np
@@ -26,8 +27,9 @@ from aurigrid.dispatch.commitment import cost_after
 from aurigrid.dispatch.linear import NONE, Array
 from aurigrid.dispatch.model import Model
 from aurigrid.dispatch.separate import row_owner, structure_of
+from aurigrid.dispatch.units import Units
 
-_PATIENCE, _SHRINK, _LEAST_STEP = 12, 0.7, 1e-3
+_PATIENCE, _SHRINK, _FIRST_STEP, _LEAST_STEP = 12, 0.7, 0.1, 1e-5
 _DEFLECT = 0.3
 
 
@@ -37,6 +39,8 @@ class Lagrangian:
     def __init__(self, model: Model) -> None:
         problem, units = model.problem, model.system.units
         owner = structure_of(model).owner
+        # an area cannot have more power without use than there is power
+        problem = dataclasses.replace(problem, upper=_with_most_surplus(model))
         self.model, self.problem = model, problem
         matrix = csr_array((problem.value, problem.index, problem.start), shape=(problem.m, problem.n))
         self.priced = np.flatnonzero(row_owner(problem, owner) == NONE)
@@ -54,6 +58,7 @@ class Lagrangian:
         first = units.steps_before[:, None] + np.arange(steps)
         self.first_start = cost_after(units, first)
         self.first_start[np.arange(steps) < units.held[:, None]] = np.inf
+        self._reach, self._held = _since_before(units, steps)
         base = problem.cost[model.state.start]
         assert np.isfinite(base).all()
 
@@ -89,36 +94,65 @@ class Lagrangian:
         s = self.shared
         x[s] = np.where(reduced[s] < 0, problem.upper[s], problem.lower[s])
         total = float(reduced[s] @ x[s]) + problem.offset
-        cost_on, output = self._stage(reduced)
-        least, on = self._units(cost_on)
+        cost_on, cost_first, amount, amount_first = self._stage(reduced)
+        least, on = self._units(cost_on, cost_first)
         total += float((least * model.system.units.count).sum())
+        since_before = (np.cumprod(on, 1) > 0) & (model.system.units.on_before > 0)[:, None]
+        amount = np.where(since_before[:, None, :], amount_first, amount)
         on *= model.system.units.count[:, None]
         x[model.state.on.ravel()] = on.ravel()
-        for columns, amount in output:
-            used = columns != NONE
-            x[columns[used]] = (amount * on if columns.ndim == 2 else amount * on[:, None])[used]
+        for columns, output in (
+            (model.production.segment, amount * on[:, None]), (model.production.above, amount.sum(1) * on)
+        ):  # fmt: skip
+            x[columns[columns != NONE]] = output[columns != NONE]
         right = np.where(y > 0, self.low, self.high)
         total += float(np.where(y != 0, y * np.where(y != 0, right, 0.0), 0.0).sum())
         side = np.where(np.isfinite(self.high), self.high, self.low)
         return total, np.asarray(side - self.rows @ x)
 
-    def _stage(self, reduced: Array) -> tuple[Array, list[tuple[Array, Array]]]:
-        """(n, T) cost of a step on, and by block of columns the output that goes with it, MW a unit."""
+    def units_at(self, y: Array, states: Array) -> tuple[Array, Array, Array]:
+        """Least cost of each unit at prices y of the priced rows, its states then (n, T), and what given states (n, T) cost."""
+        cost_on, cost_first, _, _ = self._stage(self.problem.cost - self.columns @ y)
+        least, on = self._units(cost_on, cost_first)
+        return least, on, self._cost_of(states, cost_on, cost_first)
+
+    def _cost_of(self, states: Array, cost_on: Array, cost_first: Array) -> Array:
+        """(n,) cost of states (n, T), those of the past included in the time off."""
+        units, on = self.model.system.units, states > 0
+        was = units.on_before > 0
+        first = (np.cumprod(on, 1) > 0) & was[:, None]
+        total = np.where(on, np.where(first, cost_first, cost_on), 0.0).sum(1)
+        before = np.column_stack([was, on[:, :-1]])
+        total += (before & ~on).sum(1) * units.stop_cost
+        t = np.arange(on.shape[1])
+        last = np.maximum.accumulate(np.where(before, t, -1), 1)
+        off = np.where(last >= 0, t - last, units.steps_before[:, None] + t)
+        return np.asarray(total + np.where(on & ~before, cost_after(units, off), 0.0).sum(1))
+
+    def _stage(self, reduced: Array) -> tuple[Array, Array, Array, Array]:
+        """(n, T) cost of a step on, in any and in one since before the first; (n, S, T) outputs that go with them, MW a unit."""
         model, units = self.model, self.model.system.units
         segment, above = model.production.segment, model.production.above
         per_mw = np.where(segment != NONE, reduced[segment], 0.0)
         alone = (segment == above[:, None]).any(1)
         per_mw += np.where(alone, 0.0, reduced[above])[:, None]
         amount = np.where((segment != NONE) & (per_mw < 0), units.width_mw[:, :, None], 0.0)
-        cost = reduced[model.state.on] + (amount * per_mw).sum(1)
-        return cost, [(segment, amount), (above, amount.sum(1))]
+        least, most = self._reach
+        wanted = np.clip(amount.sum(1), least, most)
+        below = np.cumsum(units.width_mw, 1)[:, :, None] - units.width_mw[:, :, None]
+        first = np.clip(wanted[:, None] - below, 0.0, units.width_mw[:, :, None])
+        on = reduced[model.state.on]
+        return on + (amount * per_mw).sum(1), on + (first * per_mw).sum(1), amount, first
 
-    def _units(self, cost_on: Array) -> tuple[Array, Array]:
+    def _units(self, cost_on: Array, cost_first: Array) -> tuple[Array, Array]:
         """(n,) least cost over states, and (n, T) the states."""
         u, (n, steps) = self.model.system.units, cost_on.shape
         on_low, on_high = (b[self.model.state.on] / u.count[:, None] for b in (self.problem.lower, self.problem.upper))
         must, banned = on_low > 0.5, on_high < 0.5
-        total = np.concatenate([np.zeros((n, 1)), np.cumsum(np.where(banned, 0.0, cost_on), 1)], 1)
+        total, total_first = (
+            np.concatenate([np.zeros((n, 1)), np.cumsum(np.where(banned, 0.0, cost), 1)], 1)
+            for cost in (cost_on, cost_first)
+        )
         bans = np.concatenate([np.zeros((n, 1), int), np.cumsum(banned, 1)], 1)
         musts = np.concatenate([np.zeros((n, 1), int), np.cumsum(must, 1)], 1)
         up = np.maximum(u.min_up, 1)
@@ -128,7 +162,7 @@ class Lagrangian:
         from_stop = np.full((n, steps + 1), -2)
         best, best_at = np.full(n, np.inf), np.full(n, -2)
         was_on, rows = u.on_before > 0, np.arange(n)
-        stop_cost, held = u.stop_cost, u.held
+        stop_cost, held = u.stop_cost, self._held
         for t in range(steps + 1):
             # starts that are min_up old may stop now
             s = t - up
@@ -140,7 +174,7 @@ class Lagrangian:
             best, best_at = np.where(better, value, best), np.where(better, s, best_at)
             stop[:, t] = best + total[:, t] + stop_cost
             from_stop[:, t] = best_at
-            first = np.where(was_on & (t >= held) & (bans[:, t] == 0), total[:, t] + stop_cost, np.inf)
+            first = np.where(was_on & (t >= held) & (bans[:, t] == 0), total_first[:, t] + stop_cost, np.inf)
             from_stop[:, t] = np.where(first < stop[:, t], -1, from_stop[:, t])
             stop[:, t] = np.minimum(stop[:, t], first)
             if t == steps:
@@ -155,11 +189,11 @@ class Lagrangian:
             first = np.where(~was_on & (musts[:, t] == 0), self.first_start[:, t], np.inf)
             from_start[:, t] = np.where(first < start[:, t], -1, from_start[:, t])
             start[:, t] = np.minimum(start[:, t], first)
-        return self._traced(total, start, stop, from_start, from_stop, musts, bans, was_on)
+        return self._traced(total, total_first[:, -1], start, stop, from_start, from_stop, musts, bans, was_on)
 
     def _traced(
-        self, total: Array, start: Array, stop: Array, from_start: Array, from_stop: Array, musts: Array, bans: Array,
-        was_on: Array,
+        self, total: Array, all_on: Array, start: Array, stop: Array, from_start: Array, from_stop: Array, musts: Array,
+        bans: Array, was_on: Array,
     ) -> tuple[Array, Array]:  # fmt: skip
         """The cheapest ends, and the states that lead to them."""
         n, steps = len(total), total.shape[1] - 1
@@ -170,7 +204,7 @@ class Lagrangian:
         end_off = np.where(musts[:, :steps] == musts[:, steps:], stop[:, :steps], np.inf)
         a, b = end_on.argmin(1), end_off.argmin(1)
         stay = np.where(
-            was_on, np.where(bans[:, steps] == 0, total[:, steps], np.inf), np.where(musts[:, steps] == 0, 0.0, np.inf)
+            was_on, np.where(bans[:, steps] == 0, all_on, np.inf), np.where(musts[:, steps] == 0, 0.0, np.inf)
         )
         choice = np.column_stack([end_on[rows, a], end_off[rows, b], stay])
         which = choice.argmin(1)
@@ -193,8 +227,42 @@ class Lagrangian:
         return choice[rows, which], on
 
 
-def ascend(model: Model, y: Array, *, cost: float, gap: float, seconds: float) -> float:
-    """The best bound found from prices y (m,) of the model's rows, given the cost of a plan.
+def _since_before(units: Units, steps: int) -> tuple[tuple[Array, Array], Array]:
+    """Least and most output above p_min of units that have not stopped yet, (n, T), and steps that they stay on, (n,)."""
+    t = np.arange(1, steps + 1)
+    above, was = units.p_before_mw - units.p_min_mw, units.on_before > 0
+    limit = np.broadcast_to(units.range_mw[:, None], (len(units), steps))
+    with np.errstate(invalid="ignore"):
+        least = np.where(was[:, None], np.clip(above[:, None] - t * units.ramp_down_mw[:, None], 0.0, limit), 0.0)
+        most = np.where(was[:, None], np.clip(above[:, None] + t * units.ramp_up_mw[:, None], 0.0, limit), limit)
+        fall = np.where(was, np.maximum(units.p_before_mw - units.stop_mw, 0.0), 0.0) / units.ramp_down_mw
+    wait = np.where(np.isfinite(fall), np.ceil(fall - 1e-9), np.where(np.isnan(fall), 0, steps + 1))
+    return (least, most), np.maximum(units.held, wait).astype(np.int64)
+
+
+def _with_most_surplus(model: Model) -> Array:
+    """(n,) upper limits of columns; those of power without use are all that the area can have in a step."""
+    upper, area = model.problem.upper.copy(), model.system.area
+    most = np.zeros(model.loss_change.shape)
+    for columns, node, mw in model.injection_terms():
+        used = mw > 0
+        high = mw[used][:, None] * upper[columns[used]]
+        np.add.at(most, area[node[used]], high)
+    upper[model.surplus] = np.minimum(upper[model.surplus], most[area])
+    return upper
+
+
+def ascend(
+    model: Model, start: Array, others: list[Array], block: Array, *, cost: float, gap: float, seconds: float
+) -> float:
+    """The best bound found from prices of the model's rows, given the cost of a plan.
+
+    Args:
+        model: the problem.
+        start: (m,) prices to begin with.
+        others: (m,) prices that may take their place, block by block, where that raises the bound.
+        block: (m,) block of each row.
+        cost: of a plan; gap: relative gap at which to stop; seconds: time.
 
     Returns:
         A lower bound; -inf where the model has what `Lagrangian` does not cover.
@@ -203,15 +271,22 @@ def ascend(model: Model, y: Array, *, cost: float, gap: float, seconds: float) -
     if not dual.covers:
         return float("-inf")
     until = time.perf_counter() + seconds
-    y = dual.clip(y[dual.priced])
-    best, best_y = -np.inf, y
-    direction, step, stale = np.zeros(len(y)), 1.0, 0
+    y = dual.clip(start[dual.priced])
+    best = dual.value(y)[0]
+    for other in (dual.clip(prices[dual.priced]) for prices in others):
+        for part in np.unique(block).tolist():
+            mixed = np.where(block[dual.priced] == part, other, y)
+            value = dual.value(mixed)[0]
+            if value > best:
+                best, y = value, mixed
+    best_y = y
+    direction, step, stale = np.zeros(len(y)), _FIRST_STEP, 0
     scale = _scale(dual)
     while time.perf_counter() < until and step > _LEAST_STEP and cost - best > gap * abs(cost):
         value, slope = dual.value(y)
         slope = slope * scale
         if value > best:
-            stale = 0 if value > best + 1e-5 * abs(cost) else stale + 1
+            stale = 0 if value > best + 1e-6 * abs(cost) else stale + 1
             best, best_y = value, y
         else:
             stale += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aurigrid.dispatch.commitment import Commitment, add_commitment
-from aurigrid.dispatch.linear import NONE, Array, Builder, Problem
+from aurigrid.dispatch.linear import NONE, Array, Builder, Problem, Term
 from aurigrid.dispatch.production import Production, add_production
 from aurigrid.dispatch.reserves import Offers, add_offers, limit_offers
 from aurigrid.dispatch.supply import Supply, add_supply
@@ -23,6 +23,7 @@ class Parts:
         system: what they belong to.
         state, production, offers, supply: columns by topic.
         unserved, surplus: (n_node, T) columns of load not met and of power that cannot be used.
+        loss_change: (n_area, T) columns of what losses differ from those in the demand; fixed to 0 (`aurigrid.dispatch.losses`).
     """
 
     system: System
@@ -32,6 +33,7 @@ class Parts:
     supply: Supply
     unserved: Array
     surplus: Array
+    loss_change: Array
 
     def injection_terms(self) -> list[tuple[Array, Array, Array]]:
         """What feeds the nodes: (columns (n, T), node (n,), MW per unit of the column (n,)); demand is not among it."""
@@ -84,12 +86,26 @@ def build_model(system: System) -> Model:
     demand = system.demand_mw
     unserved = lp.columns(demand.shape, 0.0, np.maximum(demand, 0.0), h * system.unserved_price)
     surplus = lp.columns(demand.shape, 0.0, np.inf, h * system.spill_price)
-    parts = Parts(system, state, production, offers, supply, unserved, surplus)
+    areas = int(system.area.max(initial=0)) + 1
+    loss_change = lp.columns((areas, system.steps), 0.0, 0.0)
+    parts = Parts(system, state, production, offers, supply, unserved, surplus, loss_change)
     balance = _balances(lp, parts)
     co2_row, excess = _co2(lp, parts)
     over = _budgets(lp, parts)
     return Model(
-        system, state, production, offers, supply, unserved, surplus, lp.build(), balance, co2_row, excess, over
+        system,
+        state,
+        production,
+        offers,
+        supply,
+        unserved,
+        surplus,
+        loss_change,
+        lp.build(),
+        balance,
+        co2_row,
+        excess,
+        over,
     )
 
 
@@ -104,10 +120,9 @@ def _priced(system: System) -> Units:
 def _balances(lp: Builder, parts: Parts) -> Array:
     """One row an area and step."""
     area, demand = parts.system.area, parts.system.demand_mw
-    n = int(area.max(initial=0)) + 1
-    out = np.zeros((n, demand.shape[1]), np.int64)
-    for a in range(n):
-        terms = []
+    out = np.zeros(parts.loss_change.shape, np.int64)
+    for a in range(len(out)):
+        terms: list[Term] = [(parts.loss_change[a], -1.0)]
         for columns, node, factor in parts.injection_terms():
             rows = np.flatnonzero(area[node] == a)
             terms.append((columns[rows], factor[rows][:, None]))

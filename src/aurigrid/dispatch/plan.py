@@ -41,7 +41,7 @@ class Plan:
         loss_mw: (T,) losses that the balances include.
         flow_mw: (T, n_branch) linear flows at the from ends; 0 for a network without limits asked for.
         price_per_mwh: (T, n_bus) price of one MWh more; its parts are `price_energy`, `price_base` (limits of the intact
-            grid) and `price_outage` (limits after outages).
+            grid), `price_outage` (limits after outages) and `price_loss` (losses, where they are marginal).
         co2_average_t_per_mwh, co2_marginal_t_per_mwh: (T, n_bus) carbon of the power at a bus, and of one MWh more.
         cost_items: currency by item; they sum to `cost`. `cost_by_step` has them by step, (T + 1,), the last value for what
             belongs to the horizon as a whole.
@@ -80,6 +80,7 @@ class Plan:
     price_per_mwh: Array
     price_energy: Array
     price_base: Array
+    price_loss: Array
     price_outage: Array
     co2_average_t_per_mwh: Array
     co2_marginal_t_per_mwh: Array

@@ -7,7 +7,8 @@ limit's factor. With the rows' duals (change of cost with the right side)::
             = [lambda_area + sum_r mu_r m_r] + sum_r mu_r (a_rn - m_r)      m_r: mean of a_rn over the area's demand
               energy: what demand pays on average, whatever bus is the angle reference; congestion, limit by limit
 
-all by step and divided by its length. Losses are part of the demand at each iterate, so that prices carry no loss component.
+all by step and divided by its length. Tangents of losses (`aurigrid.dispatch.losses`) are rows alike, with a part of their
+own; without them losses are part of the demand, and of no price.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from aurigrid.dispatch.flows import Limits
 from aurigrid.dispatch.linear import Array
+from aurigrid.dispatch.losses import Tangents
 from aurigrid.dispatch.model import Model
 
 
@@ -28,14 +30,15 @@ class Prices:
     energy: Array
     base: Array
     outage: Array
+    loss: Array
 
     @property
     def total(self) -> Array:
         """(n_node, T) price of one MWh more at each node."""
-        return np.asarray(self.energy + self.base + self.outage)
+        return np.asarray(self.energy + self.base + self.outage + self.loss)
 
 
-def spread(model: Model, limits: Limits, dual: Array) -> Prices:
+def spread(model: Model, limits: Limits, dual: Array, tangents: Tangents | None = None) -> Prices:
     """Values per row (m,) as values by node and step, per MWh: duals of costs give prices, those of CO2 marginal carbon."""
     system, h = model.system, model.system.step_h
     energy = dual[model.balance_row][system.area] / h
@@ -46,16 +49,27 @@ def spread(model: Model, limits: Limits, dual: Array) -> Prices:
             mean = mean_factor(model, limits, i)
             energy[:, t] += value * mean / h
             parts[outage >= 0][:, t] += value * (limits.factor[i] - mean) / h
-    return Prices(energy, *parts)
+    loss = np.zeros_like(energy)
+    for i, t in enumerate(tangents.step.tolist() if tangents is not None else []):
+        assert tangents is not None
+        value = dual[tangents.row[i]]
+        mean = _mean(model, tangents.factor[i], t)
+        energy[:, t] += value * mean / h
+        loss[:, t] += value * (tangents.factor[i] - mean) / h
+    return Prices(energy, parts[0], parts[1], loss)
 
 
 def mean_factor(model: Model, limits: Limits, i: int) -> Array:
     """(n_node,) mean of a limit's factors over the demand of each node's area at its step."""
-    system, t = model.system, limits.key[i][2]
+    return _mean(model, limits.factor[i], limits.key[i][2])
+
+
+def _mean(model: Model, factor: Array, t: int) -> Array:
+    system = model.system
     weight = np.maximum(system.demand_mw[:, t], 0.0)
     n = int(system.area.max(initial=0)) + 1
     total = np.bincount(system.area, weight, minlength=n)
-    mean = np.bincount(system.area, weight * limits.factor[i], minlength=n) / np.where(total > 0, total, 1.0)
+    mean = np.bincount(system.area, weight * factor, minlength=n) / np.where(total > 0, total, 1.0)
     return np.asarray(mean[system.area])
 
 

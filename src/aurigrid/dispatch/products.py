@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.dispatch.from_network import Bound
+from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.system import Reserve
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
@@ -24,12 +25,13 @@ class ReserveProduct:
         need_mw: requirement, a number or one for each step.
         up: upward (more injection) or downward.
         minutes: time within which it must be there; a unit offers no more than it can ramp in it.
-        areas: control areas (``bus.area``) whose plants count; all where empty. Reserve that lies behind a full line is not
-            deliverable: give one product a zone.
+        areas: control areas (``bus.area``) whose plants count; all where empty.
         fuels: fuels of plants that may provide it; all where empty.
         units: ids of units and stores that may provide it; all where empty.
         storage: whether storage may.
         price: of what is missing, currency/MW and hour.
+        deliverable: whether flows must stay within ratings after outages while all of it is called and the areas' demand takes
+            it; what lies behind a full line does not count then. Without flow limits it means nothing.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ReserveProduct:
     units: tuple[str, ...] = ()
     storage: bool = True
     price: float = 1_000.0
+    deliverable: bool = False
 
 
 def reserves_of(
@@ -81,6 +84,15 @@ def reserves_of(
                 else np.zeros(0, np.int64),
                 product.minutes,
                 product.price,
+                _zone(bound, here) if product.deliverable else np.zeros(0, bool),
             )
         )
     return tuple(out)
+
+
+def _zone(bound: Bound, here: Array) -> Array:
+    """(n_node,) nodes with a bus of the areas, from buses (n_bus,) that are in them."""
+    zone = np.zeros(len(bound.system.area), bool)
+    node = bound.node_of_bus[here]
+    zone[node[node >= 0]] = True
+    return zone

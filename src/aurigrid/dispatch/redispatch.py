@@ -12,31 +12,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand
-from aurigrid.dispatch.highs import Answer, DispatchError
-from aurigrid.dispatch.lean import LeanRun
+from aurigrid.dispatch.flows import Flows, Limits, add_limits
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
-from aurigrid.dispatch.secure import Secured, lazily, losses_of
+from aurigrid.dispatch.secure import Losses, Secured, secured_of, settled
 from aurigrid.dispatch.system import System
 
 Key = tuple[int, int, int, int]
 """Branch, outage or -1, step, sign of a flow limit."""
 
-_SETTLED_MW = 0.05
-_LOSS_ROUNDS = 4
-
 
 def solve_states(
-    system: System, flows: Flows | None, *, losses: bool, known: Sequence[Key] = (), loss_mw: Array | None = None
+    system: System, flows: Flows | None, *, losses: Losses, known: Sequence[Key] = (), loss_mw: Array | None = None
 ) -> Secured:
     """Dispatch a system whose states are all given (`System.fixed_on`).
 
     Args:
         system: what is to be dispatched.
         flows: limits of its grid; None for none.
-        losses: count losses of the linear flows.
+        losses: count losses of the linear flows, as in `aurigrid.dispatch`.
         known: limits that are rows from the start.
         loss_mw: (n_node, T) losses to begin with; 0 where absent.
     """
@@ -48,34 +43,8 @@ def solve_states(
     model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
     if flows is not None and known:
         model, limits = add_limits(model, limits, flows, list(known))
-    run = LeanRun(model.problem, dormant(model))
-    model, limits, answer, left = lazily(model, limits, flows, run)
-    for again in range(_LOSS_ROUNDS if losses and flows is not None else 0):
-        assert flows is not None
-        new = losses_of(flows, model, answer)
-        if again and float(np.abs(new - loss).sum(0).max(initial=0.0)) < _SETTLED_MW:
-            break
-        loss = new
-        model = at_demand(model, limits, demand + loss)
-        run.change(model.problem)
-        model, limits, answer, left = lazily(model, limits, flows, run)
-    return secured_of(merged, model, limits, answer, run, loss, left, time.perf_counter() - began)
-
-
-def secured_of(
-    merged: object,
-    model: Model,
-    limits: Limits,
-    answer: Answer,
-    run: LeanRun,
-    loss: Array,
-    left: tuple[Key, ...],
-    seconds: float,
-) -> Secured:
-    """What was solved, or an error where no point was found."""
-    if answer.x is None or answer.row_dual is None:
-        raise DispatchError(f"the linear problem at the given states ended as {answer.status!r}")
-    return Secured(merged, model, limits, answer, run, None, loss, left, {"dispatch": seconds})  # type: ignore[arg-type]
+    done = settled(model, limits, flows, demand, loss, losses)
+    return secured_of(merged, done, None, {"dispatch": time.perf_counter() - began})
 
 
 def at_given_states(model: Model) -> Problem:
@@ -94,13 +63,3 @@ def at_given_states(model: Model) -> Problem:
         ends = np.minimum(off[state.arc_unit, state.arc_from + 1], start[state.arc_unit, state.arc_to])
         upper[state.arc] = np.minimum(upper[state.arc], ends)
     return dataclasses.replace(problem, lower=lower, upper=upper)
-
-
-def dormant(model: Model) -> Array:
-    """Columns of load not met and of power without use that may sleep: all but those of one node an area and step."""
-    demand, area = model.system.demand_mw, model.system.area
-    awake = np.zeros(demand.shape, bool)
-    for a in np.unique(area).tolist():
-        rows = np.flatnonzero(area == a)
-        awake[rows[np.argmax(demand[rows], axis=0)], np.arange(demand.shape[1])] = True
-    return np.concatenate([model.unserved[~awake], model.surplus[~awake]])

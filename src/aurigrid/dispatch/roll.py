@@ -24,6 +24,7 @@ from aurigrid.dispatch.pieces import head, joined
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct
 from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.secure import Losses
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -84,7 +85,7 @@ class Rules:
     security: str = "n-1"
     gap: float = 0.005
     time_limit: float = 60.0
-    losses: bool = True
+    losses: Losses = True
     limit_margin: float = 1.0
 
     def check(self, actual: Profiles) -> None:
@@ -122,7 +123,7 @@ def rolling_dispatch(
     security: str = "n-1",
     gap: float = 0.005,
     time_limit: float = 60.0,
-    losses: bool = True,
+    losses: Losses = True,
     limit_margin: float = 1.0,
     reserves: Sequence[ReserveProduct] = (),
     co2_price: float = 0.0,

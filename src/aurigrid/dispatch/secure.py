@@ -9,21 +9,37 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, net_injection
-from aurigrid.dispatch.highs import Answer, DispatchError, LinearRun
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, broken_limits, net_injection
+from aurigrid.dispatch.highs import Answer, DispatchError
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
+from aurigrid.dispatch.losses import (
+    Tangents,
+    add_tangents,
+    at_nodes,
+    by_area,
+    no_tangents,
+    opened,
+    renewed,
+    reported,
+    risen,
+)
 from aurigrid.dispatch.merge import Merged, merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.search import Found, search
 from aurigrid.dispatch.separate import structure_of
 from aurigrid.dispatch.system import System
 
+Losses = bool | Literal["marginal"]
+"""Whether losses are counted; "marginal": outputs depend on them as well."""
+
 _ROUNDS = 30
-_SETTLED_MW = 0.5
+_SETTLED_MW = 0.05
+_LOSS_ROUNDS, _TANGENT_ROUNDS = 4, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +54,24 @@ class Secured:
         loss_mw: (n_node, T) losses that the demand includes.
         unsettled: limits still broken after the last round, (branch, outage or -1, step, sign).
         seconds: wall time of the parts.
+        tangents: rows of losses; None where they do not depend on outputs in the problem.
     """
 
     merged: Merged
     model: Model
     limits: Limits
     answer: Answer
-    run: LinearRun | LeanRun
+    run: LeanRun
     found: Found | None
     loss_mw: Array
     unsettled: tuple[tuple[int, int, int, int], ...]
     seconds: dict[str, float]
+    tangents: Tangents | None = None
 
 
-def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: bool) -> Secured:
+def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
     """Schedule a system inside the limits of its grid."""
-    clock = _Clock()
+    clock = Clock()
     merged, demand = merge(system), system.demand_mw
     relaxed = relaxation(merged, flows, losses=losses)
     model, limits, loss = relaxed.model, relaxed.limits, relaxed.loss_mw
@@ -64,11 +82,27 @@ def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit
         found, model, limits = committed(relaxed, flows, gap, time_limit)
         fixed = np.round(found.x[: model.problem.n])
     clock.mark("commitment")
-    model, limits, answer, run, left, loss = final(merged, demand, loss, model, limits, flows, fixed, losses)
+    done = final(merged, demand, loss, limits, flows, fixed, losses)
     clock.mark("dispatch")
-    if answer.x is None or answer.row_dual is None:
-        raise DispatchError(f"the linear problem at the chosen states ended as {answer.status!r}")
-    return Secured(merged, model, limits, answer, run, found, loss, left, clock.parts)
+    return secured_of(merged, done, found, clock.parts)
+
+
+def secured_of(merged: Merged, done: Settled, found: Found | None, seconds: dict[str, float]) -> Secured:
+    """What was solved, or an error where no point was found."""
+    if done.answer.x is None or done.answer.row_dual is None:
+        raise DispatchError(f"the linear problem at the chosen states ended as {done.answer.status!r}")
+    return Secured(
+        merged,
+        done.model,
+        done.limits,
+        done.answer,
+        done.run,
+        found,
+        done.loss_mw,
+        done.unsettled,
+        seconds,
+        done.tangents,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +119,7 @@ class Relaxed:
     model: Model
     limits: Limits
     answer: Answer
-    run: LinearRun
+    run: LeanRun
     loss_mw: Array
 
     def at(self, demand: Array, flows: Flows | None) -> Relaxed:
@@ -96,38 +130,46 @@ class Relaxed:
         return Relaxed(model, limits, answer, self.run, self.loss_mw)
 
 
-def relaxation(merged: Merged, flows: Flows | None, *, losses: bool) -> Relaxed:
+def relaxation(merged: Merged, flows: Flows | None, *, losses: Losses) -> Relaxed:
     """Solve without whole states, limits added as they break, losses of its own flows counted."""
     demand = merged.system.demand_mw
     model = build_model(merged.system)
-    run = LinearRun(model.problem, relaxed=True)
+    run = LeanRun(model.problem, dormant(model))
     model, limits, answer, _ = lazily(model, Limits(), flows, run)
     first = Relaxed(model, limits, answer, run, np.zeros_like(demand))
     if not losses or flows is None:
         return first
-    loss = losses_of(flows, model, answer)
+    assert answer.x is not None
+    loss = at_nodes(flows, net_injection(model, answer.x))
     return dataclasses.replace(first.at(demand + loss, flows), loss_mw=loss)
 
 
-class _Clock:
+def dormant(model: Model) -> Array:
+    """Columns of load not met and of power without use that may sleep: all but those of one node an area and step."""
+    demand, area = model.system.demand_mw, model.system.area
+    awake = np.zeros(demand.shape, bool)
+    for a in np.unique(area).tolist():
+        rows = np.flatnonzero(area == a)
+        awake[rows[np.argmax(demand[rows], axis=0)], np.arange(demand.shape[1])] = True
+    return np.concatenate([model.unserved[~awake], model.surplus[~awake]])
+
+
+class Clock:
+    """Seconds by part; `began` and `last` are when it began and when it was last read."""
+
     def __init__(self) -> None:
         self.parts: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self.began = self.last = time.perf_counter()
 
     def mark(self, name: str) -> None:
+        """The time since the last mark goes to this part."""
         now = time.perf_counter()
-        self.parts[name] = self.parts.get(name, 0.0) + now - self._last
-        self._last = now
-
-
-def _with_demand(merged: Merged, demand: Array, flows: Flows, limits: Limits) -> tuple[Model, Limits]:
-    """The same problem at another demand, with the same limits."""
-    model = build_model(merged.system.replace(demand_mw=demand))
-    return add_limits(model, Limits(), flows, list(limits.key)) if limits.key else (model, Limits())
+        self.parts[name] = self.parts.get(name, 0.0) + now - self.last
+        self.last = now
 
 
 def lazily(
-    model: Model, limits: Limits, flows: Flows | None, run: LinearRun | LeanRun
+    model: Model, limits: Limits, flows: Flows | None, run: LeanRun
 ) -> tuple[Model, Limits, Answer, tuple[tuple[int, int, int, int], ...]]:
     """Solve, add what is broken, solve again from the basis at hand."""
     answer = run.solve()
@@ -137,7 +179,7 @@ def lazily(
     for _ in range(_ROUNDS):
         if answer.x is None:
             raise DispatchError(f"the linear problem ended as {answer.status!r}")
-        broken = flows.broken(flows.of(net_injection(model, answer.x)), set(limits.key))
+        broken = broken_limits(model, limits, flows, answer.x)
         if not broken:
             break
         model, limits = add_limits(model, limits, flows, broken)
@@ -165,8 +207,7 @@ def committed(relaxed: Relaxed, flows: Flows | None, gap: float, time_limit: flo
         known = None
         if flows is None:
             return found, model, limits
-        flow = flows.of(net_injection(model, found.x))
-        broken = flows.broken(flow, set(limits.key))
+        broken = broken_limits(model, limits, flows, found.x)
         if not broken or time.perf_counter() > until:
             return found, model, limits
         model, limits = add_limits(model, limits, flows, broken)
@@ -177,28 +218,66 @@ def committed(relaxed: Relaxed, flows: Flows | None, gap: float, time_limit: flo
 
 
 def final(
-    merged: Merged,
-    demand: Array,
-    loss: Array,
-    model: Model,
-    limits: Limits,
-    flows: Flows | None,
-    fixed: Array,
-    losses: bool,
-) -> tuple[Model, Limits, Answer, LinearRun, tuple[tuple[int, int, int, int], ...], Array]:
-    """The linear problem at fixed states, with losses that settle."""
-    for _ in range(4):
-        model = dataclasses.replace(model, problem=_at_states(model, fixed))
-        run = LinearRun(model.problem, relaxed=True)
-        model, limits, answer, left = lazily(model, limits, flows, run)
-        if not losses or flows is None:
+    merged: Merged, demand: Array, loss: Array, limits: Limits, flows: Flows | None, fixed: Array, losses: Losses
+) -> Settled:
+    """The linear problem at fixed states (n,) of columns, with losses that settle; `limits` are rows from the start."""
+    model, known = build_model(merged.system.replace(demand_mw=demand + loss)), Limits()
+    if flows is not None and limits.key:
+        model, known = add_limits(model, known, flows, list(limits.key))
+    model = dataclasses.replace(model, problem=_at_states(model, fixed))
+    return settled(model, known, flows, demand, loss, losses)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A linear problem with losses that agree with its flows; attributes as in `Secured`."""
+
+    model: Model
+    limits: Limits
+    tangents: Tangents | None
+    answer: Answer
+    run: LeanRun
+    loss_mw: Array
+    unsettled: tuple[tuple[int, int, int, int], ...]
+
+
+def settled(model: Model, limits: Limits, flows: Flows | None, demand: Array, loss: Array, losses: Losses) -> Settled:
+    """Solve a linear problem, limits added as they break, and renew its losses until they are those of its flows.
+
+    Args:
+        model: the problem, at ``demand + loss``.
+        limits: its rows of flow limits.
+        flows: limits of its grid; None for none.
+        demand, loss: (n_node, T), MW.
+        losses: count them; ``"marginal"``: they depend on outputs in the problem as well.
+    """
+    tangents = no_tangents(len(demand)) if losses == "marginal" and flows is not None else None
+    if tangents is not None:
+        model = opened(model, loss)
+    run = LeanRun(model.problem, dormant(model))
+    model, limits, answer, left = lazily(model, limits, flows, run)
+    held = np.zeros(model.loss_change.shape, bool)
+    rounds = 0 if not losses or flows is None else _LOSS_ROUNDS if tangents is None else _TANGENT_ROUNDS
+    for again in range(rounds):
+        assert flows is not None
+        assert answer.x is not None
+        new = at_nodes(flows, net_injection(model, answer.x))
+        apart = by_area(model, new - loss) - answer.x[model.loss_change]
+        if again and float(np.abs(apart).max(initial=0.0)) < _SETTLED_MW:
             break
-        new = losses_of(flows, model, answer)
-        if float(np.abs(new - loss).sum(0).max(initial=0.0)) < _SETTLED_MW:
-            break
+        if tangents is not None:
+            held |= risen(model, answer.x, loss, new)
+            model, tangents = add_tangents(model, tangents, flows, answer.x, loss)
+            run.grow(model.problem)
         loss = new
-        model, limits = _with_demand(merged, demand + loss, flows, limits)
-    return model, limits, answer, run, left, loss
+        model = at_demand(model, limits, demand + loss)
+        if tangents is not None:
+            model = renewed(opened(model, loss, held), tangents, loss)
+        run.change(model.problem)
+        model, limits, answer, left = lazily(model, limits, flows, run)
+    if answer.x is not None and tangents is not None:
+        loss = reported(model, answer.x, loss)
+    return Settled(model, limits, tangents, answer, run, loss, left)
 
 
 def _at_states(model: Model, x: Array) -> Problem:
@@ -211,15 +290,3 @@ def _at_states(model: Model, x: Array) -> Problem:
         at = columns.ravel()
         lower[at] = upper[at] = x[at]
     return dataclasses.replace(problem, lower=lower, upper=upper)
-
-
-def losses_of(flows: Flows, model: Model, answer: Answer) -> Array:
-    """(n_node, T) losses of the linear flows, half at each end."""
-    assert answer.x is not None
-    f = flows.of(net_injection(model, answer.x)) / flows.base
-    lost = 0.5 * flows.grid.net.branch.r_pu[:, None] * f**2 * flows.base
-    live = flows.grid.from_node >= 0
-    out = np.zeros((flows.grid.n_node, f.shape[1]))
-    for node in (flows.from_node, flows.to_node):
-        np.add.at(out, node[live], lost[live])
-    return out

@@ -149,6 +149,7 @@ class Reserve:
         store: positions of the stores that may.
         minutes: time within which it must be there; limits what a unit can offer to its ramp. inf: no such limit.
         price: price of what is missing, currency/MW and hour.
+        zone: (n_node,) nodes whose demand it must reach (`aurigrid.dispatch.deliver`); empty where that is not asked for.
     """
 
     name: str
@@ -159,6 +160,7 @@ class Reserve:
     store: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     minutes: float = np.inf
     price: float = 1_000.0
+    zone: Array = field(default_factory=lambda: np.zeros(0, bool))
 
 
 @dataclass(frozen=True, eq=False)

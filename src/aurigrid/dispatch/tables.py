@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aurigrid.dispatch.curtailment import CAUSES
+from aurigrid.dispatch.deliver import CALLED
 from aurigrid.dispatch.flows import VOLTAGE
 from aurigrid.dispatch.from_network import WEATHER
 from aurigrid.dispatch.linear import Array
@@ -37,7 +38,7 @@ def plan_tables(plan: Plan) -> dict[str, Columns]:
         "plan_hvdc": {**_long(plan, "hvdc"), "p_mw": plan.hvdc_p_mw.ravel()},
         "plan_prices": {
             **_long(plan, "bus"), "price_per_mwh": plan.price_per_mwh.ravel(), "energy": plan.price_energy.ravel(),
-            "base": plan.price_base.ravel(), "outage": plan.price_outage.ravel(),
+            "base": plan.price_base.ravel(), "outage": plan.price_outage.ravel(), "loss": plan.price_loss.ravel(),
         },
         "plan_carbon": {
             **_long(plan, "bus"), "average_t_per_mwh": plan.co2_average_t_per_mwh.ravel(),
@@ -136,10 +137,11 @@ def _curtailment(plan: Plan) -> Columns:
 
 def _limits(plan: Plan) -> Columns:
     rows = plan.limits[plan.limits["outage"] != VOLTAGE]
-    branches = _ids(plan, "branch")
+    branches, products = _ids(plan, "branch"), [r.name for r in plan.rows.system.reserves]
     return {
         **_stamped(plan, rows["step"]), "branch": rows["branch"], "branch_id": branches[rows["branch"]],
-        "outage": [branches[k] if k >= 0 else "" for k in rows["outage"]], "excess_mw": rows["excess_mw"],
+        "outage": [branches[k] if k >= 0 else f"{products[CALLED - k]} called" if k <= CALLED else "" for k in rows["outage"]],
+        "excess_mw": rows["excess_mw"],
         "price_per_mw": rows["price_per_mw"],
     }  # fmt: skip
 

@@ -56,10 +56,11 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     "plan_hvdc": (*_STEP, *_element("hvdc", "link"), Column("p_mw", "float64", "power drawn at the from end, MW")),
     "plan_prices": (
         *_STEP, *_element("bus", "bus"),
-        Column("price_per_mwh", "float64", "price of one MWh more, currency/MWh; sum of the next three"),
+        Column("price_per_mwh", "float64", "price of one MWh more, currency/MWh; sum of the next four"),
         Column("energy", "float64", "part that demand pays on average"),
         Column("base", "float64", "part of limits of the intact grid"),
         Column("outage", "float64", "part of limits after outages"),
+        Column("loss", "float64", "part of losses, where they are marginal"),
     ),
     "plan_carbon": (
         *_STEP, *_element("bus", "bus"),
@@ -75,7 +76,7 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "plan_limits": (
         *_STEP, *_element("branch", "branch"),
-        Column("outage", "text", "branch that is out; empty where the grid is intact"),
+        Column("outage", "text", "branch that is out, or product that is called; empty where the grid is intact"),
         Column("excess_mw", "float64", "flow above the limit, MW"),
         Column("price_per_mw", "float64", "what one more MW of the limit would save, currency/MW and hour"),
     ),
@@ -114,6 +115,14 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("excess_mw", "float64", "flow above limits that the plan could not avoid, MW"),
         Column("reason", "text", "why they do not agree; empty where they do"),
     ),
+    "plan_outages": (
+        *_STEP,
+        *_element("branch", "branch"),
+        Column("outage_id", "text", "outage after which it is above its rating"),
+        Column("value_mva", "float64", "flow after it, in AC, MVA"),
+        Column("limit_mva", "float64", "rating after outages, MVA"),
+        Column("reason", "text", "why the plan could not keep it"),
+    ),
     "plan_risk": (
         *_STEP,
         Column("scenarios", "int32", "scenarios that were played against the plan"),
@@ -149,4 +158,5 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }  # fmt: skip
 """Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_risk` and
-`plan_risk_limits` where scenarios were played, `plan_agreement` for those that were brought together with AC."""
+`plan_risk_limits` where scenarios were played, `plan_agreement` for those that were brought together with AC,
+`plan_outages` where outages were limits then."""

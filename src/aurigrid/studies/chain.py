@@ -20,6 +20,7 @@ import numpy as np
 
 from aurigrid.dispatch.answer import Desk, desk_of, plan_of
 from aurigrid.dispatch.api import bound_of
+from aurigrid.dispatch.flows import Flows
 from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.redispatch import solve_states
@@ -34,13 +35,15 @@ from aurigrid.powerflow.api import ensure_valid
 from aurigrid.security import security_analysis
 from aurigrid.security.report import SecurityReport
 from aurigrid.studies.points import Points, point_columns, reason_columns
-from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, shift_mw
+from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, breaches, outage_branches, shift_mw
 
 BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.005
 """Length of the blocks on whose means states are decided, h; seconds and relative gap at which that search stops."""
 AGREE_SECONDS = 45.0
 """Seconds after which no further round of plan and AC is begun."""
 
+_EXCESS_MW = 0.1
+"""Flow above a limit that a plan counts as one that it could not avoid, MW."""
 _KEPT = ("load_p_mw", "load_q_mvar", "gen_p_mw", "gen_v_pu", "storage_p_mw", "hvdc_p_mw")
 POINTS_FILE = "points.npz"
 """The points of a planned day, beside its tables, so that an interrupted day goes on with the same ones."""
@@ -77,8 +80,8 @@ def plan_day(
         net: the network.
         day: what is expected.
         margin: share of ratings and reactive ranges that points leave free where they can.
-        security: limits that the plan keeps: ``"base"``, those of the intact grid; ``"n-1"``: besides, what branch outages
-            overload at its AC points comes into the plan once, each at `OUTAGE_PRICE` (states are not decided anew).
+        security: limits that the plan keeps: ``"base"``, those of the intact grid; ``"n-1"``: those after branch outages as well,
+            in linear flows that are corrected by what AC finds, each MWh above at `OUTAGE_PRICE`.
         commit_seconds: time for the search over states.
         threads: for power flows.
         told: called with what is being done, in words.
@@ -89,7 +92,7 @@ def plan_day(
     """
     began, say = time.perf_counter(), told or (lambda text: None)
     ensure_valid(net)
-    desk = desk_of(net, "base")
+    desk = desk_of(net, security)
     say(f"deciding which units run (at most {commit_seconds:g} s) ...")
     coarse = in_blocks(day, BLOCK_H)
     block = _bound(desk, coarse)
@@ -98,13 +101,12 @@ def plan_day(
     bound = at_states(_bound(desk, day), committed.gen_on, coarse, day)
     say(f"states decided, gap {100 * committed.gap:.2f} %; dispatching {len(day)} steps ...")
     first = plan_of(desk, day, bound, solve_states(bound.system, desk.flows, losses=True))
-    wide = desk if security == "base" else desk_of(net, "n-1")
     check = None if security == "base" else _outages_at(threads)
     truth = agree(
-        wide, day, bound, first, margin=margin, check=check, seconds=AGREE_SECONDS, threads=threads, progress=say
+        desk, day, bound, first, margin=margin, check=check, seconds=AGREE_SECONDS, threads=threads, progress=say
     )
     seconds = {"commitment": sum(found.seconds.values()), **truth.seconds, "all": time.perf_counter() - began}
-    return Chained(truth.points.scenarios, _tables(truth, day), _summary(truth, committed, seconds))
+    return Chained(truth.points.scenarios, _tables(truth, day, desk.flows), _summary(truth, committed, seconds))
 
 
 def _outages_at(threads: int | None) -> Callable[[Points], SecurityReport]:
@@ -175,7 +177,7 @@ def _bound(desk: Desk, day: Profiles) -> Bound:
     return bound_of(desk, day, shiftable=np.zeros(net.n_load), budget_mwh=np.full(net.n_gen, np.nan))
 
 
-def _tables(truth: Truth, day: Profiles) -> dict[str, dict[str, Any]]:
+def _tables(truth: Truth, day: Profiles, flows: Flows | None) -> dict[str, dict[str, Any]]:
     plan, steps = truth.plan, np.arange(len(day))
     conditions, points = truth.conditions, truth.points
     moved = np.nan_to_num(truth.moved_mw)
@@ -190,6 +192,32 @@ def _tables(truth: Truth, day: Profiles) -> dict[str, dict[str, Any]]:
             "unit_mw": moved[steps, most], "gen": most, "gen_id": plan.net.gen.id.astype(str)[most],
             "excess_mw": excess, "reason": _why(truth, excess),
         },
+        **({} if truth.checked is None or flows is None else {"plan_outages": _outages(truth, truth.checked, flows, day)}),
+    }  # fmt: skip
+
+
+def _outages(truth: Truth, report: SecurityReport, flows: Flows, day: Profiles) -> dict[str, Any]:
+    """Columns of `plan_outages`: ratings that branch outages still break in AC, and why."""
+    found, net = report.found, truth.plan.net
+    rows = breaches(report, net)
+    step, branch, which = found.scenario[rows], found.element[rows], found.contingency[rows]
+    outage = outage_branches(report, flows)[which]
+    limits = truth.plan.limits[truth.plan.limits["excess_mw"] > _EXCESS_MW]
+    paid = set(zip(*(limits[name].tolist() for name in ("branch", "outage", "step")), strict=True))
+    reason = []
+    for m, k, t in zip(branch.tolist(), outage.tolist(), step.tolist(), strict=True):
+        if k < 0:
+            reason.append("the outage splits the grid, so the plan does not limit it")
+        elif (m, k, t) in paid:
+            reason.append("no outputs at these states keep it at the price of limits after outages")
+        elif truth.points.label[t] != 1:
+            reason.append("no operating point keeps every limit of the intact grid at these states")
+        else:
+            reason.append("checks ended while plan and AC still approached each other")
+    return {
+        "step": step, "time": day.local[step], "branch": branch, "branch_id": net.branch.id.astype(str)[branch],
+        "outage_id": report.contingencies.label.astype(str)[which], "value_mva": found.value[rows],
+        "limit_mva": found.limit[rows], "reason": reason,
     }  # fmt: skip
 
 
@@ -204,7 +232,7 @@ def _why(truth: Truth, excess: Array) -> list[str]:
             words.append("no operating point was found")
         elif label == 2:
             words.append("no operating point keeps every limit at these states; see reasons")
-        elif excess[t] > 0.1:
+        elif excess[t] > _EXCESS_MW:
             words.append("states, starts and ramps keep the plan from what AC asks")
         else:
             words.append("rounds ended while plan and AC still approached each other")
@@ -214,6 +242,7 @@ def _why(truth: Truth, excess: Array) -> list[str]:
 def _summary(truth: Truth, committed: Plan, seconds: dict[str, float]) -> dict[str, Any]:
     plan = truth.plan
     moved = shift_mw(truth.moved_mw)
+    broken = None if truth.checked is None else len(breaches(truth.checked, plan.net))
     return {
         "commitment_gap": committed.gap,
         "commitment_block_h": committed.step_h,
@@ -226,6 +255,7 @@ def _summary(truth: Truth, committed: Plan, seconds: dict[str, float]) -> dict[s
         "congestion_rent": plan.congestion_rent,
         "rounds": truth.rounds,
         "outage_limits": truth.outage_rows,
+        "outage_breaches": broken,
         "steps_agreed": int(truth.agreed.sum()),
         "agreed_share": AGREED_SHARE,
         "largest_move_share": float((moved / np.maximum(plan.load_p_mw.sum(1), 1e-9)).max()),

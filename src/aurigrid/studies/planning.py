@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,12 +13,14 @@ from typing import Any, TypeVar
 from aurigrid.dispatch.api import dispatch
 from aurigrid.dispatch.plan import Plan
 from aurigrid.errors import InputError, Issue
+from aurigrid.io.report import Import
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scale import scaled
 from aurigrid.model.table import Array
 from aurigrid.studies.fan import fan_of, reserves_for
 from aurigrid.studies.risk import Risk, play
+from aurigrid.studies.rts import RtsMarket, rts_market
 from aurigrid.studies.sources import factors_of, load_with_profiles
 
 T = TypeVar("T")
@@ -62,6 +65,7 @@ def plan_grid(
     errors: str | Mapping[str, float] | None = None,
     seed: int = 0,
     reserve_share: float | None = None,
+    market: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Planned:
@@ -78,6 +82,8 @@ def plan_grid(
         errors: standard deviations of forecasts (`aurigrid.studies.fan.ERRORS`), or as text, ``"wind=0.1,load=0.02"``.
         seed: of the scenarios. Reserves are sized from other ones, so that a plan is not tested on what it was made for.
         reserve_share: hold reserve with which this share of scenarios balances; none where absent.
+        market: keep the day-ahead rules of an RTS-GMLC folder (`aurigrid.studies.rts`): its reserves, must-take plants, thermal
+            sun as a store, hot, warm and cold starts.
         progress: called with steps played and all steps.
         options: those of `aurigrid.dispatch`.
 
@@ -92,7 +98,10 @@ def plan_grid(
 
     issues: list[Issue] = []
     folder = None if out is None else tried(issues, lambda: require_new(out))
-    net, span, name = asked(grid, profiles, start, stop, date, scale, issues)
+    rules = tried(issues, lambda: _market(grid)) if market else None
+    net, span, name = asked(grid if rules is None else rules[1], profiles, start, stop, date, scale, issues)
+    if rules is not None:
+        options |= rules[0].options(span)
     sigma = errors_of(errors)
     if reserve_share is not None:
         sized = fan_of(net, span, SIZING, seed=seed + 1, errors=sigma)
@@ -102,9 +111,20 @@ def plan_grid(
     risk = None if fan is None else play(plan, fan, progress=progress)
     if folder is not None:
         words = {"scale": factors_of(scale), **{k: v for k, v in options.items() if isinstance(v, (str, int, float))}}
-        asked_of = {"scenarios": scenarios, "errors": sigma, "seed": seed, "reserve_share": reserve_share}
+        asked_of = {
+            "scenarios": scenarios, "errors": sigma, "seed": seed, "reserve_share": reserve_share, "market": market,
+        }  # fmt: skip
         save_plan(folder, plan, name, {**words, **asked_of}, span.local, risk)
     return Planned(plan, span.local, name, round(time.perf_counter() - began, 3), folder, risk)
+
+
+def _market(grid: object) -> tuple[RtsMarket, Import]:
+    """The market rules of a folder, and the grid with them."""
+    from aurigrid.io.load import load_with_report
+
+    imported = load_with_report(grid)
+    rules = rts_market(imported)
+    return rules, dataclasses.replace(imported, network=rules.net)
 
 
 def errors_of(errors: str | Mapping[str, float] | None) -> dict[str, float]:

@@ -9,7 +9,8 @@ every limit of the intact grid where that is possible. What it finds goes back i
 - where voltages or reactive power made the point move, its prices c give a row ``(c_mean - c) (p - p*) <= 0`` on what nodes
   inject: of all points that AC allows, the nearest to the plan is p*, and c its distance's slope, so the row cuts the plan off
   and not what AC allows (exactly so where that is convex);
-- an outage that overloads a branch in AC gives the limit ``f <= f* + rate - S*`` on the linear flow after it.
+- with outages counted, the linear flow after each is limited alike, by the rating after outages; where AC finds a branch
+  overloaded after one all the same, the limit becomes ``f <= f* + rate - S*``, f* its linear flow at the point and S* that of AC.
 
 An outer approximation by supporting hyperplanes, with linear flows corrected at the latest point. Steps on which plan and AC do
 not come together are told with what stands in the way.
@@ -32,10 +33,11 @@ from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.plan import Plan
-from aurigrid.dispatch.redispatch import Key, at_given_states, dormant, secured_of
-from aurigrid.dispatch.secure import Secured
+from aurigrid.dispatch.redispatch import Key, at_given_states
+from aurigrid.dispatch.secure import Secured, Settled, dormant, secured_of
 from aurigrid.dispatch.system import System
 from aurigrid.model.base import on_base
+from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
@@ -60,7 +62,8 @@ _ROUNDS, _ADDED_ROUNDS = 6, 20
 _TOL_MW, _WORST_OF_A_STEP = 1e-2, 30
 _LEAST_ACTIVE = 0.2
 """Share of a rating that is left to active power at least, whatever the reactive flow."""
-_OUTAGES_A_BRANCH = 2
+_OUTAGES_A_BRANCH, _CHECKS = 2, 4
+"""Outages of a branch and step that a check brings in; how often all outages are solved in AC at most."""
 
 
 @dataclass(eq=False)
@@ -69,23 +72,33 @@ class Lessons:
 
     Attributes:
         up, down: (n_branch, T) most MW in the direction of a branch and against it.
-        after: MW that the flow after an outage may reach in the direction of the key's sign.
-        cuts: (key, factor (n_node,), room) of rows on injections.
         loss_mw: (n_node, T).
+        more_after: (n_branch,) MW beyond that which a branch may carry after an outage; None where outages are no limits.
+        after: MW that the flow after an outage may reach in the direction of the key's sign, where AC said something of it.
+        cuts: (key, factor (n_node,), room) of rows on injections.
     """
 
     up: Array
     down: Array
     loss_mw: Array
+    more_after: Array | None = None
     after: dict[Key, float] = field(default_factory=dict)
     cuts: list[tuple[Key, Array, float]] = field(default_factory=list)
 
     def room(self, flows: Flows, key: Key) -> tuple[Array, float]:
         """Factors (n_node,) and room of the row of a flow limit."""
-        m, k, t, sign = key
+        m, k, _, sign = key
         h, constant = flows.row(m, k)
-        most = (self.up if sign > 0 else self.down)[m, t] if k == BASE else self.after[key]
-        return sign * h, float(most) - sign * constant
+        return sign * h, self.most(key) - sign * constant
+
+    def most(self, key: Key) -> float:
+        """MW that the linear flow of a key may reach."""
+        m, k, t, sign = key
+        most = float((self.up if sign > 0 else self.down)[m, t])
+        if k == BASE:
+            return most
+        assert self.more_after is not None
+        return self.after.get(key, most + float(self.more_after[m]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +111,8 @@ class Truth:
         moved_mw: (T, n_gen) what AC moves of it.
         agreed: (T,) whether AC moves no more than `AGREED_SHARE` of the load and every limit of the intact grid holds.
         rounds: rounds that were made.
-        outage_rows: limits after outages that were brought into the plan.
+        outage_rows: limits after outages that are rows of the plan.
+        checked: outages at the points, as the last check found them; None where outages are no limits.
         seconds: wall time by part.
     """
 
@@ -109,6 +123,7 @@ class Truth:
     agreed: Array
     rounds: int
     outage_rows: int
+    checked: SecurityReport | None
     seconds: dict[str, float]
 
 
@@ -180,9 +195,9 @@ def agree(
         bound: its system, all states given.
         plan: what it starts from.
         margin: share of ratings and reactive ranges that points leave free where they can.
-        check: outages at the points; what they overload comes into the plan once plan and points agree, and is brought together
-            with AC once more.
-        rounds: most rounds before the check, and after it.
+        check: outages at the points. With it the plan keeps limits after branch outages, in linear flows; what AC finds broken
+            all the same corrects them once plan and points agree, and both are brought together again, `_CHECKS` times at most.
+        rounds: most rounds before a check, and after it.
         seconds: time after which no further round is begun.
         threads: for power flows.
         progress: told what is done.
@@ -192,8 +207,9 @@ def agree(
         raise DispatchError("a plan without flow limits cannot be brought together with AC")
     conditions = conditions_of_plan(plan, margin)
     rate = np.repeat(flows.rate_mw[:, None], plan.n_steps, 1)
-    lessons = Lessons(rate, rate.copy(), plan.secured.loss_mw)
-    done, checked, began = 0, check is None, time.perf_counter()
+    lessons = Lessons(rate, rate.copy(), plan.secured.loss_mw, None if check is None else _more_after(flows, margin))
+    report: SecurityReport | None = None
+    done, checks, began = 0, 0, time.perf_counter()
     while True:
         for last in [False] * (rounds - 1) + [True]:
             begun = time.perf_counter()
@@ -208,26 +224,39 @@ def agree(
                 break
             _learn(lessons, flows, plan, points, agreed, margin)
             plan = _planned(desk, day, bound, lessons, plan, clock)
-        if checked:
+        if check is None:
             break
         begun = time.perf_counter()
-        assert check is not None
-        more = _learn_after(lessons, flows, plan, points, check(points), margin)
+        report = check(points)
+        more = _learn_after(lessons, flows, plan, points, report, margin)
         clock["outages"] += time.perf_counter() - begun
-        checked = True
-        if not more:
+        checks += 1
+        if progress is not None:
+            progress(
+                f"check {checks}: {len(breaches(report, plan.net))} limits broken after outages, {more} rows corrected"
+            )
+        if not more or checks == _CHECKS:
             break
         plan = _planned(desk, day, bound, lessons, plan, clock)
     begun = time.perf_counter()
     plan = plan_of(desk, day, bound, plan.secured)
     clock["dispatch"] += time.perf_counter() - begun
-    return Truth(plan, conditions, points, moved, agreed, done, len(lessons.after), clock)
+    limits = sum(key[1] >= 0 for key in plan.secured.limits.key)
+    return Truth(plan, conditions, points, moved, agreed, done, limits, report, clock)
+
+
+def _more_after(flows: Flows, margin: float) -> Array:
+    """(n_branch,) MW that branches may carry after an outage beyond their rating."""
+    with np.errstate(invalid="ignore"):
+        more = (flows.rate_after_mw - flows.rate_mw) * (1 - margin)
+    return np.where(np.isfinite(more), more, 0.0)
 
 
 def _planned(desk: Desk, day: Profiles, bound: Bound, lessons: Lessons, before: Plan, clock: dict[str, float]) -> Plan:
     begun = time.perf_counter()
     assert desk.flows is not None
-    known = [key for key in before.secured.limits.key if key[1] == BASE and key[3] < 2]
+    outages = lessons.more_after is not None
+    known = [key for key in before.secured.limits.key if key[3] < 2 and (key[1] == BASE or (outages and key[1] >= 0))]
     plan = with_outputs(before, desk, day, bound, solve_within(bound.system, desk.flows, lessons, known))
     clock["dispatch"] += time.perf_counter() - begun
     return plan
@@ -240,13 +269,15 @@ def solve_within(system: System, flows: Flows, lessons: Lessons, known: list[Key
         system: what is to be dispatched.
         flows: linear flows of its grid.
         lessons: limits and losses.
-        known: limits of the intact grid that are rows from the start; others come in as they break.
+        known: limits that are rows from the start; others come in as they break.
     """
     began = time.perf_counter()
     merged = merge(system)
     model = build_model(merged.system.replace(demand_mw=merged.system.demand_mw + lessons.loss_mw))
     model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
-    rows: list[tuple[Key, Array, float]] = [(key, *lessons.room(flows, key)) for key in [*known, *lessons.after]]
+    rows: list[tuple[Key, Array, float]] = [
+        (key, *lessons.room(flows, key)) for key in dict.fromkeys([*known, *lessons.after])
+    ]
     model, limits = _with_rows(model, limits, rows + lessons.cuts)
     run = LeanRun(model.problem, dormant(model))
     left: tuple[Key, ...] = ()
@@ -254,12 +285,13 @@ def solve_within(system: System, flows: Flows, lessons: Lessons, known: list[Key
         answer = run.solve()
         if answer.x is None:
             break
-        left = tuple(_broken(flows.of(net_injection(model, answer.x)), lessons, set(limits.key)))
+        left = tuple(_broken(flows, flows.of(net_injection(model, answer.x)), lessons, set(limits.key)))
         if not left:
             break
         model, limits = _with_rows(model, limits, [(key, *lessons.room(flows, key)) for key in left])
         run.grow(model.problem)
-    return secured_of(merged, model, limits, answer, run, lessons.loss_mw, left, time.perf_counter() - began)
+    done = Settled(model, limits, None, answer, run, lessons.loss_mw, left)
+    return secured_of(merged, done, None, {"dispatch": time.perf_counter() - began})
 
 
 def _with_rows(model: Model, limits: Limits, rows: list[tuple[Key, Array, float]]) -> tuple[Model, Limits]:
@@ -275,8 +307,8 @@ def _with_rows(model: Model, limits: Limits, rows: list[tuple[Key, Array, float]
     return dataclasses.replace(model, problem=dataclasses.replace(model.problem, cost=cost)), more
 
 
-def _broken(flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
-    """Limits of the intact grid that linear flows (n_branch, T) break, a step's worst first."""
+def _broken(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
+    """Limits that linear flows (n_branch, T) break, a step's worst first; of the outages that overload a branch, the worst."""
     out: list[Key] = []
     over = np.maximum(flow - lessons.up, -flow - lessons.down)
     for t in np.flatnonzero((over > _TOL_MW).any(0)).tolist():
@@ -284,6 +316,30 @@ def _broken(flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
         branch = branch[np.argsort(-over[branch, t], kind="stable")]
         keys = [(m, BASE, t, 1 if flow[m, t] > lessons.up[m, t] else -1) for m in branch.tolist()]
         out += [key for key in keys if key not in known][:_WORST_OF_A_STEP]
+    if lessons.more_after is None:
+        return out
+    return out + _broken_after(flows, flow, lessons, known)
+
+
+def _broken_after(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
+    """Limits after outages that flows (n_branch, T) break, a step's worst first, one a branch and step."""
+    assert lessons.more_after is not None
+    least = np.minimum(lessons.up, lessons.down) + lessons.more_after[:, None]
+    # what AC taught of single outages may be less than what holds for all
+    for (m, _, t, _), most in lessons.after.items():
+        least[m, t] = min(least[m, t], most)
+    branch, outage = flows.pairs(flow, (least - np.abs(flow)).min(1, initial=np.inf))
+    factor, out = flows.transfer[branch, outage], []
+    for t in range(flow.shape[1]):
+        after = flow[branch, t] + factor * flow[flows.outage[outage], t]
+        worst: dict[int, tuple[float, Key]] = {}
+        for i in np.flatnonzero(np.abs(after) > least[branch, t] + _TOL_MW).tolist():
+            m = int(branch[i])
+            key = (m, int(flows.outage[outage[i]]), t, 1 if after[i] > 0 else -1)
+            over = abs(float(after[i])) - lessons.most(key)
+            if over > _TOL_MW and key not in known and over > worst.get(m, (0.0, key))[0]:
+                worst[m] = over, key
+        out += [key for _, key in sorted(worst.values(), key=lambda item: -item[0])[:_WORST_OF_A_STEP]]
     return out
 
 
@@ -367,30 +423,34 @@ def _cut(lessons: Lessons, plan: Plan, points: Points, agreed: Array, injected: 
 def _learn_after(
     lessons: Lessons, flows: Flows, plan: Plan, points: Points, report: SecurityReport, margin: float
 ) -> int:
-    """Take in what outages overload; the number of limits that came in."""
-    found = report.found
-    branch_of = _outages(report, flows)
-    rows = np.flatnonzero((found.contingency >= 0) & np.isin(found.kind, (OVERLOAD, OVERLOAD_SHORT)))
-    rows = rows[(branch_of[found.contingency[rows]] >= 0) & ~(found.base_value[rows] > found.limit[rows])]
-    short = plan.net.branch.rate_short_mva
-    rows = rows[(found.kind[rows] == OVERLOAD_SHORT) | ~np.isfinite(short[found.element[rows]])]
+    """Take in what outages overload; the number of limits that came in or were corrected."""
+    found, branch_of = report.found, outage_branches(report, flows)
+    rows = breaches(report, plan.net)
+    rows = rows[branch_of[found.contingency[rows]] >= 0]
     rows = rows[np.argsort(-found.severity[rows], kind="stable")]
     linear = flows.of(_injections(plan, points, lessons.loss_mw, flows))
     place = {int(k): c for c, k in enumerate(flows.outage)}
     count: dict[tuple[int, int], int] = {}
-    before = len(lessons.after)
     for i in rows.tolist():
         t, m, k = int(found.scenario[i]), int(found.element[i]), int(branch_of[found.contingency[i]])
         if count.get((t, m), 0) >= _OUTAGES_A_BRANCH or m == k:
             continue
         count[t, m] = count.get((t, m), 0) + 1
         f = linear[m, t] + flows.transfer[m, place[k]] * linear[k, t]
-        sign = 1 if f > 0 else -1
-        lessons.after[m, k, t, sign] = abs(f) + found.limit[i] * (1 - margin) - found.value[i]
-    return len(lessons.after) - before
+        lessons.after[m, k, t, 1 if f > 0 else -1] = abs(f) + found.limit[i] * (1 - margin) - found.value[i]
+    return sum(count.values())
 
 
-def _outages(report: SecurityReport, flows: Flows) -> Array:
+def breaches(report: SecurityReport, net: Network) -> Array:
+    """Rows of `report.found`: branches above their rating (the short-term one where given) after an outage, not before it."""
+    found = report.found
+    rows = np.flatnonzero((found.contingency >= 0) & np.isin(found.kind, (OVERLOAD, OVERLOAD_SHORT)))
+    rows = rows[~(found.base_value[rows] > found.limit[rows])]
+    short = net.branch.rate_short_mva[found.element[rows]]
+    return np.asarray(rows[(found.kind[rows] == OVERLOAD_SHORT) | ~np.isfinite(short)])
+
+
+def outage_branches(report: SecurityReport, flows: Flows) -> Array:
     """(n_contingency,) position of the branch that an outage is of, -1 where it is not one that linear flows follow."""
     out = np.full(report.contingencies.n, -1)
     known, listed = set(flows.outage.tolist()), report.contingencies
