@@ -8,9 +8,9 @@ A primal-dual interior-point method for `relaxation`. With weights W = M^-1, the
     kappa (rate^2 - |S|^2) = mu,            pi + 2 kappa S = 0                       apparent powers
     s y = mu                                                                          angle multipliers y
 
-with Mehrotra's prediction and correction (SIAM J. Optim. 2, 1992, 575-601, 10.1137/0802028). All but z is eliminated, which leaves
-``H dz = g`` with ``H = U^T theta U + Theta + s / y + P^T K P``, K the curvature ``tr(E X E' W)`` of the entries E of M. pi, y and D have
-curvature R of their own and touch M only, so that they go too:
+with Mehrotra's prediction and correction (SIAM J. Optim. 2, 1992, 575-601, 10.1137/0802028). All but z is eliminated, which
+leaves ``H dz = g`` with ``H = U^T theta U + Theta + s / y + P^T K P``, K the curvature ``tr(E X E' W)`` of the entries E of M.
+pi, y and D have curvature R of their own and touch M only, so that they go too:
 
     S = (K^-1 + P_r R^-1 P_r^T)^-1,     (H_lam + P_lam^T S P_lam) dlam = g_lam - P_lam^T S P_r R^-1 g_r.
 
@@ -20,15 +20,18 @@ Where it stops is no matter of proof: `bound.bound_of` proves what the multiplie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg as dense
 from scipy.sparse import block_array, csr_matrix, diags_array
 
 from aurigrid.opf.bound import LowerBound, bound_of
-from aurigrid.opf.lagrangian import Lagrangian, Multipliers
+from aurigrid.opf.lagrangian import Lagrangian, Multipliers, lagrangian_of
 from aurigrid.opf.relaxation import Relaxation
+
+if TYPE_CHECKING:
+    from aurigrid.opf.result import OptimalPowerFlow
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,6 +63,26 @@ class _Point:
         })  # fmt: skip
 
 
+def relaxed_lower_bound(
+    found: OptimalPowerFlow, *, gen_p_max_mw: Array | None = None, tolerance: float = 1e-4
+) -> LowerBound:
+    """The bound of `bound.opf_lower_bound`, raised to about that of the semidefinite relaxation.
+
+    Some factorisations of dense matrices an iteration, about twenty iterations a scenario: seconds for a hundred nodes.
+    Scenarios without an optimum keep the bound that their multipliers prove.
+
+    Args:
+        found: optimal power flows of cost, with nothing but units free.
+        gen_p_max_mw: as given to `optimal_power_flow`.
+        tolerance: share of the cost below the relaxation's value at which an ascent may stop.
+
+    Raises:
+        InputError: controls besides units were free, or ratings limit currents.
+    """
+    form = lagrangian_of(found, gen_p_max_mw)
+    return raise_bound(form, Multipliers.of(found), found.objective, tolerance=tolerance)[0]
+
+
 def raise_bound(
     form: Lagrangian, start: Multipliers, cost: Array, *, tolerance: float = 1e-4
 ) -> tuple[LowerBound, Multipliers]:
@@ -81,7 +104,7 @@ def raise_bound(
         row = np.array([s])
         relaxation = Relaxation.of(form.rows(row))
         price = float(np.abs(y.lam[s].real).mean())
-        z = ascend(relaxation, price if price > 0 else 1.0, tolerance * abs(float(cost[s])))
+        z = ascend(relaxation, price if price > 0 else 1.0, tolerance * max(abs(float(cost[s])), 1.0), float(cost[s]))
         for name, values in relaxation.unpacked(z, y.take(row)).__dict__.items():
             fields[name][s] = values[0]
     raised = Multipliers(**fields)
@@ -92,11 +115,12 @@ def raise_bound(
     return LowerBound(**of), Multipliers(**best)
 
 
-def ascend(relaxation: Relaxation, price: float, gap: float) -> Array:
+def ascend(relaxation: Relaxation, price: float, gap: float, ceiling: float = np.inf) -> Array:
     """z with a value of the dual function within about ``gap`` of the largest, currency/h.
 
     Args:
         price: typical size of multipliers of balances, currency/h for a pu.
+        ceiling: a value from which on nothing is to be won, currency/h; without a feasible point there is no largest one.
     """
     work = _Work(relaxation)
     point = work.start(price)
@@ -110,7 +134,7 @@ def ascend(relaxation: Relaxation, price: float, gap: float) -> Array:
         if now > value:
             best, value = point.z, now
         idle = idle + 1 if max(primal, dual) < _LITTLE else 0
-        if left < gap or idle == 4:
+        if left < gap or idle == 4 or not now < ceiling:
             break
     return best
 
@@ -224,7 +248,7 @@ class _System:
         pushed = self._s(work.p_rest @ own)
         lam = self.scale * dense.cho_solve(self.lam, self.scale * (g[work.lam] - work.p_lam.T @ pushed))
         force = pushed + self._s(work.p_lam @ lam)
-        return np.r_[lam, own - self.inverse @ (work.p_rest.T @ force)]
+        return np.asarray(np.r_[lam, own - self.inverse @ (work.p_rest.T @ force)])
 
     def _s(self, entry: Array) -> Array:
         return np.asarray(self.root @ dense.cho_solve(self.inner, self.root.T @ entry))
@@ -234,8 +258,8 @@ class _System:
         work, at, r = self.work, self.at, self.work.relaxation
         y, free = at.z[work.angle], work.free
         aim = mu * self.weight
-        to_low = to_high = to_angle = to_room = mu
-        bent: Array | float = 0.0
+        to_low: Array | float = mu
+        to_high, to_angle, to_room, bent = to_low, to_low, to_low, 0.0 * to_low
         if guess is not None:
             product = guess.matrix @ r.matrix(guess.z) @ self.weight
             aim = aim - 0.5 * (product + product.conj().T)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aurigrid.model.scenarios import Scenarios
-from aurigrid.opf.lagrangian import UNIT, Lagrangian, Multipliers, refuse_controls
+from aurigrid.opf.lagrangian import UNIT, Lagrangian, Multipliers, lagrangian_of
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -87,9 +87,7 @@ def lower_bound(
 
 def opf_lower_bound(found: OptimalPowerFlow, *, gen_p_max_mw: Array | None = None) -> LowerBound:
     """The bound that the multipliers of optimal power flows of cost give for their scenarios."""
-    refuse_controls(found)
-    net = found.problem.grid.net
-    return lower_bound(net, found.given, Multipliers.of(found), gen_p_max_mw=gen_p_max_mw)
+    return bound_of(lagrangian_of(found, gen_p_max_mw), Multipliers.of(found))
 
 
 def bound_of(form: Lagrangian, multipliers: Multipliers) -> LowerBound:

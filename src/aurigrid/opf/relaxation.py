@@ -1,8 +1,8 @@
 """The semidefinite relaxation of an optimal power flow, as its dual function has it: what `ascent` raises.
 
-With ``V V^H`` replaced by any Hermitian X that is positive semidefinite (Lavaei and Low, IEEE Trans. Power Syst. 27, 2012, 92-107,
-10.1109/TPWRS.2011.2160974), the multipliers z of `lagrangian` and the entries of ``M(z) = A + diag D`` that are not zero by
-topology, stacked as ``P z``, give
+With ``V V^H`` replaced by any Hermitian X that is positive semidefinite (Lavaei and Low, IEEE Trans. Power Syst. 27, 2012,
+92-107, 10.1109/TPWRS.2011.2160974), the multipliers z of `lagrangian` and the entries of ``M(z) = A + diag D`` that are not zero
+by topology, stacked as ``P z``, give
 
     dual      max_z  flat z + sum_u min_x [(c_u - (U z)_u) x + q_u x^2] - sum_b rate_b |pi_b|,   M(z) psd, angle multipliers >= 0
     primal    min    sum_u c_u x_u + q_u x_u^2   over   flat - U^T x + P^T X + S + s = 0,   X psd, |S_b| <= rate_b, s >= 0
@@ -79,7 +79,7 @@ class Relaxation:
         place[alive] = np.arange(len(alive))
         n, on = len(alive), at.on[0]
         limited = np.flatnonzero(on & np.isfinite(form.rate))
-        held = [np.flatnonzero(on & (turn != 0)) for turn in (form.turn_max, form.turn_min)]
+        held = (np.flatnonzero(on & (form.turn_max != 0)), np.flatnonzero(on & (form.turn_min != 0)))
         size = 3 * n + 4 * len(limited) + len(held[0]) + len(held[1])
         pairs = np.unique(form.pair[on])
         live = np.flatnonzero(at.live[0] & at.alive[0, injection.node] & (injection.axis <= BOTH))
@@ -94,7 +94,7 @@ class Relaxation:
         linear, curve = form.linear[0, live], form.quadratic[0, live]
         lo, hi = (np.clip(x[0, live], -_UNBOUNDED_PU, _UNBOUNDED_PU) for x in (at.lo, at.hi))
         return cls(
-            alive, limited, *held, _pattern(form, place, pairs, limited, held, size), place[form.first[pairs]],
+            alive, limited, held[0], held[1], _pattern(form, place, pairs, limited, held, size), place[form.first[pairs]],
             place[form.second[pairs]], csr_matrix((value, (row, col)), (len(live) + n, size)), np.r_[linear, none],
             np.r_[np.maximum(curve, 0.0), none], np.r_[lo, form.lo[alive] ** 2], np.r_[hi, form.hi[alive] ** 2], flat,
             np.tile(form.rate[limited], 2), float(form.constant[0]),
@@ -113,7 +113,7 @@ class Relaxation:
     def entries(self, x: Array) -> Array:
         """(n + 2 p,) what a Hermitian matrix is to each entry of M: ``tr(X dM)`` by the entries of dM."""
         pair = x[self.first, self.second]
-        return np.r_[np.diag(x).real, 2 * pair.real, -2 * pair.imag]
+        return np.asarray(np.r_[np.diag(x).real, 2 * pair.real, -2 * pair.imag])
 
     def value(self, z: Array) -> float:
         """The dual function where M(z) is positive semidefinite, without regard to rounding."""
@@ -138,7 +138,7 @@ class Relaxation:
         return Multipliers(**out)
 
 
-def _pattern(form: Lagrangian, place: Array, pairs: Array, limited: Array, held: list[Array], size: int) -> Any:
+def _pattern(form: Lagrangian, place: Array, pairs: Array, limited: Array, held: tuple[Array, Array], size: int) -> Any:
     """The sparse map from z to the entries of M, as `Lagrangian.quadratic_form` has it."""
     grid, rows, on = form.problem.grid, form.problem.branch, np.flatnonzero(form.at.on[0])
     alive, n, m, n_pair = np.flatnonzero(place >= 0), int((place >= 0).sum()), len(limited), len(pairs)
@@ -146,31 +146,32 @@ def _pattern(form: Lagrangian, place: Array, pairs: Array, limited: Array, held:
     column = np.searchsorted(pairs, form.pair)
     entries: list[tuple[Array, Array, Array]] = []
 
-    def diagonal(row: Array, real: Array, imag: Array, value: Array) -> None:
+    def diagonal(row: Array, place: tuple[Array, Array], value: Array) -> None:
         """``Re(l value)`` of complex coordinates l."""
-        entries.extend([(row, real, value.real), (row, imag, -value.imag)])
+        entries.extend([(row, place[0], value.real), (row, place[1], -value.imag)])
 
-    def pair(branch: Array, real: Array, imag: Array | None, value: Array, side: float) -> None:
+    def pair(branch: Array, place: tuple[Array, Array | None], value: Array, side: float) -> None:
         """``l value / 2`` in the pair's place, l conjugate for side -1, the whole conjugate where the branch runs backwards."""
-        at, turn = n + column[branch], np.where(form.flip[branch], -1.0, 1.0)
+        (real, imag), at = place, n + column[branch]
+        turn = np.where(form.flip[branch], -1.0, 1.0)
         entries.extend([(at, real, 0.5 * value.real), (n_pair + at, real, 0.5 * turn * value.imag)])
         if imag is not None:
             entries.extend([(at, imag, -0.5 * side * value.imag), (n_pair + at, imag, 0.5 * side * turn * value.real)])
 
     k, j = np.arange(n), np.arange(m)
     own = np.conj(form.shunt[alive]) + (0.0 if form.at.need_z is None else form.at.need_z[0, alive])
-    diagonal(k, k, n + k, np.conj(own))
+    diagonal(k, (k, n + k), np.conj(own))
     lam = ((a[on], n + a[on]), (b[on], n + b[on]))
     pi = ((2 * n + j, 2 * n + 2 * m + j), (2 * n + m + j, 2 * n + 3 * m + j))
     for branch, (at_a, at_b) in ((on, lam), (limited, pi)):
         y = form.y[branch]
-        diagonal(a[branch], *at_a, y[:, 0])
-        diagonal(b[branch], *at_b, y[:, 3])
-        pair(branch, *at_a, np.conj(y[:, 1]), -1.0)
-        pair(branch, *at_b, y[:, 2], 1.0)
+        diagonal(a[branch], at_a, y[:, 0])
+        diagonal(b[branch], at_b, y[:, 3])
+        pair(branch, at_a, np.conj(y[:, 1]), -1.0)
+        pair(branch, at_b, y[:, 2], 1.0)
     at = 2 * n + 4 * m
     for branch, turn in zip(held, (form.turn_max, form.turn_min), strict=True):
-        pair(branch, at + np.arange(len(branch)), None, turn[branch].astype(complex), 1.0)
+        pair(branch, (at + np.arange(len(branch)), None), turn[branch].astype(complex), 1.0)
         at += len(branch)
     entries.append((k, size - n + k, np.ones(n)))
     row, col, value = (np.concatenate(x) for x in zip(*entries, strict=True))
