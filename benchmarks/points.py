@@ -149,7 +149,9 @@ def flows(net: Any, v: Any) -> Any:
     grid = compile_grid(net)
     y = np.ascontiguousarray(grid.y_branch).view(complex)
     a, b = v[:, grid.from_node], v[:, grid.to_node]
-    return grid.base_mva * np.hstack([np.abs(a * np.conj(y[:, 0] * a + y[:, 1] * b)), np.abs(b * np.conj(y[:, 2] * a + y[:, 3] * b))])
+    return grid.base_mva * np.hstack(
+        [np.abs(a * np.conj(y[:, 0] * a + y[:, 1] * b)), np.abs(b * np.conj(y[:, 2] * a + y[:, 3] * b))]
+    )
 
 
 def completed(net: Any, asked: Conditions, told: Any, short: float, threads: int) -> tuple[Any, Any, float]:
@@ -191,7 +193,11 @@ def cost_of(form: Any, p: Any) -> Any:
 
 def quantiles(values: Any) -> str:
     values = np.asarray(values)[np.isfinite(values)]
-    return ", ".join(f"{100 * q:.3g}" for q in (*np.quantile(values, (0.5, 0.99, 0.999)), values.max())) if values.size else "-"
+    return (
+        ", ".join(f"{100 * q:.3g}" for q in (*np.quantile(values, (0.5, 0.99, 0.999)), values.max()))
+        if values.size
+        else "-"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -224,7 +230,9 @@ def run(args: argparse.Namespace) -> None:
         return Lagrangian.build(net, asked.take(which).scenarios(net), asked.most[which], {"cost": 1.0})
 
     def optimum(which: Any) -> Any:
-        return ag.optimal_power_flow(net, asked.take(which).scenarios(net), gen_p_max_mw=asked.most[which], threads=args.threads)
+        return ag.optimal_power_flow(
+            net, asked.take(which).scenarios(net), gen_p_max_mw=asked.most[which], threads=args.threads
+        )
 
     plain = optimum(stored)
     form = form_of(stored)
@@ -234,7 +242,9 @@ def run(args: argparse.Namespace) -> None:
         f"gap without outages {100 * np.median(own.gap(plain.objective)):.3f} % (median)"
     )
     z = (x - x[learning].mean(0)) / (x[learning].std(0) + 1e-6 * (1 + np.abs(x[learning].mean(0))))
-    print("\n| split | rule | points | |V|: median, p99, p99.9, most, % | flow, % of rating | accepted | cost above exact, median, most, % | gap proven, stored multipliers, median, % | accepted within 0.5 % | gap proven, own ascent, median, % | ms a point, fallback included | exact engine, ms | ratio |")
+    print(
+        "\n| split | rule | points | |V|: median, p99, p99.9, most, % | flow, % of rating | accepted | cost above exact, median, most, % | gap proven, stored multipliers, median, % | accepted within 0.5 % | gap proven, own ascent, median, % | ms a point, fallback included | exact engine, ms | ratio |"
+    )
     print("|" + "---|" * 13)
     for split in (1, 2, 3):
         which = np.flatnonzero(kept & (asked.split == split))[: args.points]
@@ -266,7 +276,11 @@ def run(args: argparse.Namespace) -> None:
             ms = of_rule + of_bound + 1e3 * took / len(which) + slow * (1 - good.mean())
             print(
                 f"| {SPLITS[split]} | {name} | {len(which)} | {quantiles(wrong_v)} | {quantiles(wrong)} | {good.mean():.0%} | "
-                + (f"{np.median(above):.2f}, {above.max():.2f} | {np.median(gap[good]):.2f} | " if good.any() else "- | - | ")
+                + (
+                    f"{np.median(above):.2f}, {above.max():.2f} | {np.median(gap[good]):.2f} | "
+                    if good.any()
+                    else "- | - | "
+                )
                 + f"{np.mean(good & (gap <= 0.5)):.0%} | "
                 + (f"{np.median(raised[good[few]]):.2f} | " if good[few].any() else "- | ")
                 + f"{ms:.1f} | {slow:.1f} | {slow / ms:.2f} |",
