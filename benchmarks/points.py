@@ -5,8 +5,8 @@
 FOLDER holds pglib_opf_CASE.m of PGLib-OPF v23.07. Conditions are drawn: loads by region, what units can give, in half of them
 one branch out of service; the exact engine (`secure_operating_points`) labels them. Regions and branches are held out, never
 random rows. Targets of training keep a distance from the limits (``--margin``, share of ratings; a fifth of it, pu, from voltage
-bands): a point that is wrong by less then still keeps them. Predictions are outputs and voltages; completion is an exact power flow
-with reactive limits, and every limit before and after every outage is checked exactly. The lower bound is that of the point
+bands): a point that is wrong by less then still keeps them. Predictions are outputs and voltages; completion is an exact power
+flow with reactive limits, and every limit before and after every outage is checked exactly. The lower bound is that of the point
 without regard to outages: by multipliers of the nearest stored condition, completed in closed form (`opf.bound`), and by an
 ascent for the condition itself (`opf.ascent`). Nothing of this is part of the package: docs/learned.md says why.
 """
