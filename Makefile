@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types contracts web web-check bench docs-check constraints clean-caches clean
+.PHONY: help setup run test test-learn lint format types contracts web web-check bench docs-check constraints clean-caches clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ run: $(STAMP) ## simulate one day of the German transmission grid, every outage,
 
 test: $(STAMP) ## the test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-learn: $(STAMP) ## the tests that train, which `make test` skips: installs torch, gigabytes where only wheels with CUDA are found
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[learn]'
+	$(BIN)/python -m pytest tests/learn
 
 lint: $(STAMP) ## ruff: rules and formatting
 	$(BIN)/ruff check .

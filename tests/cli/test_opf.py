@@ -29,6 +29,17 @@ def test_words() -> None:
     assert "per MWh" in result.output
 
 
+def test_bound_in_words_and_numbers() -> None:
+    args = ["opf", "case9", "--bound"]
+    data = json.loads(CliRunner().invoke(app, [*args, "--json"]).stdout.splitlines()[-1])
+    assert data["lower_bound"] <= data["objective"] * (1 + 1e-6)
+    assert data["gap"] < 1e-4
+    assert "at most 0.0" in CliRunner().invoke(app, args).output
+    secure = CliRunner().invoke(app, ["opf", "case14", "--secure", "--v-margin-pu", "0.1", "--bound", "--json"])
+    data = json.loads(secure.stdout.splitlines()[-1])
+    assert data["lower_bound"] <= data["objective"]
+
+
 def test_infeasible_exits_with_1_and_says_what_is_missing(tmp_path) -> None:
     net = ag.load("case14")
     heavy = net.replace(load=net.load.replace(p_mw=net.load.p_mw * 5))

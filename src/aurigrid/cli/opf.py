@@ -46,6 +46,10 @@ def opf(
     actions: Annotated[
         Path | None, typer.Option(help="With --secure: JSON list of actions that may be taken after an outage.")
     ] = None,
+    bound: Annotated[
+        bool,
+        typer.Option("--bound", help="Prove how far the cost can lie above the least; seconds for a hundred buses."),
+    ] = False,
     threads: Threads = None,
     top: Top = 5,
     json: Json = False,
@@ -68,6 +72,7 @@ def opf(
                 net, soft=soft, soft_price=soft_price, max_iterations=max_iterations, threads=threads
             )
     status = OpfStatus(int(result.status[0]))
+    good = status in (OpfStatus.OPTIMAL, OpfStatus.FEASIBLE)
     data: dict[str, Any] = {
         "grid": net.name,
         "status": status.name.lower(),
@@ -79,6 +84,8 @@ def opf(
     }
     if status != OpfStatus.FAILED:
         data |= _figures(net, result)
+    if bound and good:
+        data |= _bound(result)
     if found is not None:
         data |= secure_figures(found)
     if json:
@@ -89,7 +96,14 @@ def opf(
             print_security(found, top)
     if found is not None and not found.secure[0]:
         return NOT_SOLVED
-    return 0 if status in (OpfStatus.OPTIMAL, OpfStatus.FEASIBLE) else NOT_SOLVED
+    return 0 if good else NOT_SOLVED
+
+
+def _bound(result: OptimalPowerFlow) -> dict[str, Any]:
+    from aurigrid.opf.ascent import relaxed_lower_bound
+
+    least = relaxed_lower_bound(result)
+    return {"lower_bound": float(least.value[0]), "gap": float(least.gap(result.objective)[0])}
 
 
 def _figures(net: Network, result: OptimalPowerFlow) -> dict[str, Any]:
@@ -137,6 +151,11 @@ def _print(grid: str, net: Network, result: OptimalPowerFlow, status: Any, data:
         f"Cost {data['objective']:,.2f} per hour. Load {load}, generation {generation}, losses {losses}.",
         f"Prices {data['price_min_per_mwh']:,.2f} to {data['price_max_per_mwh']:,.2f} per MWh.",
     ]
+    if "gap" in data:
+        sentences.append(
+            f"Proven: no point that keeps the limits before outages costs less than {data['lower_bound']:,.2f} per hour; this "
+            f"one lies at most {data['gap']:.2%} above the least."
+        )
     if data["missing_mw"] > 1e-3 or data["missing_mvar"] > 1e-3:
         worst = int(np.argmax(np.abs(result.short_mw[0]) + np.abs(result.short_mvar[0])))
         sentences.append(

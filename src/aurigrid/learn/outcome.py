@@ -20,23 +20,16 @@ from aurigrid.security.contingencies import Contingencies
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits
 from aurigrid.security.pairs import (
-    ESTIMATED,
     ONE_OUTAGE,
     SPLITS,
     UNSOLVED,
     PairList,
-    breaks_beyond,
     features,
-    kinds_of,
     measures,
-    pair_states,
-    part_of,
     single_states,
     states_alone,
 )
-from aurigrid.security.suspects import near_limits
-
-_AT_ONCE = 16384
+from aurigrid.security.suspects import Question, near_limits
 
 
 @dataclass(frozen=True)
@@ -92,24 +85,18 @@ def outcome(
         base: base states of all scenarios.
         keep: share of the pairs that are neither violating nor near a limit that is kept.
     """
-    how, limits, start = cond.settings, Limits(cond.v_step_pu), begin(base)
-    own = part_of(base, np.array([row]))
-    single = single_states(net, sc, np.array([row]), pairs.branch, how, start)
-    alone = states_alone(net, own, single, pairs.branch, cond.v_step_pu, cond.q_limits)
-    kind = kinds_of(pairs, alone)
-    which = np.flatnonzero(kind == ESTIMATED)
+    asked = Question(net, sc, base, pairs, cond.settings, Limits(cond.v_step_pu), begin(base), None)
+    single = single_states(net, sc, np.array([row]), pairs.branch, asked.how, asked.start)
+    seen = asked.seen(row, single)
+    kind, alone, which = seen.kind, seen.alone, seen.estimated
     told = features(pairs, alone, which, cond.threads)
     near = near_limits(told)
-    violates = np.zeros(len(which), bool)
-    ends = np.stack([pairs.branch[pairs.first], pairs.branch[pairs.second]], 1)
-    for lo in range(0, len(which), _AT_ONCE):
-        part = which[lo : lo + _AT_ONCE]
-        done = pair_states(net, sc, row, ends[part], how, start)
-        violates[lo : lo + _AT_ONCE] = breaks_beyond(net, pairs, part, done, single, own, how, limits)
+    violates = asked.breaks(seen, which)
     rng = np.random.default_rng((*seed, 1))
     all_kept = near | violates
     chosen = all_kept | (rng.random(len(which)) < keep)
     rows = np.flatnonzero(chosen)
+    ends = np.stack([pairs.branch[pairs.first], pairs.branch[pairs.second]], 1)
     counts = {
         "pairs": len(kind), "estimated": len(which), "splits": int(np.sum(kind == SPLITS)),
         "one_outage": int(np.sum(kind == ONE_OUTAGE)), "unsolved": int(np.sum(kind == UNSOLVED)),

@@ -10,11 +10,10 @@ is at least 0 where its matrix ``M = A + diag D`` is positive semidefinite; D is
 
 Each adds to the diagonal what it costs to be sure. A Cholesky factorisation in float64 that comes to its end, summed in any
 order, proves that no eigenvalue of a real symmetric matrix is below ``- sum_k (k + 2) u M_kk`` and hence none below
-``- (n + 2) u trace(M)``, up to terms in u^2 and underflow (Rump, BIT 46, 2006, 433-452, 10.1007/s10543-006-0056-1; INTLAB's isspd
-shifts by as much). It rests on inner products of length k being off by at most ``gamma_k = k u / (1 - k u)`` of the sum of their
-terms' sizes. A complex one is two real ones of length 2 k, off by at most ``sqrt(2) gamma_2k``, which makes it ``2.83 (n + 2) u
-trace(M)``; ``8 (n + 3) u trace(M)`` covers that and the terms left out (Cholesky divides by real pivots only). That much is taken
-off the bound, with the rounding of every sum. The best that is proven counts; nothing is proven of multipliers that are no
+``- (n + 2) u trace(M)``, up to terms in u^2 and underflow: Rump, BIT 46, 2006, 433-452, 10.1007/s10543-006-0056-1; INTLAB's
+``isspd`` shifts by ``(t_k + 3) u M_kk``, t_k < k the entries to the left of the diagonal, and Roux (J. Autom. Reasoning 57, 2016,
+135-156) has a machine-checked proof. For a complex matrix ``8 (n + 3) u trace(M)`` is taken, derived in docs/opf.md. That much is
+taken off the bound, with the rounding of every sum. The best that is proven counts; nothing is proven of multipliers that are no
 numbers, or of sums that overflow: their bound is minus infinity.
 """
 
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aurigrid.model.scenarios import Scenarios
-from aurigrid.opf.lagrangian import UNIT, Lagrangian, Multipliers, refuse_controls
+from aurigrid.opf.lagrangian import UNIT, Lagrangian, Multipliers, lagrangian_of
 
 if TYPE_CHECKING:
     from aurigrid.model.network import Network
@@ -87,9 +86,7 @@ def lower_bound(
 
 def opf_lower_bound(found: OptimalPowerFlow, *, gen_p_max_mw: Array | None = None) -> LowerBound:
     """The bound that the multipliers of optimal power flows of cost give for their scenarios."""
-    refuse_controls(found)
-    net = found.problem.grid.net
-    return lower_bound(net, found.given, Multipliers.of(found), gen_p_max_mw=gen_p_max_mw)
+    return bound_of(lagrangian_of(found, gen_p_max_mw), Multipliers.of(found))
 
 
 def bound_of(form: Lagrangian, multipliers: Multipliers) -> LowerBound:

@@ -256,10 +256,15 @@ class Lagrangian:
         return value.sum(1), size.sum(1)
 
 
-def refuse_controls(found: OptimalPowerFlow) -> None:
-    """Only units may be free: with taps or sinks as variables the Lagrangian is not quadratic in voltages."""
+def lagrangian_of(found: OptimalPowerFlow, gen_p_max_mw: Array | None) -> Lagrangian:
+    """Of optimal power flows of cost.
+
+    Only units may be free: with taps or sinks as variables the Lagrangian is not quadratic in voltages.
+    """
     if found.problem.free != FIXED or found.problem.by_current:
         raise InputError(
             Issue("lower_bound", "found", "has free controls or ratings of currents",
                   hint="bounds are there for free units and limits in MVA")
         )  # fmt: skip
+    available = None if gen_p_max_mw is None else np.atleast_2d(np.asarray(gen_p_max_mw, float))
+    return Lagrangian.build(found.problem.grid.net, found.given, available, {"cost": 1.0})

@@ -19,6 +19,7 @@ from aurigrid.security.pairs import (
     ONE_OUTAGE,
     SPLITS,
     UNSOLVED,
+    Alone,
     PairList,
     breaks_beyond,
     features,
@@ -35,6 +36,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 AUDIT = 200
 """Pairs of each scenario that a model passes over and that are solved all the same, to see whether it can be believed."""
+_AT_ONCE = 16384
+"""Pairs that are solved at once."""
 _STRONG_COUPLING = 1.0
 _SAG = 0.5
 """Change of a voltage, pu, by a pu of reactive power that regulated nodes lack."""
@@ -64,6 +67,23 @@ def near_limits(measured: Array) -> Array:
     return np.asarray(near | (measured[:, kernel.COUPLING] >= _STRONG_COUPLING))
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the exact single outages of one scenario say about the pairs.
+
+    Attributes:
+        row: the scenario; base, single: its state and those after single outages; alone: what these change.
+        kind: (n_pair,) what each pair is (`pairs.ESTIMATED` ...); estimated: positions of those that are estimated.
+    """
+
+    row: int
+    base: Solution
+    single: Solution
+    alone: Alone
+    kind: Array
+    estimated: Array
+
+
 @dataclass(frozen=True)
 class Question:
     """What a list of pairs is judged by.
@@ -82,22 +102,39 @@ class Question:
     start: Start
     judge: Judge | None
 
+    def seen(self, row: int, single: Solution) -> Seen:
+        """What the single outages of one scenario say about the pairs."""
+        base = part_of(self.base, np.array([row]))
+        alone = states_alone(self.net, base, single, self.pairs.branch, self.limits.v_step_pu, self.how.q_limits)
+        kind = kinds_of(self.pairs, alone)
+        return Seen(row, base, single, alone, kind, np.flatnonzero(kind == ESTIMATED))
+
+    def breaks(self, seen: Seen, which: Array) -> Array:
+        """(len(which),) whether each pair, solved exactly, breaks a limit that its single outages do not."""
+        pairs, out = self.pairs, np.zeros(len(which), bool)
+        ends = np.stack([pairs.branch[pairs.first], pairs.branch[pairs.second]], 1)
+        for lo in range(0, len(which), _AT_ONCE):
+            part = which[lo : lo + _AT_ONCE]
+            done = pair_states(self.net, self.sc, seen.row, ends[part], self.how, self.start)
+            out[lo : lo + _AT_ONCE] = breaks_beyond(
+                self.net, pairs, part, done, seen.single, seen.base, self.how, self.limits
+            )
+        return out
+
     def near(self, row: int, single: Solution) -> tuple[Array, Passed]:
         """(n_pair,) which pairs of one scenario have to be solved, and how many are passed over for what reason."""
-        pairs, base = self.pairs, part_of(self.base, np.array([row]))
-        alone = states_alone(self.net, base, single, pairs.branch, self.limits.v_step_pu, self.how.q_limits)
-        kind = kinds_of(pairs, alone)
-        which = np.flatnonzero(kind == ESTIMATED)
+        seen = self.seen(row, single)
+        kind, which = seen.kind, seen.estimated
         near = kind == SPLITS
         audited = distrusted = 0
         if self.judge is None:
-            near[which] = near_limits(measures(pairs, alone, which, self.how.threads))
+            near[which] = near_limits(measures(self.pairs, seen.alone, which, self.how.threads))
         else:
-            told = features(pairs, alone, which, self.how.threads)
+            told = features(self.pairs, seen.alone, which, self.how.threads)
             broken = (told[:, kernel.LOADING] > 1.0) | (told[:, kernel.BAND] > 0.0)
             near[which] = broken | self.judge.near(told)
             sample = np.random.default_rng(row).permutation(which[~near[which]])[:AUDIT]
-            if self._breaks(row, np.sort(sample), single, base):
+            if self.breaks(seen, np.sort(sample)).any():
                 near[which], distrusted = True, 1
             near[sample] = True
             audited = len(sample)
@@ -105,15 +142,6 @@ class Question:
             "", 0, int(np.sum(~near[which])), int(np.sum(kind == ONE_OUTAGE)), int(np.sum(kind == UNSOLVED)), audited,
             distrusted,
         )  # fmt: skip
-
-    def _breaks(self, row: int, sample: Array, single: Solution, base: Solution) -> bool:
-        """Whether any of these pairs breaks a limit."""
-        if not len(sample):
-            return False
-        pairs = self.pairs
-        ends = np.stack([pairs.branch[pairs.first[sample]], pairs.branch[pairs.second[sample]]], 1)
-        done = pair_states(self.net, self.sc, row, ends, self.how, self.start)
-        return bool(breaks_beyond(self.net, pairs, sample, done, single, base, self.how, self.limits).any())
 
 
 def suspects(asked: Question, n_solved: int) -> tuple[Array, int, Passed]:
