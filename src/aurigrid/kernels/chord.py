@@ -26,7 +26,8 @@ Z = J0^-1 E its columns for the second equations of all nodes that could change,
 
     x = x0 + Z_S d,    G_SS d = r_S - a_S x0,    G = (a_i Z_j)_ij,
 
-where x0 solves J0 x0 = r with r_S = 0. G is found once a factor; S is small, so G_SS is factorised lane by lane, densely.
+where x0 solves J0 x0 = r with r_S = 0. G is found once a factor; S is small, so G_SS is factorised lane by lane, densely. This
+correction too goes between the sweeps: of x0 only what a_S reads is needed, and L^-1 E d is 0 away from S and the roots.
 
 All this is a fixed-point iteration V <- V + g(V). Its error is soon that of one slow mode, which two steps show: `accelerate`
 takes, of all points on the line through the last two images, the one at which the next g is least to first order,
@@ -82,28 +83,22 @@ def backward(pattern, factor, x):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def trace_outages(pattern, rows, batch, tile, factor, scenario, done):
-    """Find the nodes between the ends of the lanes' outages and the roots of the elimination tree, into ``tile.path``."""
-    up_ptr, up_idx, from_node, to_node = pattern.up_ptr, pattern.up_idx, rows.from_node, rows.to_node
-    out_ptr, out_branch, outage, path, n_path, on = (
-        batch.out_ptr, batch.out_branch, factor.outage, tile.path, tile.n_path, tile.on_path
-    )  # fmt: skip
-    on[:] = 0
+def _climb(pattern, i, on):
+    """Mark a node and those between it and the root of the elimination tree; returns how many were not marked."""
+    up_ptr, up_idx = pattern.up_ptr, pattern.up_idx
     count = 0
-    for lane in range(LANES):
-        s = scenario[lane]
-        if done[lane] or out_ptr[s + 1] == out_ptr[s] or np.isnan(outage[out_branch[out_ptr[s]], 0]):
-            continue
-        k = out_branch[out_ptr[s]]
-        for end in range(2):
-            i = from_node[k] if end == 0 else to_node[k]
-            while on[i] == 0:
-                on[i] = 1
-                count += 1
-                if up_ptr[i] == up_ptr[i + 1]:
-                    break
-                i = up_idx[up_ptr[i]]
-    n_path[0] = count
+    while on[i] == 0:
+        on[i] = 1
+        count += 1
+        if up_ptr[i] == up_ptr[i + 1]:
+            break
+        i = up_idx[up_ptr[i]]
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _list_marked(on, path):
+    """The marked nodes in elimination order."""
     at = 0
     for i in range(len(on)):
         if on[i] != 0:
@@ -112,28 +107,80 @@ def trace_outages(pattern, rows, batch, tile, factor, scenario, done):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _backward_along(pattern, factor, path, size, w, x):
+    """x <- U^-1 w at the nodes of a path that is closed towards the roots."""
+    up_ptr, up_idx, up = pattern.up_ptr, pattern.up_idx, factor.up
+    for y in range(size - 1, -1, -1):
+        i = path[y]
+        at = 2 * i * LANES
+        r1, r2 = load(w, at), load(w, at + LANES)
+        for k in range(up_ptr[i], up_ptr[i + 1]):
+            j = up_idx[k] * 2 * LANES
+            y1, y2 = load(x, j), load(x, j + LANES)
+            r1 = r1 - cast(splat32(up[k, 0]), w) * y1 - cast(splat32(up[k, 1]), w) * y2
+            r2 = r2 - cast(splat32(up[k, 2]), w) * y1 - cast(splat32(up[k, 3]), w) * y2
+        store(x, at, r1)
+        store(x, at + LANES, r2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _clear_along(path, size, x):
+    """x <- 0 at the nodes of a path."""
+    zero = cast(splat(0.0), x)
+    for y in range(size):
+        at = 2 * path[y] * LANES
+        store(x, at, zero)
+        store(x, at + LANES, zero)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _forward_along(pattern, factor, path, size, b, w):
+    """w <- w + L^-1 b for a right-hand side that is 0 outside a path closed towards the roots; b is used up."""
+    up_ptr, up_idx, low_up, inverse = pattern.up_ptr, pattern.up_idx, factor.low_up, factor.inverse
+    for x in range(size):
+        i = path[x]
+        at = 2 * i * LANES
+        b1, b2 = load(b, at), load(b, at + LANES)
+        y1 = cast(splat32(inverse[i, 0]), w) * b1 + cast(splat32(inverse[i, 1]), w) * b2
+        y2 = cast(splat32(inverse[i, 2]), w) * b1 + cast(splat32(inverse[i, 3]), w) * b2
+        store(w, at, load(w, at) + y1)
+        store(w, at + LANES, load(w, at + LANES) + y2)
+        for k in range(up_ptr[i], up_ptr[i + 1]):
+            j = up_idx[k] * 2 * LANES
+            b1 = load(b, j) - cast(splat32(low_up[k, 0]), w) * y1 - cast(splat32(low_up[k, 1]), w) * y2
+            b2 = load(b, j + LANES) - cast(splat32(low_up[k, 2]), w) * y1 - cast(splat32(low_up[k, 3]), w) * y2
+            store(b, j, b1)
+            store(b, j + LANES, b2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def trace_outages(pattern, rows, batch, tile, factor, scenario, done):
+    """Find the nodes between the ends of the lanes' outages and the roots of the elimination tree, into ``tile.path``."""
+    from_node, to_node = rows.from_node, rows.to_node
+    out_ptr, out_branch, outage, on = batch.out_ptr, batch.out_branch, factor.outage, tile.on_path
+    on[:] = 0
+    count = 0
+    for lane in range(LANES):
+        s = scenario[lane]
+        if done[lane] or out_ptr[s + 1] == out_ptr[s] or np.isnan(outage[out_branch[out_ptr[s]], 0]):
+            continue
+        k = out_branch[out_ptr[s]]
+        count += _climb(pattern, from_node[k], on) + _climb(pattern, to_node[k], on)
+    tile.n_path[0] = count
+    _list_marked(on, tile.path)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
     """Woodbury's correction between the two sweeps, in the lanes that have one branch out: rhs -= L^-1 E M E' U^-1 rhs.
 
     What it reads and changes lies on the way from the ends of the outages to the roots of the elimination tree.
     """
-    rhs, border, outage, path, n_path = tile.rhs, tile.border, factor.outage, tile.path, tile.n_path
+    rhs, border, outage, path, size = tile.rhs, tile.border, factor.outage, tile.path, tile.n_path[0]
     out_ptr, out_branch, from_node, to_node = batch.out_ptr, batch.out_branch, rows.from_node, rows.to_node
-    up_ptr, up_idx, up, low_up, inverse = pattern.up_ptr, pattern.up_idx, factor.up, factor.low_up, factor.inverse
-    size = n_path[0]
     if size == 0:
         return
-    for x in range(size - 1, -1, -1):
-        i = path[x]
-        at = 2 * i * LANES
-        r1, r2 = load(rhs, at), load(rhs, at + LANES)
-        for k in range(up_ptr[i], up_ptr[i + 1]):
-            j = up_idx[k] * 2 * LANES
-            y1, y2 = load(border, j), load(border, j + LANES)
-            r1 = r1 - cast(splat32(up[k, 0]), rhs) * y1 - cast(splat32(up[k, 1]), rhs) * y2
-            r2 = r2 - cast(splat32(up[k, 2]), rhs) * y1 - cast(splat32(up[k, 3]), rhs) * y2
-        store(border, at, r1)
-        store(border, at + LANES, r2)
+    _backward_along(pattern, factor, path, size, rhs, border)
     change = np.zeros(4 * LANES)
     for lane in range(LANES):
         s = scenario[lane]
@@ -149,11 +196,7 @@ def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
         change[LANES + lane] = m[4] * y1 + m[5] * y2 + m[6] * y3 + m[7] * y4
         change[2 * LANES + lane] = m[8] * y1 + m[9] * y2 + m[10] * y3 + m[11] * y4
         change[3 * LANES + lane] = m[12] * y1 + m[13] * y2 + m[14] * y3 + m[15] * y4
-    zero = cast(splat(0.0), border)
-    for x in range(size):
-        at = 2 * path[x] * LANES
-        store(border, at, zero)
-        store(border, at + LANES, zero)
+    _clear_along(path, size, border)
     for lane in range(LANES):
         s = scenario[lane]
         if done[lane] or out_ptr[s + 1] == out_ptr[s] or np.isnan(outage[out_branch[out_ptr[s]], 0]):
@@ -162,20 +205,7 @@ def correct_outages(pattern, rows, batch, tile, factor, scenario, done):
         a, b = 2 * from_node[k] * LANES + lane, 2 * to_node[k] * LANES + lane
         border[a], border[a + LANES] = -change[lane], -change[LANES + lane]
         border[b], border[b + LANES] = -change[2 * LANES + lane], -change[3 * LANES + lane]
-    for x in range(size):
-        i = path[x]
-        at = 2 * i * LANES
-        b1, b2 = load(border, at), load(border, at + LANES)
-        y1 = cast(splat32(inverse[i, 0]), rhs) * b1 + cast(splat32(inverse[i, 1]), rhs) * b2
-        y2 = cast(splat32(inverse[i, 2]), rhs) * b1 + cast(splat32(inverse[i, 3]), rhs) * b2
-        store(rhs, at, load(rhs, at) + y1)
-        store(rhs, at + LANES, load(rhs, at + LANES) + y2)
-        for k in range(up_ptr[i], up_ptr[i + 1]):
-            j = up_idx[k] * 2 * LANES
-            b1 = load(border, j) - cast(splat32(low_up[k, 0]), rhs) * y1 - cast(splat32(low_up[k, 1]), rhs) * y2
-            b2 = load(border, j + LANES) - cast(splat32(low_up[k, 2]), rhs) * y1 - cast(splat32(low_up[k, 3]), rhs) * y2
-            store(border, j, b1)
-            store(border, j + LANES, b2)
+    _forward_along(pattern, factor, path, size, border, rhs)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -225,13 +255,35 @@ def set_aside(tile, done):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def trace_switched(pattern, tile, factor, done):
+    """Nodes that have switched in some lane, those that their equations read, and all up to the roots, into ``tile.reach``."""
+    held, switched, n_switched, on = tile.held, tile.switched, tile.n_switched, tile.on_path
+    free_q, q_ptr, q_idx = factor.free_q, factor.q_ptr, factor.q_idx
+    on[:] = 0
+    count = 0
+    for lane in range(LANES):
+        if done[lane]:
+            continue
+        for a in range(n_switched[lane]):
+            c = switched[lane, a]
+            count += _climb(pattern, held[c], on)
+            if free_q[held[c]] == 0:
+                for x in range(q_ptr[c], q_ptr[c + 1]):
+                    count += _climb(pattern, q_idx[x], on)
+    tile.n_reach[0] = count
+    _list_marked(on, tile.reach)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def correct_switched(pattern, tile, factor, done):
-    """After the sweeps: x0 <- x0 + Z_S d in the lanes whose nodes have switched."""
+    """Between the sweeps: rhs += L^-1 E_S d in the lanes whose nodes have switched, so that x = x0 + Z_S d.
+
+    Of x0 = U^-1 rhs only what the equations of S read is found beforehand.
+    """
     rhs, border, held, switched, n_switched = tile.rhs, tile.border, tile.held, tile.switched, tile.n_switched
     free_q, q_ptr, q_idx, q_row = factor.free_q, factor.q_ptr, factor.q_idx, factor.q_row
-    zero = cast(splat(0.0), border)
-    for at in range(0, len(border), LANES):
-        store(border, at, zero)
+    reach, size = tile.reach, tile.n_reach[0]
+    _backward_along(pattern, factor, reach, size, rhs, border)
     for lane in range(LANES):
         k = n_switched[lane]
         if done[lane] or k == 0:
@@ -241,11 +293,11 @@ def correct_switched(pattern, tile, factor, done):
             c = switched[lane, a]
             i = held[c]
             if free_q[i] != 0:
-                d[a] -= rhs[(2 * i + 1) * LANES + lane]
+                d[a] -= border[(2 * i + 1) * LANES + lane]
             else:
                 for x in range(q_ptr[c], q_ptr[c + 1]):
                     j = 2 * q_idx[x] * LANES + lane
-                    d[a] -= q_row[x, 0] * rhs[j] + q_row[x, 1] * rhs[j + LANES]
+                    d[a] -= q_row[x, 0] * border[j] + q_row[x, 1] * border[j + LANES]
         for a in range(k):
             best = pivot[a]
             d[a], d[best] = d[best], d[a]
@@ -256,11 +308,12 @@ def correct_switched(pattern, tile, factor, done):
             for b in range(a + 1, k):
                 d[a] -= lu[a, b] * d[b]
             d[a] /= lu[a, a]
-            border[(2 * held[switched[lane, a]] + 1) * LANES + lane] = d[a]
-    forward(pattern, factor, border)
-    backward(pattern, factor, border)
-    for at in range(0, len(border), LANES):
-        store(rhs, at, load(rhs, at) + load(border, at))
+    _clear_along(reach, size, border)
+    for lane in range(LANES):
+        if not done[lane]:
+            for a in range(n_switched[lane]):
+                border[(2 * held[switched[lane, a]] + 1) * LANES + lane] = tile.wanted[lane, a]
+    _forward_along(pattern, factor, reach, size, border, rhs)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

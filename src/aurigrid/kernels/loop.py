@@ -21,6 +21,7 @@ from aurigrid.kernels.chord import (
     set_aside,
     spread_slack,
     trace_outages,
+    trace_switched,
 )
 from aurigrid.kernels.claim import claim
 from aurigrid.kernels.fill import fill_lanes, link_outages, resume_lanes, take_lanes
@@ -227,16 +228,19 @@ def solve_range(
         if chord:
             apart = False
             if enforce_q:
+                other = False
                 for lane in range(LANES):
                     if stale[lane] or flipped[lane]:
                         list_switched(rows, tile, factor, lane)
-                        stale[lane] = False
+                        stale[lane], other = False, True
+                if other:
+                    trace_switched(pattern, tile, factor, done)
                 apart = set_aside(tile, done)
             forward(pattern, factor, tile.rhs)
             correct_outages(pattern, rows, batch, tile, factor, scenario, done)
-            backward(pattern, factor, tile.rhs)
             if apart:
                 correct_switched(pattern, tile, factor, done)
+            backward(pattern, factor, tile.rhs)
             if distributed:
                 spread_slack(rows, batch, tile, factor)
             if enforce_q:

@@ -211,6 +211,8 @@ class Tile(NamedTuple):
     held: Array
     path: Array
     n_path: Array
+    reach: Array
+    n_reach: Array
     on_path: Array
     switched: Array
     n_switched: Array
@@ -289,7 +291,7 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
         norm, live, chosen, np.arange(n, dtype=np.int32), np.ones(n), upper, near_e, near_f, rhs, border, proposed, lag,
         steady, row, scratch,
         np.flatnonzero(rows.kind != PQ).astype(np.int32),
-        np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),
+        np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int32), np.zeros(1, np.int32), np.zeros(n, np.int8),
         np.zeros((LANES, MOST_SWITCHED), np.int32), np.zeros(LANES, np.int32), np.zeros((LANES, MOST_SWITCHED)),
         np.zeros((LANES, MOST_SWITCHED, MOST_SWITCHED)), np.zeros((LANES, MOST_SWITCHED), np.int32),
         np.zeros(n), np.zeros(n), np.full(1, -1), np.full(LANES, -1, np.int32),

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -85,6 +86,7 @@ class Table:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Table")).lower()
 
     @classmethod
+    @cache
     def columns(cls) -> tuple[str, ...]:
         return tuple(f.name for f in dataclasses.fields(cls))
 

@@ -23,6 +23,7 @@ from aurigrid.powerflow.status import Status
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _TILES_A_CHECK = 4
+_TURNS_A_THREAD = 6
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
@@ -209,7 +210,9 @@ class _Work:
 
     def certify(self) -> None:
         """The certificate of every case."""
-        n, step, circuit = len(self.batch.row), _TILES_A_CHECK * LANES, prepared(self.grid).circuit
+        n, circuit = len(self.batch.row), prepared(self.grid).circuit
+        # few to a turn where there are few, so that no thread has to wait for another one's
+        step = max(1, min(_TILES_A_CHECK, n // (_TURNS_A_THREAD * self.threads * LANES))) * LANES
 
         def check(lo: int) -> None:
             certify_range(
