@@ -6,6 +6,8 @@
     python benchmarks/opf.py robust CASE --data FOLDER [--n 10000] [--check 200] [--least]
                                                               loads +-40 % in regions, N-2: labels, checked with Ipopt;
                                                               with --least the infeasible ones that break limits least
+    python benchmarks/opf.py variants [CASE ...] --data FOLDER
+                                                              heavier loads, tighter angle limits: labels and optima, by Ipopt
     python benchmarks/opf.py warm [CASE ...] --data FOLDER    iterations and time from a neighbour's point against a flat start
 
 FOLDER holds pglib_opf_*.m of PGLib-OPF v23.07. Ipopt is the wheel ``ipyopt`` with its own linear solver and exact first and
@@ -278,6 +280,50 @@ def speed(folder: Path, cases: list[str], n: int) -> None:
             print(f"{left} pandapower.runopp (its case118) | {took:.3f} | {took * n / seconds:.0f} | | |", flush=True)
 
 
+def mutants(net: Any) -> list[Any]:
+    """Networks near the end of what can be served: loads up to just beyond the largest factor of 1 to 2.5 that has an optimum,
+    and angle limits from 0.9 down to 0.25 of the largest difference at the optimum."""
+    import aurigrid as ag
+
+    f = np.linspace(1.0, 2.5, 31)[:, None]
+    sc = ag.Scenarios(net, load_p_mw=net.load.p_mw * f, load_q_mvar=net.load.q_mvar * f)
+    served = np.flatnonzero(ag.optimal_power_flow(net, sc, threads=1).status == ag.OpfStatus.OPTIMAL)
+    top = float(f[served.max(initial=0), 0])
+    loads = [net.load.replace(p_mw=net.load.p_mw * k, q_mvar=net.load.q_mvar * k)
+             for k in (0.5 + 0.5 * top, top, top + 0.02, top + 0.04)]  # fmt: skip
+    v = ag.optimal_power_flow(net, threads=1).solution.v_ang[0]
+    most = np.abs(np.rad2deg(np.angle(np.exp(1j * (v[net.branch.from_bus] - v[net.branch.to_bus]))))).max()
+    one = np.ones(net.n_branch)
+    tight = [net.branch.replace(angle_min_deg=-most * k * one, angle_max_deg=most * k * one)
+             for k in (0.9, 0.7, 0.5, 0.35, 0.25)]  # fmt: skip
+    return [net.replace(load=x) for x in loads] + [net.replace(branch=x) for x in tight]
+
+
+def variants(folder: Path, cases: list[str]) -> None:
+    """Mutated cases from a flat start with the same options, against Ipopt."""
+    import aurigrid as ag
+
+    print(
+        "| case | mutants | both solve | apart | ours dearer by | both without a solution | ours alone | Ipopt alone |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for case in cases or LISTED[:7]:
+        counts, apart, dearer = np.zeros((2, 2), int), 0.0, -np.inf
+        nets = mutants(load(folder, case))
+        for net in nets:
+            r = ag.optimal_power_flow(net, threads=1)
+            value, good, _ = Ipopt(net).solve(net.load.p_mw, net.load.q_mvar, [])
+            mine = bool(r.status[0] == ag.OpfStatus.OPTIMAL)
+            counts[int(mine), int(good)] += 1
+            if mine and good:
+                gap = (r.objective[0] - value) / value
+                apart, dearer = max(apart, abs(gap)), max(dearer, gap)
+        print(
+            f"| {case} | {len(nets)} | {counts[1, 1]} | {apart:.0e} | {dearer:+.0e} | {counts[0, 0]} | {counts[1, 0]} "
+            f"| {counts[0, 1]} |", flush=True,
+        )  # fmt: skip
+
+
 def warm(folder: Path, cases: list[str], n: int) -> None:
     """Scenarios that start from the optimum of the case itself, and from their own points before loads moved by 1 %."""
     import aurigrid as ag
@@ -378,7 +424,7 @@ def robust(folder: Path, case: str, n: int, check: int, least: bool) -> None:
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["truth", "bound", "speed", "robust", "warm"])
+    parser.add_argument("what", choices=["truth", "bound", "speed", "robust", "variants", "warm"])
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=0)
@@ -391,6 +437,8 @@ def main() -> None:
         bound(args.data, args.cases)
     elif args.what == "speed":
         speed(args.data, args.cases, args.n or 64)
+    elif args.what == "variants":
+        variants(args.data, args.cases)
     elif args.what == "warm":
         warm(args.data, args.cases, args.n or 64)
     else:

@@ -11,6 +11,7 @@ from aurigrid.powerflow.api import solve_cases
 from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.solution import Solution
+from aurigrid.secure import search
 from aurigrid.secure.slopes import FLOW, V_LOW, Levers, slopes
 from aurigrid.security.analysis import product_cases
 from aurigrid.security.contingencies import contingencies
@@ -117,6 +118,20 @@ def test_points_survive_every_outage(tight: ag.Network) -> None:
             assert row["excess"] < 0.1 + 1e-6
     left = {row["scenario"] for row in found.violations.to_pylist()}
     assert left == set(np.flatnonzero(~found.secure).tolist())
+
+
+def test_last_rounds_save_what_older_cuts_cost(tight: ag.Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = np.random.default_rng(2).uniform(0.95, 1.05, (8, tight.n_load))
+    sc = ag.Scenarios(tight, load_p_mw=tight.load.p_mw * share, load_q_mvar=tight.load.q_mvar * share)
+    found = ag.secure_operating_points(tight, sc, v_margin_pu=0.1)
+    monkeypatch.setattr(search, "_POLISHES", ())
+    rough = ag.secure_operating_points(tight, sc, v_margin_pu=0.1)
+    both = np.flatnonzero(rough.secure)
+    assert len(both) >= 6
+    np.testing.assert_array_equal(found.secure, rough.secure)
+    saved = 1 - found.objective[both] / rough.objective[both]
+    assert (saved > -1e-9).all()
+    assert saved.max() > 1e-5
 
 
 def test_insecurity_has_a_price(tight: ag.Network) -> None:
