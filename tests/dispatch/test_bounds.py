@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import pytest
 
 pytest.importorskip("highspy")
 
+import aurigrid as ag
 from aurigrid.dispatch import hourly
+from aurigrid.dispatch.answer import desk_of
+from aurigrid.dispatch.api import bound_of
+from aurigrid.dispatch.coarse import coarse
 from aurigrid.dispatch.commit import commit_units
 from aurigrid.dispatch.commitment import cost_after
 from aurigrid.dispatch.highs import solve_relaxed
@@ -20,10 +25,14 @@ from aurigrid.dispatch.lagrange import Lagrangian, ascend
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import build_model
 from aurigrid.dispatch.pglib_uc import read_pglib_uc
+from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.refine import refine
 from aurigrid.dispatch.secure import solve_secured
 from aurigrid.dispatch.separate import counted, flip_costs, structure_of
 from aurigrid.dispatch.system import System
+from aurigrid.model.profiles import Profiles
 
+from .grids import STEPS, WIND, hours, triangle
 from .instances import instance
 from .plain_uc import plain_model
 
@@ -171,3 +180,58 @@ def test_states_by_the_hour_make_a_plan_and_a_bound_by_the_step(
     assert (on == on[:, :, :1]).all()
     apart = solve_secured(system, None, gap=EXACT, time_limit=60.0, losses=False)
     assert apart.answer.cost <= done.answer.cost * (1 + EXACT)
+
+
+def quarters() -> Profiles:
+    """The triangle's hours in quarters, load and wind in between."""
+    whole = hours()
+    when = whole.time[0] + np.arange(4 * STEPS) * np.timedelta64(15, "m")
+    at = np.arange(4 * STEPS) / 4.0
+    load = np.column_stack([np.interp(at, np.arange(STEPS), x) for x in whole.values("load", "p_mw").T])
+    wind = np.interp(at, np.arange(STEPS), WIND)[:, None]
+    return Profiles(when, {("load", "p_mw"): (load, [0, 1]), ("gen", "p_mw"): (wind, [2])})
+
+
+def test_states_by_the_hour_keep_flow_limits_and_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = triangle(45.0)
+    options: dict[str, Any] = {"losses": False, "time_limit": 20.0}
+    best = ag.dispatch(net, quarters(), gap=1e-6, **options)
+    monkeypatch.setattr(hourly, "_MANY", 1)
+    plan = ag.dispatch(net, quarters(), gap=1e-4, **options)
+    assert "states by the step" in plan.secured.seconds
+    assert plan.secured.limits.key
+    assert 0.8 * best.cost < plan.bound <= best.cost * (1 + 1e-6)
+    assert best.bound * (1 - 1e-6) <= plan.cost <= 1.1 * best.cost
+    assert not plan.secured.unsettled
+
+
+def test_switching_units_at_prices_saves_cost() -> None:
+    """From states of a dear plan: gas on throughout."""
+    net = triangle(500.0)
+    desk = desk_of(net, "base")
+    bound = bound_of(desk, quarters(), shiftable=np.zeros(net.n_load), budget_mwh=np.full(net.n_gen, np.nan))
+    states = np.ones((2, 4 * STEPS), np.int8)
+    system = bound.system.replace(fixed_on=states)
+    done = solve_states(system, desk.flows, losses=False)
+    better = refine(system, desk.flows, done, target=0.0, until=time.perf_counter() + 10.0)
+    assert (better != states).any()
+    again = solve_states(system.replace(fixed_on=better), desk.flows, losses=False)
+    assert again.answer.cost < done.answer.cost - 1.0
+
+
+def test_a_unit_above_its_stopping_output_comes_down_first() -> None:
+    """120 MW, 15 MW a quarter down: on for more than an hour, by the hour for whole ones."""
+    net = triangle()
+    gen = net.gen.replace(
+        p_mw=np.array([120.0, 0.0, 0.0]),
+        p_min_mw=np.array([20.0, 10.0, 0.0]),
+        ramp_down_mw_per_min=np.array([1.0, 5.0, np.inf]),
+    )
+    net = net.replace(gen=gen)
+    bound = bound_of(
+        desk_of(net, "none"), quarters(), shiftable=np.zeros(net.n_load), budget_mwh=np.full(net.n_gen, np.nan)
+    )
+    units, longer = bound.system.units, coarse(bound.system, 4).units
+    quarters_on = int(np.ceil((units.p_before_mw[0] - units.stop_mw[0]) / units.ramp_down_mw[0]))
+    assert quarters_on > 4
+    assert longer.held[0] == -(-quarters_on // 4)

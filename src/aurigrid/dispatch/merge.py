@@ -117,6 +117,8 @@ def _injection_key(system: System) -> Array:
 def split_states(units: Units, on: Array, start: Array, stop: Array) -> Array:
     """(count, T) states of the members of one group (`units` of length 1) from its (T,) numbers on, started, stopped."""
     n, steps = int(units.count[0]), len(on)
+    if n == 1:
+        return on[None].astype(np.int8)
     was_on = bool(units.on_before[0])
     since = np.full(n, -float(units.steps_before[0]))
     state = np.full(n, was_on)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aurigrid.dispatch.flows import Flows, Limits, add_limits
-from aurigrid.dispatch.linear import Array, Problem
+from aurigrid.dispatch.linear import NONE, Array, Problem
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.secure import Losses, Secured, secured_of, settled
@@ -24,7 +24,12 @@ Key = tuple[int, int, int, int]
 
 
 def solve_states(
-    system: System, flows: Flows | None, *, losses: Losses, known: Sequence[Key] = (), loss_mw: Array | None = None
+    system: System,
+    flows: Flows | None,
+    *,
+    losses: Losses,
+    known: Sequence[Key] = (),
+    loss_mw: Array | None = None,
 ) -> Secured:
     """Dispatch a system whose states are all given (`System.fixed_on`).
 
@@ -48,7 +53,9 @@ def solve_states(
 
 
 def at_given_states(model: Model) -> Problem:
-    """The problem with states, starts and stops fixed to what `fixed_on` says; arcs between others are closed."""
+    """The problem with states, starts and stops fixed to what `fixed_on` says; arcs between others, and outputs of units that are
+    off, are 0.
+    """
     problem, state, units = model.problem, model.state, model.system.units
     fixed = model.system.fixed_on
     assert fixed is not None
@@ -58,8 +65,13 @@ def at_given_states(model: Model) -> Problem:
     start, stop = np.maximum(on - before, 0.0), np.maximum(before - on, 0.0)
     for columns, value in ((state.on, on), (state.start, start), (state.stop, stop)):
         lower[columns] = upper[columns] = value
+    off = on < 0.5
+    for columns in (model.production.above, *model.offers.unit):
+        upper[columns[off & (columns != NONE)]] = 0.0
+    segment = model.production.segment
+    upper[segment[off[:, None] & (segment != NONE)]] = 0.0
     if len(state.arc):
-        off = np.column_stack([np.where(units.on_before > 0, 0, units.count), stop])
-        ends = np.minimum(off[state.arc_unit, state.arc_from + 1], start[state.arc_unit, state.arc_to])
+        stopped = np.column_stack([np.where(units.on_before > 0, 0, units.count), stop])
+        ends = np.minimum(stopped[state.arc_unit, state.arc_from + 1], start[state.arc_unit, state.arc_to])
         upper[state.arc] = np.minimum(upper[state.arc], ends)
     return dataclasses.replace(problem, lower=lower, upper=upper)

@@ -42,7 +42,7 @@ def refine(system: System, flows: Flows | None, done: Secured, *, target: float,
     assert system.fixed_on is not None
     free = build_model(done.model.system.replace(fixed_on=None)).problem
     model, limits, states = done.model, done.limits, system.fixed_on.astype(np.int8)
-    run = LeanRun(_fixed(model, free, states, arcs=True), dormant(model))
+    run = LeanRun(_opened(model, free, states), dormant(model))
     model, limits, answer, cost = _dispatched(model, limits, flows, run, free, states, np.inf)
     tried: set[int] = set()
     number, saved = float(_FIRST), False
@@ -70,16 +70,25 @@ def refine(system: System, flows: Flows | None, done: Secured, *, target: float,
     return states
 
 
-def _fixed(model: Model, free: Problem, states: Array, *, arcs: bool = False) -> Problem:
-    """The model's problem at other states; with `arcs`, those between stops and starts that are not there stay open."""
+def _freed(model: Model, free: Problem) -> Problem:
+    """The model's problem with all states open."""
     lower, upper = model.problem.lower.copy(), model.problem.upper.copy()
     lower[: free.n], upper[: free.n] = free.lower, free.upper
-    opened = dataclasses.replace(model.problem, lower=lower, upper=upper)
-    at = at_given_states(dataclasses.replace(model, problem=opened, system=model.system.replace(fixed_on=states)))
-    if not arcs:
-        return at
-    upper = at.upper.copy()
-    upper[model.state.arc] = free.upper[model.state.arc]
+    return dataclasses.replace(model.problem, lower=lower, upper=upper)
+
+
+def _fixed(model: Model, free: Problem, states: Array) -> Problem:
+    """The model's problem at other states."""
+    system = model.system.replace(fixed_on=states)
+    return at_given_states(dataclasses.replace(model, problem=_freed(model, free), system=system))
+
+
+def _opened(model: Model, free: Problem, states: Array) -> Problem:
+    """The same, with what depends on states open: columns that are settled in it stay so at any states."""
+    at, state = _fixed(model, free, states), model.state
+    upper = _freed(model, free).upper
+    for columns in (state.on, state.start, state.stop):
+        upper[columns] = at.upper[columns]
     return dataclasses.replace(at, upper=upper)
 
 
@@ -101,10 +110,6 @@ def _dispatched(
 
 def _wanted(model: Model, free: Problem, dual: Array, states: Array) -> tuple[Array, Array]:
     """(n_unit, T) cheapest states of units at prices (m,) of rows, and (n_unit,) what theirs cost more."""
-    lower, upper = model.problem.lower.copy(), model.problem.upper.copy()
-    lower[: free.n], upper[: free.n] = free.lower, free.upper
-    dual_of = Lagrangian(
-        dataclasses.replace(model, problem=dataclasses.replace(model.problem, lower=lower, upper=upper))
-    )
+    dual_of = Lagrangian(dataclasses.replace(model, problem=_freed(model, free)))
     least, on, own = dual_of.units_at(dual[dual_of.priced], states)
     return on.astype(np.int8), own - least
