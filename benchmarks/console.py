@@ -3,7 +3,8 @@
     python benchmarks/console.py [RUN]
 
 RUN is a stored day; without one the default day of `aurigrid day` is computed first. "From `aurigrid serve` to first map" begins
-when the command is started and ends when the page shows the map; the browser runs already, as an operator's does. Frames
+when the command is started and ends with the frame that shows the map, by the page's clock; the browser runs already, as an
+operator's does, and the package has its bytecode, as an installed one does. Frames
 are measured on a grid of 10 000 buses and 13 000 branches that is made here. Script time is what the page's script takes for a
 frame that moves the view and recolours every element; drawing by the graphics unit is not in it.
 """
@@ -11,6 +12,7 @@ frame that moves the view and recolours every element; drawing by the graphics u
 from __future__ import annotations
 
 import argparse
+import compileall
 import gzip
 import json
 import os
@@ -34,7 +36,7 @@ from aurigrid.store import open_run, start_run
 from aurigrid.studies.day import run_day
 from console.browser import chromium, executable
 
-BUSES, BRANCHES = 10_000, 13_000
+BUSES, BRANCHES, FRAMES = 10_000, 13_000, 100
 
 
 def large_run(folder: Path, steps: int = 4, outages: int = 3000) -> Path:
@@ -153,7 +155,7 @@ def random_step(rng: np.random.Generator, step: int, outages: int, label: list[s
 
 def serve(*runs: Path) -> tuple[subprocess.Popen[str], str, float]:
     """Start `aurigrid serve`; its process, the operator's link, and when it was started."""
-    began = time.perf_counter()
+    began = time.time()
     command = [sys.executable, "-m", "aurigrid.cli", "serve", "--port", "0", "--json", *map(str, runs)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -166,9 +168,25 @@ def profile(browser: Any) -> Any:
     return browser.new_context(viewport={"width": 1280, "height": 720})
 
 
+FIRST_FRAME = """
+  new MutationObserver(() => {
+    if (!document.documentElement.dataset.ready || window.firstMap) return;
+    window.firstMap = Infinity;
+    requestAnimationFrame(() => requestAnimationFrame(() => { window.firstMap = performance.timeOrigin + performance.now(); }));
+  }).observe(document, { attributes: true, subtree: true, attributeFilter: ['data-ready'] });
+"""
+
+
+WHEN_FIRST = """() => new Promise((done) => {
+  const look = () => (Number.isFinite(window.firstMap) ? done(window.firstMap) : setTimeout(look, 20));
+  look();
+})"""
+
+
 def opened(window: Any, link: str) -> Any:
-    """A new tab that shows the map."""
+    """A new tab that shows the map; `window.firstMap` is when it did, ms since 1970."""
     page = window.new_page()
+    page.add_init_script(FIRST_FRAME)
     page.goto(link, wait_until="commit")
     page.wait_for_selector("html[data-ready=map], html[data-ready=all]", state="attached")
     return page
@@ -207,9 +225,9 @@ def start(run: Path, browser: Any, repeat: int = 5) -> Rows:
         window = profile(browser)
         window.new_page()
         process, link, began = serve(run)
-        linked.append(time.perf_counter() - began)
-        opened(window, link)
-        first.append(time.perf_counter() - began)
+        linked.append(time.time() - began)
+        page = opened(window, link)
+        first.append(page.evaluate(WHEN_FIRST) / 1000 - began)
         window.close()
         ended(process)
     return [
@@ -246,15 +264,15 @@ def frames(browser: Any) -> Rows:
         page = opened(profile(browser), link)
         page.wait_for_selector("html[data-ready=all]", state="attached")
         page.wait_for_timeout(2000)
-        page.evaluate("window.aurigrid.measure(10)")
-        taken = sorted(page.evaluate("window.aurigrid.measure(240)"))
+        page.evaluate("window.aurigrid.measure(5)")
+        taken = sorted(page.evaluate(f"window.aurigrid.measure({FRAMES})"))
         page.context.close()
         ended(process)
     what = f"script a frame, {BUSES} buses, {BRANCHES} branches"
     return [
         (f"{what}, median", f"{statistics.median(taken):.2f} ms", "< 4 ms"),
         ("the same, 95th percentile", f"{taken[int(0.95 * len(taken))]:.2f} ms", "< 4 ms"),
-        ("the same, slowest of 240", f"{taken[-1]:.2f} ms", "< 4 ms"),
+        (f"the same, slowest of {FRAMES}", f"{taken[-1]:.2f} ms", "< 4 ms"),
     ]
 
 
@@ -285,6 +303,7 @@ def main() -> int:
         static = Path(__file__).parent.parent / "src" / "aurigrid" / "console" / "static"
         size = sum(len(gzip.compress(f.read_bytes(), 9)) for f in static.iterdir())
         rows: Rows = [("pages, gzipped", f"{size / 1000:.0f} kB", "< 450 kB")]
+        compileall.compile_dir(static.parents[1], quiet=1)
         with chromium() as browser:
             rows += start(run, browser) + day(run, browser) + frames(browser)
     print("| what | measured | floor |\n|---|---|---|")

@@ -133,8 +133,10 @@ def test_from_an_outage_to_its_violations_and_to_the_outages_of_an_element(page:
 def test_what_an_islanding_outage_drops(page: Any) -> None:
     choose_outage(page, "T")
     drops = get(page, "drops")
-    drops.locator("li").first.wait_for()
-    assert "Load d" in drops.inner_text() or "d" in drops.locator("li").first.inner_text()
+    lost = get(page, "lost").locator("tbody tr")
+    lost.first.wait_for()
+    assert "load" in lost.first.inner_text()
+    assert "Load lost" in drops.inner_text()
 
 
 def test_modes_change_the_map(page: Any) -> None:

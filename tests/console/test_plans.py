@@ -78,7 +78,8 @@ def test_the_list_tells_what_a_folder_holds(client: httpx.Client) -> None:
         "days": ("points", "finished", 4 * DAYS),
     }
     told = client.get("/api/runs/windy").json()["sentences"]
-    assert any("are not used: " in s for s in told)
+    assert any("are not used" in s for s in told)
+    assert any(s.startswith("Of it ") for s in told)
 
 
 def test_figures_of_a_plan_are_those_of_its_tables(client: httpx.Client, folder: Path) -> None:

@@ -90,6 +90,12 @@ export class Table {
       return Array.from(new Int32Array(bytes(c.data)), (code) => (code < 0 ? "" : c.words[code]!));
     });
   }
+  /** The same table with a column times a factor. */
+  changed(name: string, factor: number): Table {
+    const other = new Table(this.raw);
+    for (const n of this.names) other.cache.set(n, n === name ? this.f(n).map((v) => factor * v) : this.f(n));
+    return other;
+  }
   private made<T>(name: string, make: (c: RawColumn) => T): T {
     if (!this.cache.has(name)) {
       const column = this.raw.columns[name];
@@ -104,13 +110,17 @@ export interface RunSummary {
   key: string; path: string; kind: "day" | "points" | "plan"; name: string; status: string; steps: number; n_steps: number; created: string;
   issues: IssueInfo[];
 }
+/** A finding as data; the server's sentence of the same place says it in English. */
+export interface Fact { key: string; values: Record<string, unknown> }
+/** A feature of a stored state beside that of the state asked about. */
+export interface Trait { name: string; unit: string; value: number; asked: number }
 export interface RunDetails extends RunSummary {
   grid: Record<string, unknown>; options: Record<string, unknown>; versions: Record<string, string>;
-  summary: Record<string, unknown>; tables: string[]; outages: number; sentences: string[];
+  summary: Record<string, unknown>; tables: string[]; outages: number; areas: string[]; sentences: string[]; facts: Fact[];
 }
 export interface Job {
   id: string; kind: "day" | "n1"; title: string; state: string; done: number; total: number; seconds: number;
-  message: string; run: string; result: Record<string, unknown> | null;
+  doing: string; message: string; run: string; result: Record<string, unknown> | null;
 }
 export interface Grid {
   name: string; geographic: boolean; origin: [number, number];

@@ -4,7 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { t } from "./i18n";
 import { ask } from "./api";
 import {
-  base, begin, connected, details, fault, grid, lang, mode, outage, playing, refused, row, run, runs, seek, selectElement, selectOutage, steps, theme, view, type View,
+  base, begin, connected, details, fault, grid, lang, mode, outage, playing, refused, row, run, runs, seek, selectElement, selectOutage, side, steps, theme, view, type View,
 } from "./state";
 import { followOutages, MapPane } from "./map/Map";
 import { Data } from "./panels/Data";
@@ -28,7 +28,7 @@ function Top() {
           {list.map((r) => <option key={r.key} value={r.key}>{r.key}{r.status === "running" ? ` (${r.steps}/${r.n_steps})` : ""}</option>)}
         </select>
       </label>
-      <nav class="views" aria-label="views">
+      <nav class="views" aria-label={t("views")}>
         {VIEWS.map((v, i) => <button key={v} class={view.value === v ? "on" : ""} aria-current={view.value === v ? "page" : undefined} title={String(i + 1)} onClick={() => (view.value = v)} data-testid={`view-${v}`}>{t(v)}</button>)}
       </nav>
       <Search />
@@ -42,7 +42,7 @@ function Top() {
 }
 
 const KEYS: [string, string][] = [
-  [",  .", "k_step"], ["␣", "k_play"], ["/", "k_search"], ["1 – 4", "k_views"], ["← → ↑ ↓  + − 0", "k_map"], ["n  m  c", "k_mode"], ["Esc", "k_clear"], ["t  l", "k_theme"],
+  [",  .", "k_step"], ["␣", "k_play"], ["/", "k_search"], ["1 – 4", "k_views"], ["← → ↑ ↓  + − 0", "k_map"], ["⏎", "k_select"], ["o  e  s", "k_side"], ["n  m  c", "k_mode"], ["Esc", "k_clear"], ["t  l", "k_theme"],
 ];
 
 function Help() {
@@ -54,6 +54,12 @@ function Help() {
       <button onClick={() => (help.value = false)}>{t("close")}</button>
     </div>
   );
+}
+
+/** A tab of the side panel, on the view that has it. */
+function show(tab: "outages" | "element" | "similar"): void {
+  view.value = "map";
+  side.value = tab;
 }
 
 function keys(e: KeyboardEvent): void {
@@ -69,6 +75,7 @@ function keys(e: KeyboardEvent): void {
   const actions: Record<string, () => void> = {
     ",": () => seek(row.value - 1), ".": () => seek(row.value + 1), "/": () => document.getElementById("search")?.focus(),
     n: () => (mode.value = "n"), m: () => outage.value >= 0 && (mode.value = "n1"), c: () => outage.value >= 0 && (mode.value = "change"),
+    o: () => show("outages"), e: () => show("element"), s: () => show("similar"),
     t: () => (theme.value = theme.value === "dark" ? "light" : "dark"), l: () => (lang.value = lang.value === "en" ? "zh" : "en"), "?": () => (help.value = !help.value),
   };
   if (e.key === " " && tag !== "BUTTON" && (e.target as HTMLElement).getAttribute("role") !== "button") actions[" "] = () => (playing.value = !playing.value);
@@ -114,7 +121,7 @@ function None() {
 }
 
 function Gate() {
-  return <main class="page gate"><h1>{t("no_session")}</h1><p>{t("no_session_hint")}</p><button onClick={() => { refused.value = ""; void ask("session").then(() => location.reload(), () => (refused.value = "session")); }}>↻</button></main>;
+  return <main class="page gate"><h1>{t("no_session")}</h1><p>{t("no_session_hint")}</p><button aria-label={t("retry")} title={t("retry")} onClick={() => { refused.value = ""; void ask("session").then(() => location.reload(), () => (refused.value = "session")); }}>↻</button></main>;
 }
 
 // Kept where a tool or a test can ask how far the page is.

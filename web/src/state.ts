@@ -4,6 +4,7 @@ import {
   ApiError, ask, loadAfter, loadOpening, loadState, loadSteps, runPath,
   type Grid, type Job, type Opening, type RunDetails, type RunSummary, type State, type Steps,
 } from "./api";
+import { issueText } from "./told";
 
 export type View = "map" | "schedule" | "data" | "studies";
 export type Mode = "n" | "n1" | "change";
@@ -31,6 +32,15 @@ export const base = signal<State | null>(null);
 export const after = signal<State | null>(null);
 export const afterBusy = signal(false);
 export const fault = signal("");
+
+/** Whether the first picture is on the screen. What else the page wants to know waits for it: the machine is busy enough. */
+export const drawn = signal(false);
+const picture = new Promise<void>((done) => drawn.subscribe((there) => { if (there) done(); }));
+function soon(): void {
+  const set = () => { drawn.value = true; };
+  requestAnimationFrame(() => requestAnimationFrame(set));
+  setTimeout(set, 700); // a hidden tab draws nothing
+}
 
 const stored = (name: string) => {
   try { return localStorage.getItem(`aurigrid.${name}`); } catch { return null; }
@@ -130,7 +140,7 @@ export function selectElement(table: string, index: number): void {
 export function tell(error: unknown): void {
   if ((error as Error).name === "AbortError") return;
   if (error instanceof ApiError && error.status === 401) refused.value = "session";
-  else fault.value = error instanceof Error ? error.message : String(error);
+  else fault.value = error instanceof ApiError ? error.issues.map(issueText).join("\n") : error instanceof Error ? error.message : String(error);
 }
 
 // --- loading ---------------------------------------------------------------------------------------------------------
@@ -163,7 +173,8 @@ async function openRun(name: string): Promise<void> {
     if (run.peek() !== name) return;
     if (found.key === name && found.issues.length) throw new ApiError(400, found.issues);
     if (found.key === name) show(name, found);
-    details.value = await ask<RunDetails>(runPath(name));
+    await picture;
+    if (run.peek() === name) details.value = await ask<RunDetails>(runPath(name));
   } catch (error) {
     tell(error);
   }
@@ -209,7 +220,8 @@ export async function begin(): Promise<void> {
     refused.value = "session";
     return;
   }
-  follow();
+  void picture.then(follow);
+  effect(() => { if (base.value || run.value === "" || (steps.value && !steps.value.table.rows) || fault.value) soon(); });
   effect(() => {
     const now = address();
     if (run.value && location.hash !== now) history.replaceState(null, "", now);
@@ -227,7 +239,7 @@ export async function begin(): Promise<void> {
     remembered(`${name}/${at}`, () => loadState(name, at)).then((found) => {
       if (run.peek() === name && step.peek() === at) base.value = found;
       const next = stepNumbers.value[row.peek() + 1];
-      if (next !== undefined) void remembered(`${name}/${next}`, () => loadState(name, next)).catch(() => undefined);
+      if (next !== undefined && drawn.value) void remembered(`${name}/${next}`, () => loadState(name, next)).catch(() => undefined);
     }, tell);
   });
   effect(() => {

@@ -1,7 +1,8 @@
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { clock, day, num, percent } from "./format";
 import { t } from "./i18n";
-import { kind, playing, row, seek, stepNumbers, steps, theme } from "./state";
+import { escaped, framed, SaveDrawing, standalone, type Drawn } from "./files/save";
+import { kind, playing, row, run, seek, stepNumbers, steps, theme } from "./state";
 import { STATE } from "./charts/colours";
 import { useSize } from "./size";
 
@@ -41,7 +42,7 @@ function strips(): Strip[] {
 }
 
 export function Timeline() {
-  const [host, width] = useSize<HTMLDivElement>();
+  const [host, width] = useSize<HTMLDivElement>(), svg = useRef<SVGSVGElement>(null);
   const s = steps.value, n = s?.table.rows ?? 0, at = row.value;
   const states = useMemo(security, [s]);
   const lines = useMemo(strips, [s, theme.value, t("load")]);
@@ -58,6 +59,10 @@ export function Timeline() {
   const x = (i: number) => (n ? (i / n) * w : 0);
   const paths = useMemo(() => lines.map((l) => spark(l.values, w, h)), [lines, w]);
   const cells = useMemo(() => runsOf(states), [states]);
+  // The bar of a step grows with what is insecure there, from a third of the height.
+  const counted = s?.table.has("outages_violating") ? s.table.f("outages_violating") : s?.table.has("binding_limits") ? s.table.f("binding_limits") : null;
+  const most = useMemo(() => Math.max(1, ...(counted ?? [])), [s]);
+  const tallness = (i: number) => (counted && n <= 400 ? 0.35 + 0.65 * Math.sqrt(Math.max(0, counted[i]! || 0) / most) : 0.75);
   const scrub = (e: PointerEvent) => {
     if (e.type === "pointermove" && !(e.buttons & 1)) return;
     const box = (e.currentTarget as Element).getBoundingClientRect();
@@ -65,6 +70,14 @@ export function Timeline() {
   };
   const colours = STATE[theme.value];
   const state = states[at];
+  const picture = (): Drawn => {
+    const page = getComputedStyle(document.documentElement), ink = page.getPropertyValue("--soft"), left = 120, plots = standalone(svg.current!, `${run.value} · ${day(times[0])}`);
+    const word = (text: string, i: number) => `<text x="12" y="${26 + i * h + 14}" font-size="12" fill="${ink}">${escaped(text)}</text>`;
+    const marks = hours(times, n).map(([i, text]) => `<text x="${left + x(i)}" y="${26 + 5 * h + 12}" font-size="10" fill="${ink}">${text}</text>`);
+    const words = [t(kind.value === "plan" ? "limits" : "state"), ...lines.map((l) => l.label)].map(word);
+    const width = plots.width + left + 10, height = plots.height + 18;
+    return { width, height, svg: framed(width, height, `<rect width="100%" height="100%" fill="${page.getPropertyValue("--panel")}"/><g transform="translate(${left} 0)">${plots.svg}</g>${words.join("")}${marks.join("")}`) };
+  };
   return (
     <section class="timeline" aria-label={t("step")} data-testid="timeline">
       <div class="time-head">
@@ -74,17 +87,17 @@ export function Timeline() {
           <button onClick={() => seek(at + 1)} aria-label={t("next")} title=".">›</button>
         </div>
         <div class="time-now" data-testid="now"><b>{clock(times[at])}</b><span class="muted">{day(times[at])}</span></div>
-        <div class="time-step muted">{t("step")} {stepNumbers.value[at] ?? "–"} / {n ? stepNumbers.value[n - 1] : "–"}</div>
+        <div class="time-step muted">{t("step")} {stepNumbers.value[at] ?? "–"} / {n ? stepNumbers.value[n - 1] : "–"}{n > 0 && <SaveDrawing name={`${run.value}_timeline`} make={picture} />}</div>
         {state && <div class="chip" style={{ "--chip": colours[state] }}><i />{t(kind.value === "plan" ? `plan_${state}` : state)}</div>}
       </div>
       <div class="strips">
         <div class="strip-labels">
-          <div><span>{t(kind.value === "plan" ? "limits" : "state")}</span></div>
+          <div><span>{t(kind.value === "plan" ? "limits" : "state")}</span>{counted && n > 0 && <b title={t(kind.value === "plan" ? "binding_limits" : "security_count")}>{num(counted[at])}</b>}</div>
           {lines.map((l) => <div key={l.key}><span>{l.label}</span><b>{n ? l.text(l.values[at]!) : "–"}</b></div>)}
         </div>
         <div class="strip-plots" ref={host} onPointerDown={scrub} onPointerMove={scrub}>
-          <svg width={w} height={5 * h} aria-hidden="true">
-            {cells.map(([from, to, kind]) => <rect key={from} x={x(from)} y={4} width={Math.max(0.6, x(to) - x(from) - (w / n > 4 ? 0.8 : 0))} height={h - 8} fill={colours[kind]} />)}
+          <svg ref={svg} width={w} height={5 * h} aria-hidden="true">
+            {cells.map(([from, to, kind]) => { const tall = (h - 4) * tallness(from); return <rect key={from} x={x(from)} y={h - 2 - tall} width={Math.max(0.6, x(to) - x(from) - (w / n > 4 ? 0.8 : 0))} height={tall} fill={colours[kind]} />; })}
             {paths.map((d, i) => <path key={i} d={d} transform={`translate(0 ${(i + 1) * h})`} fill="none" stroke={lines[i]!.colour} stroke-width="1.4" />)}
             {n > 0 && <rect x={x(at)} y={0} width={Math.max(2, w / n)} height={5 * h} class="now" />}
           </svg>

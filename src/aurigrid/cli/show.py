@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import time
@@ -63,9 +64,13 @@ def summary(sentences: Sequence[str], commands: Sequence[str]) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, fed with (done, total); nothing at all where standard error is no terminal."""
+    """A bar on standard error, fed with (done, total).
+
+    Where standard error is no terminal there is nothing, or, where ``AURIGRID_PROGRESS_LINES`` is set as the console does,
+    a line ``progress DONE TOTAL`` at most twice a second.
+    """
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield _progress_lines() if os.environ.get("AURIGRID_PROGRESS_LINES") else lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -81,6 +86,19 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _progress_lines() -> Callable[[int, int], None]:
+    last = 0.0
+
+    def write(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done >= total or now - last >= 0.5:
+            last = now
+            print(f"progress {done} {total}", file=sys.stderr, flush=True)
+
+    return write
 
 
 def waiting(what: str) -> Context[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.console.content import kind_of
 from aurigrid.console.findings import outage_list
 from aurigrid.console.library import Entry
 from aurigrid.errors import InputError, Issue
@@ -56,6 +57,12 @@ def after_outage(entry: Entry, contingency: int, step: int) -> After:
         InputError: no such step or outage.
     """
     return entry.kept.get(("after", contingency, step), lambda: _solve(entry, contingency, step))
+
+
+def engine_ahead(entry: Entry, step: int) -> None:
+    """Load the engine, which takes a second, by solving one outage of a step; nothing where the run has none."""
+    if kind_of(entry.run()) == "day" and len(outage_list(entry).label):
+        after_outage(entry, 0, step)
 
 
 def _solve(entry: Entry, contingency: int, step: int) -> After:

@@ -7,10 +7,10 @@ float32 it is 100 kB and needs no parsing.
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel
 
 from aurigrid.store.arrays import codes, numbers
 
@@ -23,7 +23,8 @@ Kind = Literal["f32", "f64", "i32", "u8", "text", "json"]
 _KINDS: dict[str, str] = {"f32": "<f4", "f64": "<f8", "i32": "<i4", "u8": "u1"}
 
 
-class Column(BaseModel):
+@dataclass
+class Column:
     """One column.
 
     ``f32|f64|i32|u8``: `data` is the array in base64, little-endian, NaN where there is no value. ``text``: `words`
@@ -32,11 +33,12 @@ class Column(BaseModel):
 
     kind: Kind
     data: str = ""
-    words: list[str] = []
-    values: list[Any] = []
+    words: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
 
 
-class Columns(BaseModel):
+@dataclass
+class Columns:
     """A table, column by column."""
 
     rows: int

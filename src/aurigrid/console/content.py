@@ -13,8 +13,8 @@ import numpy as np
 from aurigrid import __version__
 from aurigrid.console.columns import Columns, from_arrow, packed, texts
 from aurigrid.console.library import Entry, Library
-from aurigrid.console.models import Grid, IssueModel, Opening, RunSummary, Session, State, Steps
 from aurigrid.console.plans import plan_state, plan_steps
+from aurigrid.console.shown import Grid, IssueModel, Opening, RunSummary, Session, State, Steps
 from aurigrid.errors import AurigridError, InputError
 from aurigrid.store.arrays import numbers
 from aurigrid.store.run import is_plan

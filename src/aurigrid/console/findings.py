@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aurigrid.console.columns import Columns, packed, texts
-from aurigrid.console.content import window
+from aurigrid.console.content import kind_of, window
 from aurigrid.console.library import Entry
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array
@@ -92,9 +92,10 @@ def _read(entry: Entry, steps: tuple[int, ...]) -> Breaches:
     tables, which = codes(table.column("element_table"))
     kinds, kind = codes(table.column("kind"))
     net = entry.network()
-    areas = tuple(np.unique(net.bus.area.astype(str)).tolist())
+    named = areas(entry)
+    words = tuple(np.unique(named).tolist())
     v_nom, area = np.full(len(which), np.nan, np.float32), np.full(len(which), -1, np.int32)
-    number = np.searchsorted(areas, net.bus.area.astype(str)) if areas else np.zeros(net.n_bus, int)
+    number = np.searchsorted(words, named) if words else np.zeros(net.n_bus, int)
     for code, name in enumerate(tables):
         rows = np.flatnonzero((which == code) & (column["element"] >= 0))
         bus = buses_of(net, name)
@@ -105,8 +106,24 @@ def _read(entry: Entry, steps: tuple[int, ...]) -> Breaches:
     new = numbers(table.column("new"))
     return Breaches(
         **column, **real, table=which, kind=kind, new=new, v_nom_kv=v_nom, area=area,
-        tables=tables, kinds=kinds, areas=areas,
+        tables=tables, kinds=kinds, areas=words,
     )  # fmt: skip
+
+
+def areas(entry: Entry) -> Array:
+    """(n_bus,) names of areas: the data's own, or, where these do not divide the grid, the regions that describe states."""
+
+    def make() -> Array:
+        from aurigrid.store.regions import regions
+
+        net = entry.network()
+        own = net.bus.area.astype(str)
+        if len(np.unique(own[own != ""])) > 1:
+            return own
+        found = regions(net)
+        return np.array(found.names)[found.of_bus] if found.kind in ("zone", "geographic") else own
+
+    return entry.kept.get("areas", make)
 
 
 def buses_of(net: Network, table: str) -> Array | None:
@@ -117,6 +134,14 @@ def buses_of(net: Network, table: str) -> Array | None:
         return np.arange(net.n_bus)
     found: Array = getattr(net, table).from_bus if table in ("branch", "hvdc") else getattr(net, table).bus
     return found
+
+
+def findings_ahead(entry: Entry, step: int) -> None:
+    """Read what is asked first about the outages around a step, where the run has any."""
+    if kind_of(entry.run()) == "day":
+        steps = window(entry, step, True)
+        breaches(entry, steps)
+        _outcomes(entry, steps)
 
 
 @dataclass(frozen=True)
@@ -236,29 +261,45 @@ def _outcomes(entry: Entry, steps: tuple[int, ...]) -> dict[str, Array]:
     return entry.kept.get(("outcomes", steps), lambda: _read_outcomes(entry, steps))
 
 
+_LOST = ("lost_load_mw", "lost_gen_mw", "max_loading")
+_WEIGHT = {"converged": 0, "skipped": 0, "islanded": 1}
+"""How bad an outcome is; others, without a solution, are 2."""
+
+
+def _ends(entry: Entry, steps: tuple[int, ...]) -> dict[str, Any]:
+    """Rows of ``contingencies`` of some steps as arrays; `words` are those that `status` numbers."""
+    whole = entry.kept.found(("ends", window(entry, steps[0], True))) if len(steps) == 1 else None
+    if whole is not None:
+        rows = np.flatnonzero(whole["step"] == steps[0])
+        return {name: values if name == "words" else values[rows] for name, values in whole.items()}
+
+    def read() -> dict[str, Any]:
+        table = entry.run().table("contingencies", steps)
+        words, status = codes(table.column("status"))
+        real = {name: np.nan_to_num(numbers(table.column(name)).astype(np.float32), nan=0.0) for name in _LOST}
+        return {
+            "words": words, "status": status, "step": numbers(table.column("step")),
+            "contingency": numbers(table.column("contingency")), **real,
+        }  # fmt: skip
+
+    return entry.kept.get(("ends", steps), read) if len(steps) > 1 else read()
+
+
 def _read_outcomes(entry: Entry, steps: tuple[int, ...]) -> dict[str, Array]:
-    n = len(outage_list(entry).label)
-    table = entry.run().table("contingencies", steps)
-    outage, step = numbers(table.column("contingency")), numbers(table.column("step"))
-    words, code = codes(table.column("status"))
-    level = {"converged": 0, "skipped": 0, "islanded": 1}
-    weight = np.array([level.get(w, 2) for w in words] or [0])[code] if len(code) else np.zeros(0, int)
-    real = {
-        name: np.nan_to_num(numbers(table.column(name)).astype(np.float32), nan=0.0)
-        for name in ("lost_load_mw", "lost_gen_mw", "max_loading")
-    }
-    out: dict[str, Array] = {name: np.zeros(n, np.float32) for name in real}
-    for name, values in real.items():
-        np.maximum.at(out[name], outage, values)
-    order = np.lexsort((np.maximum(real["lost_load_mw"], real["lost_gen_mw"]), weight))
-    status, worst_step = np.full(n, "", dtype=object), np.full(n, -1, np.int32)
-    named = np.array([*words, ""], dtype=object)
-    status[outage[order]] = named[code[order]]  # of equal positions numpy keeps the last, the worst
-    worst_step[outage[order]] = step[order]
+    n, ends = len(outage_list(entry).label), _ends(entry, steps)
+    outage, code = ends["contingency"], ends["status"]
+    weight = np.array([_WEIGHT.get(w, 2) for w in ends["words"]] or [0])[code] if len(code) else np.zeros(0, int)
+    out: dict[str, Array] = {name: np.zeros(n, np.float32) for name in _LOST}
+    for name in _LOST:
+        np.maximum.at(out[name], outage, ends[name])
+    order = np.lexsort((np.maximum(ends["lost_load_mw"], ends["lost_gen_mw"]), weight))
+    status, worst_step = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+    status[outage[order]] = code[order]  # of equal positions numpy keeps the last, the worst
+    worst_step[outage[order]] = ends["step"][order]
     failed = np.zeros(n, bool)
     failed[outage[weight == 2]] = True
     return {
-        **out, "status": status.astype(str), "step": worst_step, "failed": failed,
+        **out, "status": np.array([*ends["words"], ""])[status], "step": worst_step, "failed": failed,
         "lost_mw": np.maximum(out["lost_load_mw"], out["lost_gen_mw"]),
     }  # fmt: skip
 

@@ -26,14 +26,21 @@ from aurigrid.console.models import Job, Study
 from aurigrid.errors import AurigridError, InputError, Issue, IssueList
 from aurigrid.store import open_run
 
+PROGRESS_LINES = "AURIGRID_PROGRESS_LINES"
+"""Variable that makes a command write its progress as lines, see `aurigrid.cli.show.progress`."""
+
 MOST = 2
 """Studies that may run at one time."""
 
 _PATIENCE = 10.0
 """Seconds that a study has to end by itself after it was asked to."""
 
+_COUNT = re.compile(r"progress (\d+) (\d+)")
 _WORDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _OUTAGES = re.compile(r"[a-z0-9][a-z0-9\-+:,=.]*", re.IGNORECASE)
+_SCALE = re.compile(r"[a-z]+=\d+(\.\d+)?(,[a-z]+=\d+(\.\d+)?)*", re.IGNORECASE)
+_TAIL = 4096
+"""Bytes of what a running study has printed last that are looked at."""
 
 
 class BusyError(AurigridError):
@@ -130,7 +137,7 @@ class Jobs:
             stderr=errors,
             cwd=self.root,
             start_new_session=True,  # Ctrl-C at the server's terminal reaches the server, which then ends its studies
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", PROGRESS_LINES: "1"},
         )
         self.works[id] = Work(id, study, command, out, process, time.time(), output, errors)
         return self.works[id]
@@ -147,13 +154,21 @@ class Jobs:
         base = [sys.executable, "-m", "aurigrid.cli", study.kind, study.grid]
         base += ["--contingencies", study.contingencies, "--slack", study.slack, "--json"]
         base += ["--q-limits" if study.q_limits else "--no-q-limits"]
+        base += ["--tol", repr(study.tol_pu), "--max-iterations", str(study.max_iterations)]
         if study.kind == "day":
             try:
                 date.fromisoformat(study.date)
             except ValueError:
                 issues.add("study", "date", f"'{study.date}' is not a date", hint="write YYYY-MM-DD")
-            base += ["--date", study.date]
+            base += ["--date", study.date, "--dispatch", study.dispatch]
+            if study.dispatch == "plan":
+                base += ["--security", study.security, "--commit-seconds", repr(study.commit_seconds)]
+            if study.scale:
+                if not _SCALE.fullmatch(study.scale):
+                    issues.add("study", "scale", f"'{study.scale}' is not fuel=number", hint="write wind=2,pv=40")
+                base += ["--scale", study.scale]
         about = study.date if study.kind == "day" else study.contingencies
+        about += f"_{study.dispatch}" if study.kind == "day" and study.dispatch != "points" else ""
         name = study.name or re.sub(r"[^A-Za-z0-9._\-]+", "-", f"{study.grid}_{about}").lstrip("-._")
         if not _WORDS.fullmatch(name):
             issues.add(
@@ -169,7 +184,8 @@ class Jobs:
         if code is not None and work.ended is None:
             work.ended = time.time()
             work.result, work.message = _read_end(work, code)
-        done, total = _progress(work.out)
+        doing, counted = ("", None) if code is not None else _last_words(work)
+        done, total = _progress(work.out) if work.study.kind == "day" or counted is None else counted
         state = "cancelling" if work.cancelled else "running"
         if code is not None:
             state = "finished" if code == 0 else ("cancelled" if work.cancelled else "failed")
@@ -182,6 +198,7 @@ class Jobs:
             done=done,
             total=total,
             seconds=round((work.ended or time.time()) - work.began, 1),
+            doing=doing,
             message=work.message,
             run=work.out.name if work.out is not None and work.out.is_dir() else "",
             result=work.result,
@@ -198,6 +215,19 @@ def _progress(out: Path | None) -> tuple[int, int]:
     return len(run.steps), run.info.n_steps
 
 
+def _last_words(work: Work) -> tuple[str, tuple[int, int] | None]:
+    """What a running study said last, and how much of its work it counted last."""
+    try:
+        size = os.fstat(work.errors.fileno()).st_size
+        text = os.pread(work.errors.fileno(), _TAIL, max(0, size - _TAIL)).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return "", None
+    lines = [line for line in text.splitlines() if line.strip()]
+    counts = [m for line in lines if (m := _COUNT.fullmatch(line))]
+    words = [line for line in lines if not _COUNT.fullmatch(line)]
+    return words[-1][:200] if words else "", (int(counts[-1][1]), int(counts[-1][2])) if counts else None
+
+
 def _read_end(work: Work, code: int) -> tuple[dict[str, Any] | None, str]:
     """The result of a study that has ended, and in words what went wrong."""
     work.output.seek(0)
@@ -210,8 +240,9 @@ def _read_end(work: Work, code: int) -> tuple[dict[str, Any] | None, str]:
     work.errors.close()
     if code < 0:
         return result, f"the study's process was ended by signal {-code}; finished steps are kept"
-    lines = [line for line in printed.splitlines() if line.startswith(("error", "interrupted"))]
-    return result, "\n".join(lines or printed.splitlines()[-1:]) if code else ""
+    said = [line for line in printed.splitlines() if not _COUNT.fullmatch(line)]
+    lines = [line for line in said if line.startswith(("error", "interrupted"))]
+    return result, "\n".join(lines or said[-1:]) if code else ""
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

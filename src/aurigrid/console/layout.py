@@ -50,11 +50,17 @@ def places(net: Network) -> Places:
         x, y = pivot_layout(net)
         return Places(x, y, False, substation, (0.0, 0.0))
     lon, lat = _filled(net, net.bus.lon, known), _filled(net, net.bus.lat, known)
-    lon0, lat0 = float(np.median(lon)), float(np.median(lat))
+    lon0, lat0 = _middle(lon), _middle(lat)
     x = (lon - lon0) * KM_PER_DEGREE * np.cos(np.deg2rad(lat0))
     y = (lat - lat0) * KM_PER_DEGREE
     x, y = _apart(x, y)
     return Places(x, y, True, substation, (lon0, lat0))
+
+
+def _middle(values: Array) -> float:
+    """The median; NumPy's own loads its masked arrays, for which a first map would wait."""
+    ranked = np.sort(values)
+    return float((ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2)
 
 
 def substations(net: Network) -> Array:
@@ -145,7 +151,7 @@ def _filled(net: Network, values: Array, known: Array) -> Array:
             np.add.at(count, here[good], 1.0)
         fill = missing[count[missing] > 0]
         out[fill] = total[fill] / count[fill]
-    return np.where(np.isfinite(out), out, np.nanmedian(out))
+    return np.where(np.isfinite(out), out, _middle(out[np.isfinite(out)]))
 
 
 def _apart(x: Array, y: Array) -> tuple[Array, Array]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from aurigrid.console.columns import Columns
-
-
-class IssueModel(BaseModel):
-    """One thing that is wrong with a request or a run."""
-
-    where: str
-    field: str
-    message: str
-    hint: str
+from aurigrid.console.shown import IssueModel, RunSummary
 
 
 class Problem(BaseModel):
@@ -24,97 +17,26 @@ class Problem(BaseModel):
     issues: list[IssueModel]
 
 
-class Session(BaseModel):
-    """Who is asking, of which server."""
-
-    role: Literal["viewer", "operator"]
-    version: str
-
-
-class RunSummary(BaseModel):
-    """A run in the list of runs; `issues` where it cannot be read."""
+class Told(BaseModel):
+    """A finding as data: what kind it is, and its figures and names, for the page to word."""
 
     key: str
-    path: str
-    kind: Literal["day", "points", "plan"] = "day"
-    name: str = ""
-    status: str = ""
-    steps: int = 0
-    n_steps: int = 0
-    created: str = ""
-    issues: list[IssueModel] = []
+    values: dict[str, Any]
 
 
+@dataclass
 class RunDetails(RunSummary):
-    """A run, and how it was made."""
+    """A run, how it was made, and what it found: in English sentences, and each of them as data."""
 
-    grid: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-    versions: dict[str, str] = {}
-    summary: dict[str, Any] = {}
-    tables: list[str] = []
+    grid: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    tables: list[str] = field(default_factory=list)
     outages: int = 0
-    sentences: list[str] = []
-
-
-class Grid(BaseModel):
-    """The grid for the map.
-
-    Positions are kilometres from `origin` (longitude, latitude) where `geographic`, else a square of side 1000.
-    """
-
-    name: str
-    geographic: bool
-    origin: tuple[float, float]
-    bus: Columns
-    branch: Columns
-    gen: Columns
-    load: Columns
-    switch: Columns
-
-
-class CostItem(BaseModel):
-    """An item of a plan's cost, currency over its steps."""
-
-    item: str
-    cost: float
-
-
-class Steps(BaseModel):
-    """One row a finished step; `shares` holds columns that are tables of their own, such as generation by fuel.
-
-    Of a plan also its cost by item, and of all the length of a step, hours.
-    """
-
-    table: Columns
-    shares: dict[str, Columns]
-    costs: list[CostItem] = []
-    step_h: float = 0.25
-
-
-class State(BaseModel):
-    """A state of the grid: before an outage, or after it (then with what it dropped)."""
-
-    step: int
-    contingency: int = -1
-    status: str
-    agrees: bool = True
-    bus: Columns
-    branch: Columns
-    gen: Columns
-    lost: list[dict[str, Any]] = []
-
-
-class Opening(BaseModel):
-    """All that the first map needs; what cannot be read of the run is in `issues`."""
-
-    session: Session
-    runs: list[RunSummary]
-    key: str = ""
-    grid: Grid | None = None
-    steps: Steps | None = None
-    state: State | None = None
-    issues: list[IssueModel] = []
+    areas: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    facts: list[Told] = field(default_factory=list)
 
 
 class Found(BaseModel):
@@ -179,7 +101,10 @@ class Answer(BaseModel):
 
 
 class Study(BaseModel):
-    """A study to start: a day with all its outages to a new run, or the outages of one state."""
+    """A study to start: a day with all its outages to a new run, or the outages of one state; options as at the terminal.
+
+    `date`, `dispatch`, `security`, `commit_seconds` (of a plan) and `scale` are for days.
+    """
 
     kind: Literal["day", "n1"]
     grid: Annotated[str, Field(min_length=1, max_length=80)] = "1-EHV-mixed--0-no_sw"
@@ -187,11 +112,17 @@ class Study(BaseModel):
     contingencies: Annotated[str, Field(max_length=200)] = "branches+generators"
     q_limits: bool = True
     slack: Literal["distributed", "reference"] = "distributed"
+    dispatch: Literal["points", "data", "plan"] = "points"
+    security: Literal["base", "n-1"] = "base"
+    commit_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    scale: Annotated[str, Field(max_length=200)] = ""
+    tol_pu: Annotated[float, Field(gt=0, le=1e-2)] = 1e-8
+    max_iterations: Annotated[int, Field(ge=1, le=200)] = 20
     name: Annotated[str, Field(max_length=80)] = ""
 
 
 class Job(BaseModel):
-    """A study that this server started."""
+    """A study that this server started; `done` of `total` are steps of a day, outages of one state. `doing`: its last word."""
 
     id: str
     kind: Literal["day", "n1"]
@@ -200,6 +131,7 @@ class Job(BaseModel):
     done: int
     total: int
     seconds: float
+    doing: str = ""
     message: str
     run: str
     result: dict[str, Any] | None = None

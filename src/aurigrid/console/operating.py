@@ -8,7 +8,7 @@ import numpy as np
 
 from aurigrid.console.columns import Columns, packed
 from aurigrid.console.library import Entry
-from aurigrid.console.models import State
+from aurigrid.console.shown import State
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array
 from aurigrid.store.arrays import numbers

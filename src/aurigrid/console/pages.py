@@ -43,8 +43,8 @@ class Console:
         self._pages = {f"/{f.name}": (f.read_bytes(), _TYPES[f.suffix]) for f in STATIC.iterdir() if f.suffix in _TYPES}
         self._pages["/"] = self._pages["/index.html"]
         self._api: Future[FastAPI] = Future()
-        self.answered = threading.Event()
-        """Set when the first opening has been answered, or something else was asked for."""
+        self.wanted = threading.Event()
+        """Set when something is asked for that only the API answers."""
 
     def load(self, make: Callable[[], FastAPI]) -> None:
         """Make the API; requests that wait for it are answered then, or all fail with what went wrong."""
@@ -67,9 +67,8 @@ class Console:
                 answer = await run_in_threadpool(self._opening, scope)
                 if answer is not None:
                     await answer(scope, receive, send)
-                    self.answered.set()
                     return
-            self.answered.set()
+            self.wanted.set()
             api = await asyncio.wrap_future(self._api)
             await api(scope, receive, send)
         elif scope["type"] == "http":
@@ -78,13 +77,14 @@ class Console:
     def _opening(self, scope: Scope) -> Response | None:
         """The answer of the route of that name; None where only the API can tell what is wrong with the question."""
         from aurigrid.console.content import opening
+        from aurigrid.console.shown import as_json
 
         given = parse_qs(scope["query_string"].decode("latin-1"))
         run, step = (given.get(name, [None])[-1] for name in ("run", "step"))
         if step is not None and not (step.isascii() and step.isdigit() and len(step) < 7):
             return None
         found = opening(self._library, scope["state"]["role"], run, None if step is None else int(step))
-        return Response(found.model_dump_json(), media_type="application/json")
+        return Response(as_json(found), media_type="application/json")
 
     def _page(self, scope: Scope) -> Response:
         """A file of the built pages, by its exact name."""

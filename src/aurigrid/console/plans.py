@@ -12,8 +12,9 @@ import numpy as np
 
 from aurigrid.console.columns import Column, Columns, from_arrow, packed, texts
 from aurigrid.console.library import Entry
-from aurigrid.console.models import CostItem, State, Steps
+from aurigrid.console.shown import CostItem, State, Steps
 from aurigrid.store.arrays import codes, numbers
+from aurigrid.studies.facts import Fact, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -225,17 +226,24 @@ def plan_series(entry: Entry, table: str, element: int) -> dict[str, Column]:
     return found
 
 
-def plan_sentences(run: Run) -> list[str]:
-    """A plan in sentences; none before it is finished."""
+def plan_facts(run: Run) -> list[Fact]:
+    """What a plan says, fact by fact; none before it is finished."""
     told = run.info.summary
     if not told:
         return []
-    wasted = ", ".join(
-        f"{x:,.0f} MWh for {cause}" for cause, x in told.get("curtailed_by_cause_mwh", {}).items() if x > 0.5
-    )
-    sentences = [
-        f"{told['steps']} steps of {60 * told['step_h']:g} min cost {told['cost']:,.0f}; {told['co2_t']:,.0f} t of CO2.",
-        f"{told['curtailed_mwh']:,.0f} MWh of wind, sun and water are not used" + (f": {wasted}." if wasted else "."),
+    found = [
+        Fact(
+            "plan_cost",
+            "{steps} steps of {minutes:g} min cost {cost:,.0f}; {co2:,.0f} t of CO2.",
+            {"steps": told["steps"], "minutes": 60 * told["step_h"], "cost": told["cost"], "co2": told["co2_t"]},
+        ),
+        Fact("plan_unused", "{mwh:,.0f} MWh of wind, sun and water are not used.", {"mwh": told["curtailed_mwh"]}),
     ]
-    short = {"load is not served": "unserved_mwh", "reserve is missing": "reserve_short_mwh"}
-    return sentences + [f"{told[k]:,.1f} MWh of {what}." for what, k in short.items() if told.get(k, 0.0) > 1e-3]
+    for cause, mwh in told.get("curtailed_by_cause_mwh", {}).items():
+        if mwh > 0.5:
+            found.append(Fact("plan_cause", "Of it {mwh:,.0f} MWh for {cause}.", {"mwh": mwh, "cause": Kind(cause)}))
+    short = {
+        "plan_unserved": ("{mwh:,.1f} MWh of load is not served.", "unserved_mwh"),
+        "plan_reserve_short": ("{mwh:,.1f} MWh of reserve is missing.", "reserve_short_mwh"),
+    }
+    return found + [Fact(k, text, {"mwh": told[at]}) for k, (text, at) in short.items() if told.get(at, 0.0) > 1e-3]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,24 +14,17 @@ from aurigrid.console.after import after_outage
 from aurigrid.console.columns import Columns, packed, plain
 from aurigrid.console.content import kind_of, summary, window
 from aurigrid.console.library import Entry, Library
-from aurigrid.console.models import (
-    Found,
-    Grid,
-    Opening,
-    Outage,
-    Problem,
-    RunDetails,
-    RunSummary,
-    Series,
-    Session,
-    State,
-    Steps,
-)
-from aurigrid.console.plans import plan_limits, plan_sentences, plan_series
+from aurigrid.console.models import Found, Outage, Problem, RunDetails, Series, Told
+from aurigrid.console.plans import plan_facts, plan_limits, plan_series
+from aurigrid.console.shown import Grid, Opening, RunSummary, Session, State, Steps
 from aurigrid.errors import InputError, Issue
 from aurigrid.store import Run
 from aurigrid.store.arrays import numbers
 from aurigrid.store.run import is_plan
+from aurigrid.studies.facts import Fact
+
+if TYPE_CHECKING:
+    from aurigrid.store.situations import Situations
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 411, 413, 421, 422, 500)
@@ -81,30 +75,32 @@ def runs(request: Request) -> list[RunSummary]:
 def details(entry: At) -> RunDetails:
     """A run, how it was made, and what it found in sentences."""
     found = entry.run()
-    sentences = entry.kept.get(("sentences", found.steps), lambda: _sentences(found))
+    facts = entry.kept.get(("facts", found.steps), lambda: _facts(found))
     return RunDetails(
-        **summary(entry).model_dump(),
+        **vars(summary(entry)),
         grid=dict(found.info.grid),
         options=dict(found.info.options),
         versions=dict(found.info.versions),
         summary=dict(found.info.summary),
         tables=list(found.table_names),
         outages=len(findings.outage_list(entry).label),
-        sentences=sentences,
+        areas=[name for name in np.unique(findings.areas(entry)).tolist() if name],
+        sentences=[fact.sentence for fact in facts],
+        facts=[Told(key=fact.key, values=plain(fact.values)) for fact in facts],
     )
 
 
-def _sentences(run: Run) -> list[str]:
+def _facts(run: Run) -> list[Fact]:
     if kind_of(run) == "plan":
-        return plan_sentences(run)
+        return plan_facts(run)
     if kind_of(run) == "points":
         from aurigrid.studies.tally import tally
 
         told = tally(run)
-        return [] if told is None else told.sentences()
+        return [] if told is None else told.facts()
     from aurigrid.studies.outlook import outlook
 
-    return outlook(run).sentences()
+    return outlook(run).facts()
 
 
 @router.get("/runs/{run}/grid")
@@ -226,18 +222,44 @@ def threats(
 
 @router.get("/runs/{run}/similar")
 def similar(
+    request: Request,
     entry: At,
     step: Step = 0,
     k: Annotated[int, Query(ge=1, le=200)] = 10,
     where: Annotated[str | None, Query(max_length=2000, description="SQL condition over the columns of steps")] = None,
     later: Annotated[bool, Query(description="states later than the step, too")] = True,
+    every: Annotated[bool, Query(description="states of all runs of this grid, not of this run alone")] = False,
 ) -> dict[str, Any]:
-    """Stored states of the run like a step, why they are near, and what came next; as `aurigrid.store.similar`."""
-    from aurigrid.store.situations import similar as search
-
+    """Stored states like a step, why they are near, and what came next; as `aurigrid.store.similar`."""
     require_step(entry, step)
-    found: dict[str, Any] = plain(search(entry.run(), step, k=k, where=where or None, past=not later).to_dict())
+    library: Library = request.app.state.library
+    entries = [entry, *(_others(library, entry) if every else [])]
+    found = _situations(entry, entries).search(step, k=k, where=where or None, past=not later).to_dict()
+    keys = {str(e.path): e.key for e in entries}
+    for near in found["neighbours"]:
+        near["key"] = keys[near["run"]]
+    told: dict[str, Any] = plain({**found, "runs": len(entries)})
+    return told
+
+
+def _others(library: Library, entry: Entry) -> list[Entry]:
+    """Other readable days of the same grid."""
+    digest, found = entry.run().info.grid.get("digest"), []
+    for other in library.entries():
+        with contextlib.suppress(InputError):
+            run = other.run()
+            if other is not entry and kind_of(run) == "day" and run.steps and run.info.grid.get("digest") == digest:
+                found.append(other)
     return found
+
+
+def _situations(entry: Entry, entries: list[Entry]) -> Situations:
+    """The states of some runs, prepared once for as long as the runs stay as they are."""
+    from aurigrid.store.situations import Situations
+
+    runs = [e.run() for e in entries]
+    key = ("situations", tuple((str(run.path), len(run.steps), run.info.status) for run in runs))
+    return entry.kept.get(key, lambda: Situations(runs))
 
 
 @router.get("/runs/{run}/series/{table}/{element}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aurigrid.console.access import Access, is_loopback
 from aurigrid.console.library import Library
-from aurigrid.errors import InputError, Issue, MissingExtraError
+from aurigrid.errors import AurigridError, InputError, Issue, MissingExtraError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from aurigrid.console.pages import Console
 
 
-_PATIENCE = 1.5
-"""Seconds to wait for a browser's first question before the API is loaded all the same."""
+_PATIENCE = 2.5
+"""Seconds to wait for a question that needs the API before it is loaded all the same."""
 
 
 def require_safe(host: str, cert: Path | None, key: Path | None, insecure: bool) -> None:
@@ -128,7 +128,9 @@ def serve(
 
 
 def _load(console: Console, library: Library, root: Path) -> None:
+    from aurigrid.console.after import engine_ahead
     from aurigrid.console.content import opening, read_ahead
+    from aurigrid.console.findings import findings_ahead
 
     def make() -> FastAPI:
         from aurigrid.console.app import create_api
@@ -137,10 +139,13 @@ def _load(console: Console, library: Library, root: Path) -> None:
         return create_api(library, Jobs(root))
 
     found = opening(library, "viewer", None, None)
-    console.answered.wait(_PATIENCE)  # a browser that is on its way is answered before anything else is loaded
+    console.wanted.wait(_PATIENCE)  # a browser that is on its way draws its first map before anything else is loaded
     console.load(make)
     if found.state is not None:
         read_ahead(library[found.key], found.state.step)
+        with contextlib.suppress(AurigridError, ValueError):  # what is damaged is told when it is asked for
+            findings_ahead(library[found.key], found.state.step)
+            engine_ahead(library[found.key], found.state.step)
 
 
 def links(access: Access) -> dict[str, str]:

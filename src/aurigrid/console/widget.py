@@ -5,6 +5,7 @@ Needs the extra ``notebook``. Nothing is loaded from outside; the module comes w
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,7 +111,7 @@ def _network(source: Network | Solution | Run) -> Network:
 def _grid(net: Network) -> dict[str, Any]:
     from aurigrid.console.content import grid_of
 
-    found: dict[str, Any] = grid_of(net).model_dump()
+    found: dict[str, Any] = asdict(grid_of(net))
     return found
 
 
@@ -126,7 +127,8 @@ def _state(source: Any, step: int) -> dict[str, Any]:
 
         if step not in source.steps:
             raise InputError(Issue("map", "step", f"{step} is not a finished step of {source.path}"))
-        return state(Entry("", source.path), step).model_dump(include={"bus", "branch", "gen"})
+        found = state(Entry("", source.path), step)
+        return {name: asdict(getattr(found, name)) for name in ("bus", "branch", "gen")}
     if not 0 <= step < source.n:
         raise InputError(Issue("map", "step", f"{step} does not exist", hint=f"there are {source.n} scenarios"))
     if not source.converged[step]:
@@ -138,9 +140,11 @@ def _state(source: Any, step: int) -> dict[str, Any]:
         "gen": {"p_mw": source.gen_p_mw[step], "q_mvar": source.gen_q_mvar[step]},
     }
     return {
-        name: Columns(
-            rows=len(next(iter(columns.values()))),
-            columns={column: packed(np.asarray(v), "f32") for column, v in columns.items()},
-        ).model_dump()
+        name: asdict(
+            Columns(
+                rows=len(next(iter(columns.values()))),
+                columns={column: packed(np.asarray(v), "f32") for column, v in columns.items()},
+            )
+        )
         for name, columns in tables.items()
     }

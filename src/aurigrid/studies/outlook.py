@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from aurigrid.store import Run
+from aurigrid.studies.facts import Fact, Kind
 
 Rows = list[dict[str, Any]]
 
@@ -91,47 +93,84 @@ class Outlook:
 
     def sentences(self) -> list[str]:
         """What is wrong, where, how bad: one plain sentence a fact."""
+        return [fact.sentence for fact in self.facts()]
+
+    def facts(self) -> list[Fact]:
+        """The same as data."""
         t = self.totals
         if not t["steps"]:
-            return ["The run has no finished step yet."]
-        answered = t["converged"] + t["islanded"]
-        asked = t["steps"] * t["outages"]
-        out = [f"{t['steps']} steps, {t['outages']} outages each: {answered:,} of {asked:,} outages solved."]
+            return [Fact("no_step", "The run has no finished step yet.", {})]
+        counts = {"steps": t["steps"], "outages": t["outages"], "asked": t["steps"] * t["outages"]}
+        solved = "{steps} steps, {outages} outages each: {solved:,} of {asked:,} outages solved."
+        return [
+            Fact("solved", solved, {**counts, "solved": t["converged"] + t["islanded"]}),
+            *self._before(),
+            *self._after(),
+            *self._unsolved(),
+        ]
+
+    def _before(self) -> Iterator[Fact]:
+        t = self.totals
         if t["base_failed"]:
-            out.append(f"The base state has no solution in {t['base_failed']} steps.")
-        if t["steps_broken_before"]:
-            first = self.base[0]
-            out.append(
-                f"Before any outage, limits are broken in {t['steps_broken_before']} steps; most often "
-                f"{first['kind'].replace('_', ' ')} at {first['element']} ({first['steps']} steps)."
-            )
-        else:
-            out.append("Before any outage, every limit holds in every step.")
-        if self.outages:
-            worst = self.outages[0]
-            out.append(
-                f"After an outage, new limits are broken in {t['insecure']:,} cases, in {t['steps_insecure']} of "
-                f"{t['steps']} steps. Worst: losing {worst['outage']} leaves {worst['kind'].replace('_', ' ')} at "
-                f"{worst['element']}, {100 * worst['severity']:.1f} % past its limit."
-            )
-        else:
-            out.append("No outage breaks a limit that held before it.")
+            text = "The base state has no solution in {steps} steps."
+            yield Fact("base_unsolved", text, {"steps": t["base_failed"]})
+        if not t["steps_broken_before"]:
+            yield Fact("base_holds", "Before any outage, every limit holds in every step.", {})
+            return
+        first = self.base[0]
+        yield Fact(
+            "base_broken",
+            "Before any outage, limits are broken in {steps} steps; most often {kind} at {element} ({often} steps).",
+            {
+                "steps": t["steps_broken_before"], "kind": Kind(first["kind"]), "element": first["element"],
+                "often": first["steps"],
+            },
+        )  # fmt: skip
+
+    def _after(self) -> Iterator[Fact]:
+        t = self.totals
+        if not self.outages:
+            yield Fact("secure", "No outage breaks a limit that held before it.", {})
+            return
+        worst = self.outages[0]
+        yield Fact(
+            "insecure",
+            "After an outage, new limits are broken in {cases:,} cases, in {insecure} of {steps} steps. Worst: losing "
+            "{outage} leaves {kind} at {element}, {past:.1f} % past its limit.",
+            {
+                "cases": t["insecure"], "insecure": t["steps_insecure"], "steps": t["steps"],
+                "outage": worst["outage"], "kind": Kind(worst["kind"]), "element": worst["element"],
+                "past": 100 * worst["severity"],
+            },
+        )  # fmt: skip
+
+    def _unsolved(self) -> Iterator[Fact]:
+        t = self.totals
         if self.failed:
             first = self.failed[0]
-            most = f"{first['outage']} ({first['steps']} steps)"
-            out.append(f"{t['failed']:,} outages have no power flow solution; most often {most}.")
+            yield Fact(
+                "outages_unsolved",
+                "{cases:,} outages have no power flow solution; most often {outage} ({steps} steps).",
+                {"cases": t["failed"], "outage": first["outage"], "steps": first["steps"]},
+            )
         if self.split:
             first = self.split[0]
-            out.append(
-                f"{t['islanded']:,} outages leave a part of the grid without supply; the largest is {first['outage']}: "
-                f"up to {first['lost_load_mw']:.0f} MW of load and {first['lost_gen_mw']:.0f} MW of infeed lost."
-            )
+            yield Fact(
+                "islanding",
+                "{cases:,} outages leave a part of the grid without supply; the largest is {outage}: up to {load:.0f} MW of "
+                "load and {infeed:.0f} MW of infeed lost.",
+                {
+                    "cases": t["islanded"], "outage": first["outage"], "load": first["lost_load_mw"],
+                    "infeed": first["lost_gen_mw"],
+                },
+            )  # fmt: skip
         if self.reactive["rows"]:
-            out.append(
-                f"At {self.reactive['places']} buses units give more or less reactive power than they can; "
-                "hold the limits (q_limits) for states that exist."
+            yield Fact(
+                "reactive",
+                "At {places} buses units give more or less reactive power than they can; hold the limits (q_limits) for "
+                "states that exist.",
+                {"places": self.reactive["places"]},
             )
-        return out
 
     def to_dict(self) -> dict[str, Any]:
         """The findings as plain data."""

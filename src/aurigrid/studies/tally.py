@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurigrid.store import Run
+from aurigrid.studies.facts import Fact, Kind
 
 Rows = list[dict[str, Any]]
 
@@ -61,57 +62,62 @@ class Tally:
 
     def sentences(self) -> list[str]:
         """The figures in words: one plain sentence a fact."""
+        return [fact.sentence for fact in self.facts()]
+
+    def facts(self) -> list[Fact]:
+        """The same as data."""
         t = self.totals
         if not t["steps"]:
-            return ["The run has no finished step yet."]
-        kept = t["secure"] + t["feasible"]
-        out = [
-            f"{kept:,} of {t['steps']:,} steps have an AC operating point that keeps every limit of the intact grid."
-        ]
+            return [Fact("no_step", "The run has no finished step yet.", {})]
+        kept = "{kept:,} of {steps:,} steps have an AC operating point that keeps every limit of the intact grid."
+        out = [Fact("points_kept", kept, {"kept": t["secure"] + t["feasible"], "steps": t["steps"]})]
         if t["steps_checked"]:
-            out.append(
-                f"{t['secure']:,} of them are secure: {t['outages']:,} outages were solved at each, and all keep the limits."
-            )
+            text = "{secure:,} of them are secure: {outages:,} outages were solved at each, and all keep the limits."
+            out.append(Fact("points_secure", text, {"secure": t["secure"], "outages": t["outages"]}))
         if t["infeasible"]:
             out.append(_infeasible(t, self.reasons))
         if t["unsolved"]:
-            out.append(f"In {t['unsolved']:,} steps no point that balances was found.")
+            text = "In {steps:,} steps no point that balances was found."
+            out.append(Fact("points_unsolved", text, {"steps": t["unsolved"]}))
         if t["data_violations"] is not None:
-            out.append(
-                f"The data's own dispatch breaks {t['data_violations']:,} limits of the intact grid, in "
-                f"{t['data_steps_broken']:,} steps."
-            )
+            text = "The data's own dispatch breaks {limits:,} limits of the intact grid, in {steps:,} steps."
+            values = {"limits": t["data_violations"], "steps": t["data_steps_broken"]}
+            out.append(Fact("data_broken", text, values))
         if t["available_mwh"]:
-            out.append(
-                f"Curtailed: {t['curtailed_mwh'] / 1000:,.2f} GWh of wind and sun, "
-                f"{100 * t['curtailed_mwh'] / t['available_mwh']:.2f} % of what could be given."
-            )
-        out.append(
-            f"Losses {t['losses_mwh'] / 1000:,.1f} GWh ({100 * t['losses_mwh'] / t['load_mwh']:.2f} % of the load), cost "
-            f"{t['cost'] / 1e6:,.2f} million, emissions {t['carbon_t'] / 1000:,.1f} kt of CO2."
-        )
-        return out
+            share = 100 * t["curtailed_mwh"] / t["available_mwh"]
+            text = "Curtailed: {gwh:,.2f} GWh of wind and sun, {share:.2f} % of what could be given."
+            out.append(Fact("curtailed", text, {"gwh": t["curtailed_mwh"] / 1000, "share": share}))
+        text = "Losses {gwh:,.1f} GWh ({share:.2f} % of the load), cost {cost:,.2f} million, emissions {carbon:,.1f} kt of CO2."
+        share = 100 * t["losses_mwh"] / t["load_mwh"]
+        values = {
+            "gwh": t["losses_mwh"] / 1000,
+            "share": share,
+            "cost": t["cost"] / 1e6,
+            "carbon": t["carbon_t"] / 1000,
+        }
+        return [*out, Fact("losses_cost", text, values)]
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain data."""
         return dict(self.__dict__)
 
 
-def _infeasible(totals: dict[str, Any], reasons: Rows) -> str:
-    parts = [f"{totals['infeasible']:,} steps are infeasible: the point given breaks limits least"]
+def _infeasible(totals: dict[str, Any], reasons: Rows) -> Fact:
+    key, text = "infeasible", "{steps:,} steps are infeasible: the point given breaks limits least"
+    values: dict[str, Any] = {"steps": totals["infeasible"]}
     if totals["short_max_mw"] > 1e-3:
-        parts.append(f"up to {totals['short_max_mw']:,.1f} MW are missing")
-    broken = [r for r in reasons if r["kind"] != "binding_rating"]
+        key, text = key + "_short", text + "; up to {short:,.1f} MW are missing"
+        values["short"] = totals["short_max_mw"]
+    broken = next((r for r in reasons if r["kind"] != "binding_rating"), None)
     if broken:
-        parts.append("most often " + _named(broken[0]))
+        key, text = key + "_most", text + "; most often {kind} at {table} {element} ({often:,} steps)"
+        values |= {"kind": Kind(broken["kind"]), "often": broken["steps"]}
+        values |= {"table": Kind(broken["table"]), "element": broken["element"]}
     behind = next((r for r in reasons if r["kind"] == "binding_rating"), None)
     if behind:
-        parts.append(f"the rating of {behind['table']} {behind['element']} binds in {behind['steps']:,} of them")
-    return "; ".join(parts) + "."
-
-
-def _named(row: dict[str, Any]) -> str:
-    return f"{row['kind'].replace('_', ' ')} at {row['table']} {row['element']} ({row['steps']:,} steps)"
+        key, text = key + "_behind", text + "; the rating of {rated_table} {rated} binds in {binding:,} of them"
+        values |= {"rated_table": Kind(behind["table"]), "rated": behind["element"], "binding": behind["steps"]}
+    return Fact(key, text + ".", values)
 
 
 def tally(run: Run, n: int = 10) -> Tally | None:

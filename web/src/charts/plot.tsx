@@ -1,6 +1,7 @@
 // Plots as SVG: a day is a hundred points, so the document draws them as fast as a canvas would, and a plot saved as
 // SVG or PNG is the plot on the screen.
 import { useMemo, useRef, useState } from "preact/hooks";
+import { SaveDrawing, standalone, type KeyEntry } from "../files/save";
 import { num } from "../format";
 
 export interface Line { label: string; values: ArrayLike<number>; colour: string; dash?: boolean; hatch?: boolean }
@@ -97,7 +98,7 @@ export function Plot(p: Props) {
     <figure class="plot" style={{ width: `${p.width}px` }}>
       <figcaption>
         <span>{p.title} <span class="muted">{p.unit}</span></span>
-        <Save svg={svg} name={p.name} />
+        <SaveDrawing name={p.name} make={() => standalone(svg.current!, `${p.title}${p.unit ? `, ${p.unit}` : ""}`, keyOf(p))} />
       </figcaption>
       <svg ref={svg} width={p.width} height={p.height} viewBox={`0 0 ${p.width} ${p.height}`} role="img" aria-label={`${p.title}, ${p.unit}`}
         onPointerMove={(e) => setAt(row(e))} onPointerLeave={() => setAt(null)} onClick={(e) => p.onSeek?.(row(e as unknown as PointerEvent))}>
@@ -140,48 +141,7 @@ export function Plot(p: Props) {
   );
 }
 
-const STYLED = ["fill", "stroke", "stroke-width", "font-size", "font-family", "opacity", "stroke-dasharray"];
-
-/** A copy of a drawing that stands alone: what the style sheet gives is written into it. */
-function standalone(svg: SVGSVGElement): string {
-  const copy = svg.cloneNode(true) as SVGSVGElement;
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  const from = svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
-  from.forEach((element, i) => {
-    const style = getComputedStyle(element);
-    to[i]!.setAttribute("style", STYLED.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";"));
-  });
-  const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  paper.setAttribute("width", "100%");
-  paper.setAttribute("height", "100%");
-  paper.setAttribute("fill", getComputedStyle(document.documentElement).getPropertyValue("--panel"));
-  copy.prepend(paper);
-  return new XMLSerializer().serializeToString(copy);
-}
-
-export function download(name: string, blob: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 2000);
-}
-
-export function Save({ svg, name }: { svg: { current: SVGSVGElement | null }; name: string }) {
-  const asSvg = () => download(`${name}.svg`, new Blob([standalone(svg.current!)], { type: "image/svg+xml" }));
-  const asPng = async () => {
-    const drawing = svg.current!, image = new Image();
-    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standalone(drawing))}`;
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [2 * drawing.clientWidth, 2 * drawing.clientHeight];
-    canvas.getContext("2d")!.drawImage(image, 0, 0, canvas.width, canvas.height);
-    canvas.toBlob((blob) => blob && download(`${name}.png`, blob));
-  };
-  return (
-    <span class="save">
-      <button onClick={asSvg} aria-label={`${name} SVG`}>SVG</button>
-      <button onClick={asPng} aria-label={`${name} PNG`}>PNG</button>
-    </span>
-  );
-}
+const keyOf = (p: Props): KeyEntry[] => [
+  ...(p.bands ?? []).map((b) => ({ label: b.label, colour: b.colour, opacity: Math.min(1, 2 * b.opacity) })),
+  ...[...p.lines, ...(p.over ?? [])].map((l) => ({ label: l.label, colour: l.colour, dash: l.dash, opacity: l.hatch ? 0.5 : 1 })),
+];

@@ -3,9 +3,10 @@ import { computed, signal } from "@preact/signals";
 import { num, percent } from "../format";
 import { t } from "../i18n";
 import {
-  after, afterBusy, base, element, grid, kind, mode, outage, prices, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
+  after, afterBusy, base, drawn, element, grid, kind, mode, outage, prices, row, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
 } from "../state";
 import { loadOutage, type Outage } from "../api";
+import { escaped, framed, SaveDrawing, type Drawn } from "../files/save";
 import { effect } from "@preact/signals";
 import { CHANGE, HALO, LEVELS, LOADING, VOLTAGE } from "./palette";
 import { drawing } from "./geometry";
@@ -22,7 +23,7 @@ export function followOutages(): void {
   effect(() => { byLevel.value = kind.value !== "plan"; }); // what a plan has to show at its buses are prices
   effect(() => {
     const [name, at, table] = [run.value, step.value, steps.value];
-    if (!name || !table || kind.value === "plan" || !stepNumbers.value.includes(at)) { brokenBefore.value = null; return; }
+    if (!name || !table || !drawn.value || kind.value === "plan" || !stepNumbers.value.includes(at)) { brokenBefore.value = null; return; }
     const stop = new AbortController();
     loadOutage(name, -1, at, stop.signal).then((found) => { brokenBefore.value = found; }, tell);
     return () => stop.abort();
@@ -108,6 +109,7 @@ export function MapPane() {
       ArrowLeft: () => view.pan(60, 0), ArrowRight: () => view.pan(-60, 0), ArrowUp: () => view.pan(0, 60),
       ArrowDown: () => view.pan(0, -60), "+": () => view.zoom(1.4), "=": () => view.zoom(1.4), "-": () => view.zoom(1 / 1.4),
       "0": () => view.fit(),
+      Enter: () => { const found = view.central(); if (found) selectElement(found.table, found.index); },
     };
     const action = moves[e.key];
     if (action) { e.preventDefault(); e.stopPropagation(); action(); }
@@ -116,10 +118,12 @@ export function MapPane() {
     <div class="map" aria-busy={afterBusy.value}>
       <div ref={host} class="map-host" tabIndex={0} role="application" aria-label={t("map")} onKeyDown={keys} data-testid="map" />
       <Modes />
+      <i class="aim" aria-hidden="true" />
       <div class="map-tools" role="toolbar" aria-label={t("map")}>
-        <button onClick={() => mapView.value?.zoom(1.5)} aria-label="+">+</button>
-        <button onClick={() => mapView.value?.zoom(1 / 1.5)} aria-label="−">−</button>
+        <button onClick={() => mapView.value?.zoom(1.5)} aria-label={t("zoom_in")} title="+">+</button>
+        <button onClick={() => mapView.value?.zoom(1 / 1.5)} aria-label={t("zoom_out")} title="−">−</button>
         <button onClick={() => mapView.value?.fit()} title="0">{t("fit")}</button>
+        <SaveDrawing name={`${run.value}_map_${step.value}`} make={picture} />
       </div>
       {broke.value && <div class="cover"><p class="error">{broke.value}</p></div>}
       <Legend />
@@ -147,8 +151,7 @@ function Legend() {
   if (!g) return null;
   const now = theme.value, change = mode.value === "change" && outage.value >= 0;
   const colours = (change ? CHANGE : LOADING)[now];
-  const marks = change ? ["−30", "−10", "", "", "+10", "+30 %"] : ["0", "30", "60", "80", "100", "130 %"];
-  const kv = drawing_kv(g);
+  const marks = rampMarks(change);
   return (
     <div class="legend" data-testid="legend">
       {kind.value !== "plan" && (
@@ -166,11 +169,7 @@ function Legend() {
         </span>
       </div>
       <div class="legend-row keys">
-        {byLevel.value
-          ? kv.slice(0, 6).map((v, i) => <span key={v}><i class="dot" style={{ background: LEVELS[now][i] }} />{num(v)} kV</span>)
-          : (prices.value ? priceMarks(prices.value) : [["<", 0], ["1 pu", 1], [">", 2]]).map(([label, i]) => (
-              <span key={String(i)}><i class="dot" style={{ background: VOLTAGE[now][i as number] }} />{label}</span>
-            ))}
+        {busMarks(g).map(([colour, label]) => <span key={label}><i class="dot" style={{ background: colour }} />{label}</span>)}
       </div>
       <div class="legend-row keys">
         <span><i class="halo" style={{ background: HALO[now] }} />{t(kind.value === "plan" ? "halo_plan" : "halo")}</span>
@@ -178,12 +177,55 @@ function Legend() {
       </div>
       <div class="legend-row foot">
         {g.geographic
-          ? <><span class="bar" style={{ width: `${bar.value[1]}px` }} /><span>{num(bar.value[0], bar.value[0] < 1 ? 1 : 0)} km</span><span class="north" aria-label="N">N<b>↑</b></span></>
+          ? <><span class="bar" style={{ width: `${bar.value[1]}px` }} /><span>{num(bar.value[0], bar.value[0] < 1 ? 1 : 0)} km</span><span class="north" title={t("north")}>N<b aria-hidden="true">↑</b></span></>
           : <span>{t("layout")}</span>}
       </div>
       {kind.value === "points" && base.value && !base.value.bus.has("v_mag") && <p class="muted">{t("no_states")}</p>}
     </div>
   );
+}
+
+/** The map with title and legend, as a drawing. */
+function picture(): Drawn {
+  const view = mapView.value!, { width, height, svg } = view.picture(), g = grid.value!, now = theme.value;
+  const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), soft = style.getPropertyValue("--soft"), panel = style.getPropertyValue("--panel");
+  const change = mode.value === "change" && outage.value >= 0, plan = kind.value === "plan", out: string[] = [];
+  const text = (x: number, y: number, words: string, more = "") => `<text x="${x}" y="${y}" font-size="11" fill="${soft}" ${more}>${escaped(words)}</text>`;
+  let y = 16;
+  if (!plan) {
+    const colours = (change ? CHANGE : LOADING)[now];
+    out.push(text(10, y, t(change ? "change" : "loading")), `<defs><linearGradient id="ramp">${colours.map((c, i) => `<stop offset="${i / (colours.length - 1)}" stop-color="${c}"/>`).join("")}</linearGradient></defs><rect x="10" y="${y + 6}" width="204" height="7" fill="url(#ramp)"/>`);
+    rampMarks(change).forEach((m, i, all) => out.push(text(10 + (204 * i) / (all.length - 1), y + 25, m, `text-anchor="${i === 0 ? "start" : i === all.length - 1 ? "end" : "middle"}"`)));
+    y += 42;
+  }
+  busMarks(g).forEach(([colour, label], i) => out.push(`<circle cx="${15 + 104 * (i % 2)}" cy="${y - 4 + 16 * (i >> 1)}" r="4.5" fill="${colour}"/>`, text(24 + 104 * (i % 2), y + 16 * (i >> 1), label)));
+  y += 16 * Math.ceil(busMarks(g).length / 2) + 4;
+  out.push(`<rect x="10" y="${y - 9}" width="18" height="9" rx="4.5" fill="${HALO[now]}" opacity="0.5"/>`, text(34, y, t(plan ? "halo_plan" : "halo")));
+  out.push(`<path d="M114 ${y - 4}h18" stroke="${soft}" stroke-width="2" stroke-dasharray="4 3"/>`, text(138, y, t("out")));
+  y += 18;
+  if (g.geographic) {
+    const [km, px] = view.bar();
+    out.push(`<path d="M10 ${y - 8}v6h${px}v-6" fill="none" stroke="${soft}"/>`, text(16 + px, y, `${num(km, km < 1 ? 1 : 0)} km`), text(214, y, "N ↑", 'text-anchor="end"'));
+  } else out.push(text(10, y, t("layout")));
+  y += 10;
+  const when = steps.value?.table.t("time")[row.value]?.replace("T", " ").slice(0, 16) ?? "";
+  const what = outage.value >= 0 ? ` · ${t("outage")} ${chosenOutage.value?.label ?? ""} · ${t(`mode_${mode.value}`)}` : "";
+  const title = `<text x="12" y="40" font-size="14" font-weight="600" fill="${ink}" stroke="${panel}" stroke-width="4" paint-order="stroke">${escaped(`${run.value} · ${when || `${t("step")} ${step.value}`}${what}`)}</text>`;
+  const legend = `<g transform="translate(10 ${height - y - 10})"><rect width="226" height="${y}" rx="5" fill="${panel}" opacity="0.92"/>${out.join("")}</g>`;
+  return { width, height, svg: framed(width, height, `<g fill="none" stroke="none">${svg}</g>${title}${legend}`) };
+}
+
+const rampMarks = (change: boolean) => (change ? ["−30", "−10", "", "", "+10", "+30 %"] : ["0", "30", "60", "80", "100", "130 %"]);
+
+/** Colours of buses with what they mean. */
+function busMarks(g: NonNullable<typeof grid.value>): [string, string][] {
+  const now = theme.value;
+  if (byLevel.value) {
+    const kv = drawing_kv(g);
+    return LEVELS[now].slice(0, kv.length).map((c, i) => [c, i === 5 && kv.length > 6 ? `≤ ${num(kv[5])} kV` : `${num(kv[i])} kV`]);
+  }
+  const marks = prices.value ? priceMarks(prices.value) : [["< 1 pu", 0], ["1 pu", 1], ["> 1 pu", 2]] as [string, number][];
+  return marks.map(([label, i]) => [VOLTAGE[now][i]!, label]);
 }
 
 const priceMarks = ([mid, span]: [number, number]): [string, number][] => [[num(mid - span, 1), 0], [num(mid, 1), 1], [num(mid + span, 1), 2]];

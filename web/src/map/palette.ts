@@ -6,7 +6,7 @@ const rgb = (hex: string): Rgb => [1, 3, 5].map((i) => parseInt(hex.slice(i, i +
 
 export const LOADING = {
   dark: ["#34505f", "#3f7d9c", "#5fb0c9", "#e8c64a", "#f2872f", "#ff5c8a"],
-  light: ["#b3c1c8", "#6b9db5", "#2f7896", "#b08400", "#c9530b", "#a80f56"],
+  light: ["#b3c1c8", "#6b9db5", "#2f7896", "#bb8f00", "#bf4a08", "#8f0a4a"],
 };
 export const LOADING_STOPS = [0, 0.3, 0.6, 0.8, 1.0, 1.3];
 export const CHANGE = {
@@ -21,8 +21,11 @@ export const LEVELS = {
 export const VOLTAGE = { dark: ["#4aa3ff", "#dfe7ea", "#ff9d3c"], light: ["#0b5cad", "#42525a", "#b34a00"] };
 export const HALO = { dark: "#ff5c8a", light: "#c2185b" };
 
+const made = new Map<string, Palette>();
+
+/** The palette of a theme: one object as long as the page lives. */
 export function palette(theme: Theme, change: boolean): Palette {
-  return {
+  const key = `${theme}${change}`, found = made.get(key) ?? {
     ramp: (change ? CHANGE : LOADING)[theme].map(rgb),
     stops: change ? CHANGE_STOPS : LOADING_STOPS,
     halo: rgb(HALO[theme]),
@@ -31,4 +34,6 @@ export function palette(theme: Theme, change: boolean): Palette {
     ring: rgb(theme === "dark" ? "#0f1519" : "#ffffff"),
     bus: [...VOLTAGE[theme], ...LEVELS[theme]].map(rgb),
   };
+  made.set(key, found);
+  return found;
 }

@@ -9,6 +9,7 @@ export type Rgb = [number, number, number];
 export const HALO = 1, SELECTED = 2, OUT = 4, DEAD = 8;
 
 export interface Palette { ramp: Rgb[]; stops: number[]; halo: Rgb; selected: Rgb; out: Rgb; ring: Rgb; bus: Rgb[] }
+type Values = Float32Array | Uint8Array | Int8Array;
 
 const COMMON = `#version 300 es
 precision highp float; precision highp int;
@@ -90,7 +91,10 @@ void main() {
   o = vec4(c, inside); o.rgb *= o.a;
 }`;
 
-interface Program { use: WebGLProgram; at: Map<string, WebGLUniformLocation> }
+/** Device pixels a pixel, as far as they are drawn. */
+export const ratio = () => Math.min(devicePixelRatio || 1, 2);
+
+interface Program { use: WebGLProgram; at: Map<string, WebGLUniformLocation>; palette?: Palette }
 
 export class Renderer {
   private gl: WebGL2RenderingContext;
@@ -105,14 +109,14 @@ export class Renderer {
     const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true });
     if (!gl) throw new Error("WebGL2 is not available in this browser");
     this.gl = gl;
-    this.line = this.program(LINE_VS, LINE_FS);
-    this.arrow = this.program(ARROW_VS, ARROW_FS);
-    this.bus = this.program(BUS_VS, BUS_FS);
+    const linked = [[LINE_VS, LINE_FS], [ARROW_VS, ARROW_FS], [BUS_VS, BUS_FS]].map(([vertex, fragment]) => this.link(vertex!, fragment!));
+    [this.line, this.arrow, this.bus] = linked.map((program) => this.ready(program)) as [Program, Program, Program];
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  private program(vertex: string, fragment: string): Program {
+  /** A program that is being compiled: asking whether it is done waits for it, so all are begun first. */
+  private link(vertex: string, fragment: string): WebGLProgram {
     const gl = this.gl, use = gl.createProgram()!;
     for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]] as const) {
       const shader = gl.createShader(kind)!;
@@ -121,6 +125,11 @@ export class Renderer {
       gl.attachShader(use, shader);
     }
     gl.linkProgram(use);
+    return use;
+  }
+
+  private ready(use: WebGLProgram): Program {
+    const gl = this.gl;
     if (!gl.getProgramParameter(use, gl.LINK_STATUS)) {
       const logs = gl.getAttachedShaders(use)!.map((s) => gl.getShaderInfoLog(s)).join("\n");
       throw new Error(gl.getProgramInfoLog(use) + logs);
@@ -133,14 +142,14 @@ export class Renderer {
     return { use, at };
   }
 
-  private attribute(name: string, index: number, size: number, data: Float32Array, each: number): void {
+  private attribute(name: string, index: number, size: number, data: Values, each: number): void {
     const gl = this.gl;
     if (this.buffers[name]) gl.deleteBuffer(this.buffers[name]!);
     this.buffers[name] = gl.createBuffer()!;
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]!);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
     gl.enableVertexAttribArray(index);
-    gl.vertexAttribPointer(index, size, gl.FLOAT, false, 0, 0);
+    gl.vertexAttribPointer(index, size, data instanceof Float32Array ? gl.FLOAT : data instanceof Int8Array ? gl.BYTE : gl.UNSIGNED_BYTE, false, 0, 0);
     gl.vertexAttribDivisor(index, each);
   }
 
@@ -153,19 +162,19 @@ export class Renderer {
     this.attribute("ends", 0, 4, ends, 1);
     this.attribute("shape", 1, 2, shape, 1);
     this.attribute("loading", 2, 1, new Float32Array(this.nLine), 1);
-    this.attribute("lineFlag", 3, 1, new Float32Array(this.nLine), 1);
-    this.attribute("flow", 4, 1, new Float32Array(this.nLine), 1);
+    this.attribute("lineFlag", 3, 1, new Uint8Array(this.nLine), 1);
+    this.attribute("flow", 4, 1, new Int8Array(this.nLine), 1);
     gl.bindVertexArray((this.buses = gl.createVertexArray()!));
     this.attribute("place", 0, 2, places, 0);
     this.attribute("size", 1, 1, sizes, 0);
     this.attribute("voltage", 2, 1, new Float32Array(this.nBus), 0);
-    this.attribute("busFlag", 3, 1, new Float32Array(this.nBus), 0);
+    this.attribute("busFlag", 3, 1, new Uint8Array(this.nBus), 0);
     this.attribute("level", 4, 1, levels, 0);
     gl.bindVertexArray(null);
   }
 
-  /** New values of one of: loading, lineFlag, flow, voltage, busFlag. */
-  set(name: "loading" | "lineFlag" | "flow" | "voltage" | "busFlag", data: Float32Array): void {
+  /** New values of a column that changes with the step; flow is a sign. */
+  set(name: "loading" | "lineFlag" | "flow" | "voltage" | "busFlag", data: Values): void {
     const gl = this.gl;
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]!);
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, data);
@@ -173,13 +182,15 @@ export class Renderer {
 
   private uniforms(program: Program, camera: Camera, size: number): void {
     const gl = this.gl, at = program.at, p = this.palette;
-    const ratio = this.ratio;
+    const fine = ratio();
     gl.useProgram(program.use);
     gl.uniform2f(at.get("uView")!, this.canvas.width, this.canvas.height);
     gl.uniform2f(at.get("uCentre")!, camera.x, camera.y);
-    gl.uniform1f(at.get("uScale")!, camera.scale * ratio);
+    gl.uniform1f(at.get("uScale")!, camera.scale * fine);
     gl.uniform1f(at.get("uSize")!, size);
-    if (at.has("uRatio")) gl.uniform1f(at.get("uRatio")!, ratio);
+    if (at.has("uRatio")) gl.uniform1f(at.get("uRatio")!, fine);
+    if (program.palette === p) return; // uniforms stay as they are
+    program.palette = p;
     const colours: [string, Rgb][] = [
       ["uHalo", p.halo], ["uSelected", p.selected], ["uOut", p.out], ["uRing", p.ring],
       ["uLow", p.bus[0]!], ["uMid", p.bus[1]!], ["uHigh", p.bus[2]!],
@@ -192,12 +203,6 @@ export class Renderer {
     if (at.has("uLevels")) gl.uniform3fv(at.get("uLevels")!, p.bus.slice(3, 9).flat());
   }
 
-  get ratio(): number { return Math.min(devicePixelRatio || 1, 2); }
-
-  resize(width: number, height: number): void {
-    this.canvas.width = Math.max(1, Math.round(width * this.ratio));
-    this.canvas.height = Math.max(1, Math.round(height * this.ratio));
-  }
 
   draw(camera: Camera, detail: number): void {
     const gl = this.gl;
@@ -206,7 +211,7 @@ export class Renderer {
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (!this.nBus) return;
     gl.bindVertexArray(this.lines);
-    this.uniforms(this.line, camera, detail * this.ratio);
+    this.uniforms(this.line, camera, detail * ratio());
     for (const pass of [0, 1]) {
       gl.uniform1i(this.line.at.get("uPass")!, pass);
       gl.drawArraysInstanced(gl.TRIANGLES, 0, 6, this.nLine);

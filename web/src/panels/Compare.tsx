@@ -2,10 +2,11 @@
 import { useMemo, useState } from "preact/hooks";
 import type { Steps } from "../api";
 import { clock, num } from "../format";
-import { t } from "../i18n";
+import { fuelName, t } from "../i18n";
 import { theme } from "../state";
 import { Plot, type Line } from "../charts/plot";
 import { byOrder, fuelColour, INK } from "../charts/colours";
+import { List } from "../table";
 import { carbonOf, costsOf, reach, stackOf, ticksOf } from "./Schedule";
 
 const FIGURES = [
@@ -43,7 +44,7 @@ export function Compare({ a, b, names, w }: { a: Steps; b: Steps; names: [string
     const [fa, fb] = [a.shares.gen_by_fuel_mw, b.shares.gen_by_fuel_mw];
     const fuels = [...new Set([...(fa?.names ?? []), ...(fb?.names ?? [])])].sort(byOrder);
     const of = (s: typeof fa, f: string, rows: number[]) => (s?.has(f) ? pick(s.f(f), rows) : new Float32Array(rows.length));
-    return fuels.map((f, i) => ({ label: t(f), values: minus(of(fb, f, right), of(fa, f, left)), colour: fuelColour(f, theme.value, i) }))
+    return fuels.map((f, i) => ({ label: fuelName(f), values: minus(of(fb, f, right), of(fa, f, left)), colour: fuelColour(f, theme.value, i) }))
       .filter((l) => l.values.some((v) => Math.abs(v) > 0.05));
   }, [a, b, words, colours]);
   const [va, vb] = useMemo(() => [pick(a.table.f(shown), left), pick(b.table.f(shown), right)], [a, b, shown, left]);
@@ -69,24 +70,21 @@ function Figures({ a, b, rows, names, figures, shown, show, w }: Told) {
   const [ca, cb] = [costsOf(a), costsOf(b)].map((items) => new Map(items.map((c) => [c.item, c.cost])));
   const items = [...new Set([...ca!.keys(), ...cb!.keys()])];
   const total = (m: Map<string, number>) => [...m.values()].reduce((x, y) => x + y, 0);
-  const cells = (x: number, y: number, digits: number) => <><td class="r">{num(x, digits)}</td><td class="r">{num(y, digits)}</td><td class="r">{num(y - x, digits)}</td></>;
+  const rows_: { key: string; label: string; a: number; b: number; digits: number; figure: boolean }[] = [
+    ...figures.map((k) => ({ key: `mean ${k}`, label: `⌀ ${t(k)}`, a: mean(a, k, rows[0]), b: mean(b, k, rows[1]), digits: DIGITS[k] ?? 1, figure: true })),
+    ...items.map((k) => ({ key: `cost ${k}`, label: t(`cost_${k.replaceAll(" ", "_")}`), a: ca!.get(k) ?? 0, b: cb!.get(k) ?? 0, digits: 0, figure: false })),
+    ...(items.length ? [{ key: "cost total", label: `${t("cost")}: ${t("total")}`, a: total(ca!), b: total(cb!), digits: 0, figure: false }] : []),
+    ...(carbonOf(a) === carbonOf(a) && carbonOf(b) === carbonOf(b) ? [{ key: "co2_t", label: "CO₂, t", a: carbonOf(a), b: carbonOf(b), digits: 0, figure: false }] : []),
+  ];
+  const column = (key: string, label: string, of: (r: (typeof rows_)[number]) => number) =>
+    ({ key, label, values: rows_.map(of), cell: (i: number) => num(of(rows_[i]!), rows_[i]!.digits) });
   return (
     <section class="card" style={{ width: `${w}px` }} data-testid="figures">
-      <h2>{names[0]} · {names[1]}</h2>
-      <div class="scroll">
-        <table class="list plain">
-          <thead><tr><th>{t("quantity")}</th><th class="r">{names[0]}</th><th class="r">{names[1]}</th><th class="r">{t("difference")}</th></tr></thead>
-          <tbody>
-            {figures.map((k) => (
-              <tr key={k} class={shown === k ? "on" : ""} tabIndex={0} onClick={() => show(k)} onKeyDown={(e) => { if (e.key === "Enter") show(k); }}><td>⌀ {t(k)}</td>{cells(mean(a, k, rows[0]), mean(b, k, rows[1]), DIGITS[k] ?? 1)}</tr>
-            ))}
-            {items.map((k) => <tr key={`cost ${k}`}><td>{t(`cost_${k.replaceAll(" ", "_")}`)}</td>{cells(ca!.get(k) ?? 0, cb!.get(k) ?? 0, 0)}</tr>)}
-            {items.length > 0 && <tr><td><b>{t("total")}</b></td>{cells(total(ca!), total(cb!), 0)}</tr>}
-            {carbonOf(a) === carbonOf(a) && carbonOf(b) === carbonOf(b) && <tr><td>CO₂, t</td>{cells(carbonOf(a), carbonOf(b), 0)}</tr>}
-          </tbody>
-        </table>
-      </div>
-      <p class="muted">{num(rows[0].length)} {t("paired")}</p>
+      <List name={`${names[0]}_${names[1]}`} title={<h2>{names[0]} · {names[1]}</h2>} chosen={(i) => rows_[i]!.key === `mean ${shown}`}
+        onPick={(i) => { if (rows_[i]!.figure) show(rows_[i]!.key.slice(5)); }} foot={<tr><td colSpan={4}>{num(rows[0].length)} {t("paired")}</td></tr>} columns={[
+          { key: "quantity", label: t("quantity"), text: true, values: rows_.map((r) => r.key), cell: (i) => rows_[i]!.label },
+          column(names[0], names[0], (r) => r.a), column(names[1], names[1], (r) => r.b), column("difference", t("difference"), (r) => r.b - r.a),
+        ]} />
     </section>
   );
 }

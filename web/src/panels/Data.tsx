@@ -1,10 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { ApiError, ask, query, runPath, send, type Answer } from "../api";
-import { download } from "../charts/plot";
+import { ApiError, ask, query, runPath, send, type Answer, type IssueInfo } from "../api";
+import { download } from "../files/save";
 import { num } from "../format";
 import { t } from "../i18n";
 import { run, step } from "../state";
+import { issueText } from "../told";
 import { Skeleton } from "./Side";
 
 interface TableInfo { name: string; columns: { name: string; type: string; doc: string }[] }
@@ -32,6 +33,8 @@ export function Data() {
   );
 }
 
+const words = (e: unknown) => (e instanceof ApiError ? e.issues.map(issueText).join("\n") : String(e));
+
 function TablePane({ info }: { info: TableInfo }) {
   const [only, setOnly] = useState(true), [sort, setSort] = useState<[string, boolean] | null>(null), [offset, setOffset] = useState(0);
   const [found, set] = useState<Answer | null>(null), [error, setError] = useState("");
@@ -39,7 +42,7 @@ function TablePane({ info }: { info: TableInfo }) {
   const rest = { step: only && stepped ? step.value : null, sort: sort?.[0], down: sort?.[1] };
   useEffect(() => {
     const stop = new AbortController();
-    ask<Answer>(`${runPath(run.value)}/tables/${info.name}${query({ ...rest, offset, limit: PAGE })}`, { signal: stop.signal }).then((a) => { set(a); setError(""); }, (e) => { if (e.name !== "AbortError") setError(e.message); });
+    ask<Answer>(`${runPath(run.value)}/tables/${info.name}${query({ ...rest, offset, limit: PAGE })}`, { signal: stop.signal }).then((a) => { set(a); setError(""); }, (e) => { if (e.name !== "AbortError") setError(words(e)); });
     return () => stop.abort();
   }, [run.value, info.name, rest.step, sort, offset]);
   const file = (form: string) => `/api/${runPath(run.value)}/download/${info.name}.${form}${query(rest)}`;
@@ -68,13 +71,13 @@ function SqlPane() {
   const go = async () => {
     setBusy(true);
     setError("");
-    try { set(await send<Answer>(`${runPath(run.value)}/sql`, { query: written.value, limit: 2000 })); setSort(null); } catch (e) { setError((e as ApiError).message); set(null); }
+    try { set(await send<Answer>(`${runPath(run.value)}/sql`, { query: written.value, limit: 2000 })); setSort(null); } catch (e) { setError(words(e)); set(null); }
     setBusy(false);
   };
   const save = async (form: string) => {
     const answer = await fetch(`/api/${runPath(run.value)}/sql.${form}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query: written.value }) });
     if (answer.ok) download(`${run.value}_query.${form}`, await answer.blob());
-    else setError((await answer.json()).issues?.[0]?.message ?? answer.statusText);
+    else setError(((await answer.json()).issues as IssueInfo[] | undefined)?.map(issueText).join("\n") ?? answer.statusText);
   };
   const at = found && sort ? found.names.indexOf(sort[0]) : -1;
   const shown = found && at >= 0 ? { ...found, rows: [...found.rows].sort((a, b) => compare(a[at], b[at]) * (sort![1] ? -1 : 1)) } : found;

@@ -1,12 +1,13 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { loadFound, loadSeries, query, type Found, type Table } from "../api";
 import { clock, num, percent, valueOf } from "../format";
-import { t } from "../i18n";
+import { fuelName, t } from "../i18n";
 import { base, element, grid, kind, row, run, seek, selectElement, selectOutage, shown, step, stepNumbers, steps, tell, theme } from "../state";
 import { Plot, type Line } from "../charts/plot";
 import { causeColour, INK } from "../charts/colours";
 import { useSize } from "../size";
 import { mapView } from "../map/Map";
+import { List } from "../table";
 import { Bar } from "./Outages";
 import { Empty, Skeleton } from "./Side";
 import { SingleLine } from "./SingleLine";
@@ -59,8 +60,10 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
       <div style={{ minHeight: "168px" }}>
         {series && width > 0 && <Plot title={lines[0]!.label} unit={unit} lines={lines} width={width} height={128} ticks={ticks} cursor={row.value} onSeek={seek} digits={plan ? 1 : table === "bus" ? 3 : 0} name={`${run.value}_${table}_${rows.t("id")[index]}`} />}
       </div>
-      {!plan && <><h3>{t("substation")}</h3><SingleLine bus={bus} /><h3>{t("threats")}</h3></>}
-      {plan ? null : !threats ? <Skeleton rows={3} /> : threats.total === 0 ? <p class="muted">{t("threats_none")}</p> : <Threats found={threats} />}
+      <SingleLine bus={bus} />
+      {plan ? null : threats && threats.total > 0 ? <Threats found={threats} name={`${run.value}_${rows.t("id")[index]}_threats`} /> : (
+        <><div class="list-head"><h3>{t("threats")}</h3></div>{threats ? <p class="muted">{t("threats_none")}</p> : <Skeleton rows={3} />}</>
+      )}
     </div>
   );
 }
@@ -77,7 +80,7 @@ function Planned({ table, index }: { table: "bus" | "branch" | "gen"; index: num
   const facts: [string, string][] = table === "bus"
     ? [...(["price_per_mwh", "energy", "base", "outage"] as const).map((n): [string, string] => [t(`part_${n}`), num(state?.bus.f(n)[index], 2)]), [t("carbon_marginal"), `${num(state?.bus.f("marginal_t_per_mwh")[index], 3)} t/MWh`]]
     : table === "gen"
-      ? [[t("output"), `${num(state?.gen.f("p_mw")[index], 1)} MW`], [t("curtailment"), `${num(state?.gen.f("curtailed_mw")[index], 1)} MW`], [t("rating"), `${num(g.gen.f("p_max_mw")[index])} MW`], [t("fuel"), t(g.gen.t("fuel")[index] || "unknown")]]
+      ? [[t("output"), `${num(state?.gen.f("p_mw")[index], 1)} MW`], [t("curtailment"), `${num(state?.gen.f("curtailed_mw")[index], 1)} MW`], [t("rating"), `${num(g.gen.f("p_max_mw")[index])} MW`], [t("fuel"), fuelName(g.gen.t("fuel")[index]!)]]
       : [[t("saves"), num(state?.branch.f("price_per_mw")[index], 2)], [t("rating"), `${num(g.branch.f("rate_mva")[index])} MVA`], [t("length"), `${num(g.branch.f("length_km")[index], 1)} km`]];
   return <dl class="facts">{facts.map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>;
 }
@@ -117,29 +120,26 @@ function GenFacts({ k }: { k: number }) {
       <div><dt>{t("output")}</dt><dd>{num(state?.gen.f("p_mw")[k], 1)} MW</dd></div>
       <div><dt>Mvar</dt><dd>{num(state?.gen.f("q_mvar")[k], 1)}</dd></div>
       <div><dt>{t("rating")}</dt><dd>{num(g.gen.f("p_max_mw")[k])} MW</dd></div>
-      <div><dt>{t("fuel")}</dt><dd>{t(g.gen.t("fuel")[k] || "unknown")}</dd></div>
+      <div><dt>{t("fuel")}</dt><dd>{fuelName(g.gen.t("fuel")[k]!)}</dd></div>
     </dl>
   );
 }
 
-function Threats({ found }: { found: Found }) {
-  const v = found.table, c = v.i("contingency"), label = v.t("label"), kind = v.t("kind"), at = v.i("step"), n = v.i("steps"), severity = v.f("severity"), value = v.f("value");
-  const times = steps.value?.table.t("time") ?? [];
+function Threats({ found, name }: { found: Found; name: string }) {
+  const v = found.table, c = v.i("contingency"), label = v.t("label"), kind = v.t("kind"), at = v.i("step"), severity = v.f("severity"), value = v.f("value");
+  const times = steps.value?.table.t("time") ?? [], when = Array.from(at, (s) => times[stepNumbers.value.indexOf(s)] ?? "");
   return (
-    <div class="scroll">
-      <table class="list" data-testid="threats">
-        <thead><tr><th>{t("outage")}</th><th class="r">{t("after")}</th><th class="r">{t("past")}</th><th class="r">{t("steps")}</th></tr></thead>
-        <tbody>
-          {Array.from(c, (number, i) => (
-            <tr key={number} tabIndex={0} onClick={() => selectOutage(number, at[i])} onKeyDown={(e) => { if (e.key === "Enter") selectOutage(number, at[i]); }}>
-              <td><b>{label[i]}</b><small>{t(kind[i]!)} · {clock(times[stepNumbers.value.indexOf(at[i]!)])}</small></td>
-              <td class="r">{valueOf(kind[i]!, value[i]!)}</td>
-              <td class="r"><Bar share={severity[i]!} /></td>
-              <td class="r">{n[i]}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <List testid="threats" rowKey={(i) => c[i]!} name={name} title={<h3>{t("threats")}</h3>} onPick={(i) => selectOutage(c[i]!, at[i])} columns={[
+      { key: "outage", label: t("outage"), text: true, values: label, cell: (i) => <><b>{label[i]}</b><small>{t(kind[i]!)} · {clock(when[i])}</small></> },
+      { key: "outage_kind", label: "", text: true, hidden: true, values: v.t("outage_kind") },
+      { key: "kind", label: "", text: true, hidden: true, values: kind },
+      { key: "step", label: "", hidden: true, values: at },
+      { key: "time", label: "", text: true, hidden: true, values: when },
+      { key: "before", label: "", hidden: true, values: v.f("base_value") },
+      { key: "after", label: t("after"), values: value, cell: (i) => valueOf(kind[i]!, value[i]!) },
+      { key: "limit", label: "", hidden: true, values: v.f("limit") },
+      { key: "severity", label: t("past"), values: severity, cell: (i) => <Bar share={severity[i]!} /> },
+      { key: "steps", label: t("steps"), values: v.i("steps") },
+    ]} />
   );
 }

@@ -1,16 +1,25 @@
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { loadFound, query, type Found, type Outage } from "../api";
+import { loadFound, query, type Found, type Outage, type State } from "../api";
 import { clock, num, percent, unitOf, valueOf } from "../format";
-import { t } from "../i18n";
-import { after, afterBusy, grid, mode, outage, run, selectElement, selectOutage, step, stepNumbers, steps, tell } from "../state";
+import { ofTotal, t } from "../i18n";
+import { after, afterBusy, details, drawn, grid, mode, outage, run, selectElement, selectOutage, step, stepNumbers, steps, tell } from "../state";
 import { chosenOutage, mapView } from "../map/Map";
+import { List, type Column } from "../table";
+import { place } from "../told";
 import { Empty, Skeleton } from "./Side";
 
 export const whole = signal(false);
 const kind = signal(""), outageKind = signal(""), kv = signal(""), area = signal(""), text = signal("");
 const found = signal<Found | null>(null);
 const busy = signal(false);
+
+const SHOWN = 300, MOST = 10_000; // outages on the page, and in a file
+
+/** The question behind the list, for some number of outages. */
+const asked = (limit: number) => query({
+  step: step.value, whole: whole.value, kind: kind.value, outage_kind: outageKind.value, v_nom_kv: kv.value, area: area.value, text: text.value, limit,
+});
 
 const KINDS = ["overload", "overload_short_term", "voltage_low", "voltage_high", "voltage_step", "reactive_limit", "islanding", "no_convergence"];
 const OUTAGE_KINDS = ["line", "transformer", "generator", "hvdc", "bus", "load", "tower", "multiple"];
@@ -20,11 +29,8 @@ export function Outages() {
     let timer = 0;
     const stop = effect(() => {
       const [name, at, table] = [run.value, step.value, steps.value];
-      const rest = query({
-        step: at, whole: whole.value, kind: kind.value, outage_kind: outageKind.value, v_nom_kv: kv.value, area: area.value,
-        text: text.value, limit: 300,
-      });
-      if (!name || !table || !stepNumbers.value.includes(at)) { found.value = null; return; }
+      const rest = asked(SHOWN);
+      if (!name || !table || !drawn.value || !stepNumbers.value.includes(at)) { found.value = null; return; }
       const abort = new AbortController();
       busy.value = true;
       clearTimeout(timer);
@@ -47,17 +53,16 @@ export function Outages() {
           <button class={whole.value ? "" : "on"} aria-pressed={!whole.value} onClick={() => (whole.value = false)}>{t("this_step")}</button>
           <button class={whole.value ? "on" : ""} aria-pressed={whole.value} onClick={() => (whole.value = true)} data-testid="whole">{t("whole")}</button>
         </span>
-        <Choice value={kind} all={t("all_limits")} options={KINDS.map((k) => [k, t(k)])} name="kind" />
-        <Choice value={outageKind} all={t("all_outages")} options={OUTAGE_KINDS.map((k) => [k, t(k)])} name="outage-kind" />
-        <Choice value={kv} all={t("all_kv")} options={levels().map((v) => [String(v), `${num(v)} kV`])} name="kv" />
-        <Choice value={area} all={t("all_areas")} options={areas().map((a) => [a, a])} name="area" />
         <input class="grow" type="search" placeholder={t("filter")} aria-label={t("filter")} value={text.value} onInput={(e) => (text.value = (e.target as HTMLInputElement).value)} />
       </div>
-      <div class="list-head muted" aria-live="polite">
-        {list ? `${num(list.table.rows)} ${t("of")} ${num(list.total)}` : t("loading_outages")}
-        {busy.value && <i class="busy" />}
+      <div class="filters four">
+        <Choice value={kind} label={t("limit_short")} all={t("all_limits")} options={KINDS.map((k) => [k, t(k)])} name="kind" />
+        <Choice value={outageKind} label={t("outage_short")} all={t("all_outages")} options={OUTAGE_KINDS.map((k) => [k, t(k)])} name="outage-kind" />
+        <Choice value={kv} label={t("level_short")} all={t("all_kv")} options={levels().map((v) => [String(v), `${num(v)} kV`])} name="kv" />
+        <Choice value={area} label={t("area_short")} all={t("all_areas")} options={areas().map((a) => [a, place(a)])} name="area" />
       </div>
-      {!list ? <Skeleton rows={12} /> : list.total === 0 ? <Empty text={t("none_found")} /> : <List list={list} />}
+      {!list ? <><div class="list-head muted">{t("loading_outages")}<i class="busy" /></div><Skeleton rows={12} /></>
+        : list.total === 0 ? <><div class="list-head" /><Empty text={t("none_found")} /></> : <div aria-busy={busy.value}><Listed list={list} /></div>}
     </>
   );
 }
@@ -68,42 +73,52 @@ function levels(): number[] {
   const g = grid.value;
   return g ? [...new Set(g.bus.f("v_nom_kv"))].sort((a, b) => b - a) : [];
 }
-function areas(): string[] {
-  const g = grid.value;
-  return g ? [...new Set(g.bus.t("area"))].filter(Boolean).sort() : [];
-}
+const areas = () => details.value?.areas ?? [];
 
-export function Choice({ value, all, options, name }: { value: { value: string }; all: string; options: [string, string][]; name: string }) {
+export function Choice({ value, label, all, options, name }: { value: { value: string }; label: string; all: string; options: [string, string][]; name: string }) {
   return (
-    <select value={value.value} aria-label={all} data-testid={`filter-${name}`} class={value.value ? "set" : ""} disabled={options.length < 2 && !value.value} onChange={(e) => (value.value = (e.target as HTMLSelectElement).value)}>
-      <option value="">{all}</option>
+    <select value={value.value} aria-label={all} title={all} data-testid={`filter-${name}`} class={value.value ? "set" : ""} disabled={options.length < 2 && !value.value} onChange={(e) => (value.value = (e.target as HTMLSelectElement).value)}>
+      <option value="">{label}</option>
       {options.map(([v, label]) => <option key={v} value={v}>{label}</option>)}
     </select>
   );
 }
 
-function List({ list }: { list: Found }) {
-  const table = list.table;
-  const c = table.i("contingency"), label = table.t("label"), what = table.t("kind"), id = table.t("element_id");
-  const severity = table.f("severity"), broken = table.i("broken"), status = table.t("status"), at = table.i("step");
-  const outKind = table.t("outage_kind"), lost = table.f("lost_load_mw"), infeed = table.f("lost_gen_mw");
-  const times = steps.value?.table.t("time") ?? [];
-  const choose = (i: number) => selectOutage(c[i]!, whole.value ? at[i] : undefined);
+/** What is known of each outage of a list, for the page and for a file. */
+function columnsOf(found: Found): Column[] {
+  const table = found.table, times = steps.value?.table.t("time") ?? [];
+  const label = table.t("label"), what = table.t("kind"), id = table.t("element_id"), severity = table.f("severity"), broken = table.i("broken"), status = table.t("status");
+  const at = table.i("step"), outKind = table.t("outage_kind"), lost = table.f("lost_load_mw"), infeed = table.f("lost_gen_mw");
+  const when = Array.from(at, (s) => times[stepNumbers.value.indexOf(s)] ?? "");
+  const worst = (i: number) => what[i] && ok(status[i]!)
+    ? <>{t(what[i]!)}<small>{id[i]}</small></>
+    : <>{t(status[i]!)}<small>{lost[i]! > 0.05 ? `${num(lost[i])} MW ${t("load")}` : infeed[i]! > 0.05 ? `${num(infeed[i])} MW ${t("infeed")}` : ""}</small></>;
+  return [
+    { key: "outage", label: t("outage"), text: true, values: label, cell: (i) => <><b>{label[i]}</b><small>{t(outKind[i]!)}{whole.value && at[i]! >= 0 ? ` · ${clock(when[i])}` : ""}</small></> },
+    { key: "outage_kind", label: "", text: true, hidden: true, values: outKind },
+    { key: "status", label: "", text: true, hidden: true, values: status },
+    { key: "step", label: "", hidden: true, values: at },
+    { key: "time", label: "", text: true, hidden: true, values: when },
+    { key: "limit_kind", label: t("worst"), text: true, values: what, cell: worst },
+    { key: "element_table", label: "", text: true, hidden: true, values: table.t("element_table") },
+    { key: "element", label: "", text: true, hidden: true, values: id },
+    { key: "value", label: "", hidden: true, values: table.f("value") },
+    { key: "limit", label: "", hidden: true, values: table.f("limit") },
+    { key: "severity", label: t("past"), values: severity, cell: (i) => <Bar share={severity[i]!} /> },
+    { key: "limits_broken", label: t("count"), values: broken, cell: (i) => broken[i] || "" },
+    { key: "max_loading", label: "", hidden: true, values: table.f("max_loading") },
+    { key: "lost_load_mw", label: "", hidden: true, values: lost },
+    { key: "lost_gen_mw", label: "", hidden: true, values: infeed },
+  ];
+}
+
+function Listed({ list }: { list: Found }) {
+  const c = list.table.i("contingency"), at = list.table.i("step");
+  const all = async () => columnsOf(await loadFound(run.value, `outages${asked(MOST)}`));
   return (
-    <table class="list" data-testid="outages">
-      <thead><tr><th>{t("outage")}</th><th>{t("worst")}</th><th class="r">{t("past")}</th><th class="r">{t("count")}</th></tr></thead>
-      <tbody>
-        {Array.from(c, (number, i) => (
-          <tr key={number} class={outage.value === number ? "on" : ""} tabIndex={0} aria-selected={outage.value === number}
-            onClick={() => choose(i)} onKeyDown={(e) => { if (e.key === "Enter") choose(i); }}>
-            <td><b>{label[i]}</b><small>{t(outKind[i]!)}{whole.value && at[i]! >= 0 ? ` · ${clock(times[stepNumbers.value.indexOf(at[i]!)])}` : ""}</small></td>
-            <td>{what[i] && ok(status[i]!) ? <>{t(what[i]!)}<small>{id[i]}</small></> : <>{t(status[i]!)}<small>{lost[i]! > 0.05 ? `${num(lost[i])} MW ${t("load")}` : infeed[i]! > 0.05 ? `${num(infeed[i])} MW` : ""}</small></>}</td>
-            <td class="r"><Bar share={severity[i]!} /></td>
-            <td class="r">{broken[i] || ""}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <List columns={columnsOf(list)} name={`${run.value}_outages`} testid="outages" class="free" rowKey={(i) => c[i]!} chosen={(i) => outage.value === c[i]} whole={all}
+      title={<span class="muted" aria-live="polite">{ofTotal(list.table.rows, list.total)}</span>}
+      onPick={(i) => selectOutage(c[i]!, whole.value ? at[i] : undefined)} />
   );
 }
 
@@ -144,33 +159,36 @@ function Body({ found }: { found: Outage }) {
       </dl>
       {split && (
         <div class="drops" data-testid="drops">
-          <h3>{t("drops")}</h3>
           <p>{t("lost_load")} <b>{num(found.lost_load_mw)} MW</b> · {t("lost_gen")} <b>{num(found.lost_gen_mw)} MW</b></p>
-          {state && state.lost.length > 0 && (
-            <ul>{state.lost.slice(0, 6).map((l) => <li key={l.table + l.id}><button class="link" onClick={() => { selectElement("bus", l.bus); mapView.value?.goto("bus", l.bus); }}>{t(l.table)} {l.id}</button> {num(l.p_mw)} MW</li>)}</ul>
-          )}
+          {state && state.lost.length > 0 && <Lost lost={state.lost} name={`${run.value}_${found.label}_drops`} />}
         </div>
       )}
-      <h3>{t("breaches")}</h3>
-      {v.rows === 0 ? <p class="muted">{t("breaches_none")}</p> : (
-        <div class="scroll short">
-          <table class="list" data-testid="violations">
-            <thead><tr><th>{t("element")}</th><th class="r">{t("before")}</th><th class="r">{t("after")}</th><th class="r">{t("limit")}</th><th class="r">{t("past")}</th></tr></thead>
-            <tbody>
-              {Array.from(element, (_, i) => (
-                <tr key={i} tabIndex={0} onClick={() => show(i)} onKeyDown={(e) => { if (e.key === "Enter") show(i); }}>
-                  <td><b>{id[i] || "–"}</b><small>{t(what[i]!)}{fresh[i] ? ` · ${t("new")}` : ""}</small></td>
-                  <td class="r">{valueOf(what[i]!, before[i]!)}</td>
-                  <td class="r">{valueOf(what[i]!, value[i]!)}<small>{unitOf(what[i]!)}</small></td>
-                  <td class="r">{valueOf(what[i]!, limit[i]!)}</td>
-                  <td class="r"><Bar share={severity[i]!} /></td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+      {v.rows === 0 ? <><h3>{t("breaches")}</h3><p class="muted">{t("breaches_none")}</p></> : (
+        <List class="short" testid="violations" name={`${run.value}_${found.label}_violations`} title={<h3>{t("breaches")}</h3>} onPick={show} columns={[
+          { key: "element", label: t("element"), text: true, values: id, cell: (i) => <><b>{id[i] || "–"}</b><small>{t(what[i]!)}{fresh[i] ? ` · ${t("new")}` : ""}</small></> },
+          { key: "element_table", label: "", text: true, hidden: true, values: table },
+          { key: "kind", label: "", text: true, hidden: true, values: what },
+          { key: "before", label: t("before"), values: before, cell: (i) => valueOf(what[i]!, before[i]!) },
+          { key: "after", label: t("after"), values: value, cell: (i) => <>{valueOf(what[i]!, value[i]!)}<small>{unitOf(what[i]!)}</small></> },
+          { key: "limit", label: t("limit"), values: limit, cell: (i) => valueOf(what[i]!, limit[i]!) },
+          { key: "severity", label: t("past"), values: severity, cell: (i) => <Bar share={severity[i]!} /> },
+          { key: "new", label: "", hidden: true, values: fresh },
+        ]} />
       )}
       <p class={`note ${state && !state.agrees ? "warn" : ""}`}>{afterBusy.value ? t("solving") : state ? t(state.agrees ? "agrees" : "differs") : " "}</p>
     </>
+  );
+}
+
+/** Loads, units and stores that an outage leaves without supply, the largest first. */
+function Lost({ lost, name }: { lost: State["lost"]; name: string }) {
+  const rows = [...lost].sort((a, b) => Math.abs(b.p_mw) - Math.abs(a.p_mw));
+  const show = (i: number) => { selectElement("bus", rows[i]!.bus); mapView.value?.goto("bus", rows[i]!.bus); };
+  return (
+    <List class="short" testid="lost" name={name} title={<h3>{t("drops")}</h3>} onPick={show} columns={[
+      { key: "id", label: t("element"), text: true, values: rows.map((r) => r.id), cell: (i) => <><b>{rows[i]!.id}</b><small>{t(rows[i]!.table)}</small></> },
+      { key: "table", label: "", text: true, hidden: true, values: rows.map((r) => r.table) },
+      { key: "p_mw", label: "MW", values: rows.map((r) => r.p_mw), digits: 1 },
+    ]} />
   );
 }

@@ -1,12 +1,14 @@
 // What runs, what it costs and what is held in reserve, step by step: of a stored day, of operating points, or of a plan.
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { loadLimits, loadSeries, loadSteps, type Steps, type Table } from "../api";
 import { clock, day, num, percent } from "../format";
-import { t } from "../i18n";
+import { fuelName, t } from "../i18n";
 import { base, element, grid, kind, row, run, runs, seek, selectElement, stepNumbers, steps, tell, theme, view } from "../state";
 import { Plot, type Band, type Line } from "../charts/plot";
 import { byOrder, causeColour, fuelColour, INK } from "../charts/colours";
 import { useSize } from "../size";
+import { List } from "../table";
 import { Compare } from "./Compare";
 import { Fans, spansDays } from "./Fans";
 import { Empty, Skeleton } from "./Side";
@@ -48,7 +50,7 @@ export function stackOf(s: Steps): Line[] {
   const lines: Line[] = [];
   if (fuels) {
     const seen = fuels.names.filter((f) => fuels.f(f).some((v) => Math.abs(v) > 0.05)).sort(byOrder);
-    lines.push(...seen.map((f, i) => ({ label: t(f), values: fuels.f(f), colour: fuelColour(f, theme.value, i) })));
+    lines.push(...seen.map((f, i) => ({ label: fuelName(f), values: fuels.f(f), colour: fuelColour(f, theme.value, i) })));
   }
   if (storage) {
     const colour = fuelColour("storage", theme.value);
@@ -122,12 +124,12 @@ function Energy({ fuels, hours, w }: { fuels: Table | undefined; hours: number; 
   const all = rows.reduce((a, r) => a + r.gwh, 0), digits = all < 10 ? 3 : 1;
   return (
     <section class="card" {...card(w)}>
-      <h2>{t("energy")}</h2>
-      <table class="list plain">
-        <thead><tr><th>{t("fuel")}</th><th class="r">GWh</th><th class="r">{t("share")}</th><th class="r">{t("peak")}, MW</th></tr></thead>
-        <tbody>{rows.map((r) => <tr key={r.f}><td><i class="dot" style={{ background: fuelColour(r.f, theme.value) }} />{t(r.f)}</td><td class="r">{num(r.gwh, digits)}</td><td class="r">{percent(r.gwh / all, 1)}</td><td class="r">{num(r.peak)}</td></tr>)}</tbody>
-        <tfoot><tr><td /><td class="r">{num(all, digits)}</td><td class="r" /><td /></tr></tfoot>
-      </table>
+      <List name={`${run.value}_energy`} testid="energy" title={<h2>{t("energy")}</h2>} foot={<tr><td /><td class="r">{num(all, digits)}</td><td /><td /></tr>} columns={[
+        { key: "fuel", label: t("fuel"), text: true, values: rows.map((r) => r.f), cell: (i) => <><i class="dot" style={{ background: fuelColour(rows[i]!.f, theme.value) }} />{fuelName(rows[i]!.f)}</> },
+        { key: "gwh", label: "GWh", values: rows.map((r) => r.gwh), digits },
+        { key: "share", label: t("share"), values: rows.map((r) => r.gwh / all), cell: (i) => percent(rows[i]!.gwh / all, 1) },
+        { key: "peak_mw", label: `${t("peak")}, MW`, values: rows.map((r) => r.peak) },
+      ]} />
     </section>
   );
 }
@@ -244,16 +246,12 @@ function Costs({ s, w }: { s: Steps; w: number }) {
   const items = costsOf(s), total = items.reduce((a, c) => a + c.cost, 0), co2 = carbonOf(s);
   return (
     <section class="card" {...card(w)} data-testid="costs">
-      <h2>{t("costs")}</h2>
-      {items.length === 0 ? <p class="muted">{t("costs_none")}</p> : (
-        <table class="list plain">
-          <thead><tr><th>{t("item")}</th><th class="r">{t("cost")}</th><th class="r">{t("share")}</th></tr></thead>
-          <tbody>
-            {items.map((c) => <tr key={c.item}><td>{t(`cost_${c.item.replaceAll(" ", "_")}`)}</td><td class="r">{num(c.cost)}</td><td class="r">{percent(c.cost / total, 1)}</td></tr>)}
-            <tr><td><b>{t("total")}</b></td><td class="r"><b>{num(total)}</b></td><td /></tr>
-            {co2 === co2 && <tr><td>CO₂, t</td><td class="r">{num(co2)}</td><td /></tr>}
-          </tbody>
-        </table>
+      {items.length === 0 ? <><h2>{t("costs")}</h2><p class="muted">{t("costs_none")}</p></> : (
+        <List name={`${run.value}_costs`} title={<h2>{t("costs")}</h2>} columns={[
+          { key: "item", label: t("item"), text: true, values: items.map((c) => c.item), cell: (i) => t(`cost_${items[i]!.item.replaceAll(" ", "_")}`) },
+          { key: "cost", label: t("cost"), values: items.map((c) => c.cost) },
+          { key: "share", label: t("share"), values: items.map((c) => c.cost / total), cell: (i) => percent(items[i]!.cost / total, 1) },
+        ]} foot={<><tr><td><b>{t("total")}</b></td><td class="r"><b>{num(total)}</b></td><td /></tr>{co2 === co2 && <tr><td>CO₂, t</td><td class="r">{num(co2)}</td><td /></tr>}</>} />
       )}
     </section>
   );
@@ -267,23 +265,21 @@ function Limits({ w }: { w: number }) {
     loadLimits(run.value, null, stop.signal).then(set, tell);
     return () => stop.abort();
   }, [run.value, steps.value]);
-  return <section class="card" {...card(w)} data-testid="limits"><h2>{t("limits")}</h2>{!found ? <Skeleton rows={3} /> : <LimitList found={found} most={12} />}</section>;
+  return <section class="card" {...card(w)} data-testid="limits">{!found ? <><h2>{t("limits")}</h2><Skeleton rows={3} /></> : <LimitList found={found} most={12} title={<h2>{t("limits")}</h2>} />}</section>;
 }
 
-export function LimitList({ found, most = 200, now = false }: { found: Table; most?: number; now?: boolean }) {
-  if (!found.rows) return <p class="muted">{t("limits_none")}</p>;
-  const branch = found.i("branch"), id = found.t("branch_id"), outage = found.t("outage"), price = found.f("price_per_mw"), n = found.i("steps"), excess = found.f("excess_mw");
+export function LimitList({ found, most = 200, now = false, title }: { found: Table; most?: number; now?: boolean; title?: ComponentChildren }) {
+  if (!found.rows) return <>{title}<p class="muted">{t("limits_none")}</p></>;
+  const branch = found.i("branch"), id = found.t("branch_id"), outage = found.t("outage"), price = found.f("price_per_mw"), steps_ = found.i("steps"), excess = found.f("excess_mw");
   const show = (i: number) => { selectElement("branch", branch[i]!); view.value = "map"; };
+  const n = Math.min(found.rows, most), part = <T,>(values: ArrayLike<T>) => Array.from({ length: n }, (_, i) => values[i]!);
   return (
-    <table class="list" data-testid="limit-list">
-      <thead><tr><th>{t("element")}</th><th>{t("after_outage")}</th><th class="r">{t("saves")}</th>{!now && <th class="r">{t("steps")}</th>}</tr></thead>
-      <tbody>
-        {Array.from({ length: Math.min(found.rows, most) }, (_, i) => (
-          <tr key={i} tabIndex={0} onClick={() => show(i)} onKeyDown={(e) => { if (e.key === "Enter") show(i); }}>
-            <td><b>{id[i]}</b>{excess[i]! > 0.05 && <small class="error">+{num(excess[i], 1)} MW</small>}</td><td>{outage[i] || t("intact")}</td><td class="r">{num(price[i], 1)}</td>{!now && <td class="r">{num(n[i])} / {num(stepNumbers.value.length)}</td>}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <List testid="limit-list" name={`${run.value}_limits`} title={title} onPick={show} columns={[
+      { key: "branch", label: t("element"), text: true, values: part(id), cell: (i) => <><b>{id[i]}</b>{excess[i]! > 0.05 && <small class="error">+{num(excess[i], 1)} MW</small>}</> },
+      { key: "outage", label: t("after_outage"), text: true, values: part(outage), cell: (i) => outage[i] || t("intact") },
+      { key: "price_per_mw", label: t("saves"), values: part(price), digits: 1 },
+      { key: "excess_mw", label: "", hidden: true, values: part(excess) },
+      ...(now ? [] : [{ key: "steps", label: t("steps"), values: part(steps_), cell: (i: number) => `${num(steps_[i])} / ${num(stepNumbers.value.length)}` }]),
+    ]} />
   );
 }

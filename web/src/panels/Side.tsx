@@ -13,7 +13,8 @@ export function Side() {
     <aside class="side">
       <div class="tabs" role="tablist">
         {tabs.map((name) => (
-          <button key={name} role="tab" id={`tab-${name}`} aria-selected={side.value === name} aria-controls="side-panel" onClick={() => (side.value = name)}>{t(plan && name === "outages" ? "limits" : name)}</button>
+          <button key={name} role="tab" id={`tab-${name}`} aria-selected={side.value === name} aria-controls="side-panel" tabIndex={side.value === name ? 0 : -1}
+            onClick={() => (side.value = name)} onKeyDown={(e) => turn(e, tabs)}>{t(plan && name === "outages" ? "limits" : name)}</button>
         ))}
       </div>
       <div class="side-body" id="side-panel" role="tabpanel" aria-labelledby={`tab-${side.value}`}>
@@ -21,6 +22,15 @@ export function Side() {
       </div>
     </aside>
   );
+}
+
+/** Arrow keys go from tab to tab, as tabs do. */
+function turn(e: KeyboardEvent, tabs: readonly (typeof side.value)[]): void {
+  const by = e.key === "ArrowRight" ? 1 : e.key === "ArrowLeft" ? -1 : 0;
+  if (!by) return;
+  side.value = tabs[(tabs.indexOf(side.value) + by + tabs.length) % tabs.length]!;
+  document.getElementById(`tab-${side.value}`)?.focus();
+  e.preventDefault();
 }
 
 /** Flow limits of a plan that cost something at the present step. */

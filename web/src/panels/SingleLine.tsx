@@ -1,9 +1,11 @@
 // The single-line diagram of a substation: a busbar a bus, feeders with their flow, transformers between the levels.
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import type { Grid } from "../api";
 import { num, percent } from "../format";
-import { t } from "../i18n";
-import { base, element, grid, selectElement, shown, theme } from "../state";
+import { fuelName, t } from "../i18n";
+import { SaveDrawing, standalone } from "../files/save";
+import { useSize } from "../size";
+import { base, element, grid, run, selectElement, shown, step, theme } from "../state";
 import { LEVELS, LOADING, LOADING_STOPS } from "../map/palette";
 
 interface Plan {
@@ -37,24 +39,33 @@ function ramp(value: number): string {
   return colours[Math.max(0, i - 1)]!;
 }
 
-const SLOT = 58, TOP = 78, ROW = 168;
+const WIDEST = 58, NARROWEST = 46, TOP = 78;
 
 export function SingleLine({ bus }: { bus: number }) {
   const g = grid.value!, state = shown.value ?? base.value;
   const p = useMemo(() => plan(g, bus), [g, bus]);
+  const [host, panel] = useSize<HTMLDivElement>();
+  const svg = useRef<SVGSVGElement>(null), name = `${run.value}_substation_${g.bus.t("id")[bus]}_${step.value}`;
   const most = Math.max(3, ...p.buses.map((_, i) => Math.max(p.feeders[i]!.length, p.gens[i]!.length + Number(p.loads[i]! > 0) + p.inside.filter((x) => x.a === i || x.b === i).length)));
-  const width = most * SLOT + 66, height = p.buses.length * ROW + 10;
+  // Feeders are as wide apart as the panel allows; each bus takes the height that what is above and below its bar needs.
+  const SLOT = Math.max(NARROWEST, Math.min(WIDEST, (panel - 70) / most)), width = most * SLOT + 66;
+  const above = p.buses.map((_, i) => (p.feeders[i]!.length ? TOP : 22)), below = p.buses.map((_, i) => (p.gens[i]!.length || p.loads[i]! > 0 ? 76 : p.inside.some((x) => x.a !== x.b && Math.min(x.a, x.b) === i) ? 72 : 18));
+  const bars: number[] = [];
+  let height = 0;
+  p.buses.forEach((_, i) => { bars.push(height + above[i]!); height += above[i]! + below[i]!; });
   const from = g.branch.i("from_bus"), to = g.branch.i("to_bus");
   const loading = state?.branch.f("loading"), flow = state?.branch.f("p_from_mw"), flowTo = state?.branch.f("p_to_mw");
   const output = base.value?.gen.f("p_mw"), v = state?.bus.f("v_mag");
   const kv = [...new Set(g.bus.f("v_nom_kv"))].sort((a, b) => b - a);
   const used = p.buses.map(() => 0);
   const slot = (i: number) => 60 + used[i]!++ * SLOT + 22;
-  const bar = (i: number) => i * ROW + TOP;
+  const bar = (i: number) => bars[i]!;
   const pick = (table: string, index: number) => ({ onClick: () => selectElement(table, index), tabIndex: 0, role: "button" as const, onKeyDown: (e: KeyboardEvent) => { if (e.key === "Enter") selectElement(table, index); } });
   return (
-    <div class="scroll single" data-testid="single-line">
-      <svg width={width} height={height} role="img" aria-label={t("substation")}>
+    <>
+    <div class="list-head"><h3>{t("substation")}</h3><span class="grow" /><SaveDrawing name={name} make={() => standalone(svg.current!, `${t("substation")} ${g.bus.t("name")[bus] || g.bus.t("id")[bus]!}`)} /></div>
+    <div class="scroll single" ref={host} tabIndex={width > panel ? 0 : undefined} data-testid="single-line">
+      <svg ref={svg} width={width} height={height} role="img" aria-label={t("substation")}>
         {p.buses.map((b, i) => p.feeders[i]!.map((k, j) => {
           const x = 60 + j * SLOT + 22, y = bar(i), here = from[k] === b, other = here ? to[k]! : from[k]!;
           const mw = here ? flow?.[k] : flowTo?.[k], out = (mw ?? 0) >= 0, colour = ramp(loading?.[k] ?? NaN);
@@ -63,7 +74,7 @@ export function SingleLine({ bus }: { bus: number }) {
               <rect x={x - SLOT / 2} y={y - TOP + 6} width={SLOT} height={TOP - 8} class="hit" />
               <line x1={x} x2={x} y1={y} y2={y - 44} stroke={colour} stroke-width="2.2" />
               <path d={out ? `M${x - 4.5} ${y - 22}h9l-4.5-9z` : `M${x - 4.5} ${y - 30}h9l-4.5 9z`} fill={colour} />
-              <text x={x} y={y - 60} text-anchor="middle" class={element.value === `branch:${k}` ? "strong" : ""}>{short(g.bus.t("name")[other] || g.bus.t("id")[other]!)}</text>
+              <text x={x} y={y - 60} text-anchor="middle" class={element.value === `branch:${k}` ? "strong" : ""}>{short(g.bus.t("name")[other] || g.bus.t("id")[other]!, SLOT)}</text>
               <text x={x} y={y - 49} text-anchor="middle" class="soft">{percent(loading?.[k])}</text>
               <text x={x + 5} y={y - 9} class="soft small">{num(Math.abs(mw ?? NaN))}</text>
             </g>
@@ -103,7 +114,7 @@ export function SingleLine({ bus }: { bus: number }) {
                     <circle cx={x} cy={y + 29} r="9" fill="none" stroke="var(--soft)" stroke-width="1.4" />
                     <path d={`M${x - 5} ${y + 29}q2.5-6 5 0t5 0`} fill="none" stroke="var(--soft)" stroke-width="1.4" />
                     <text x={x} y={y + 50} text-anchor="middle">{num(output?.[k])}</text>
-                    <text x={x} y={y + 61} text-anchor="middle" class="soft small">{t(g.gen.t("fuel")[k] || "unknown")}</text>
+                    <text x={x} y={y + 61} text-anchor="middle" class="soft small">{fuelName(g.gen.t("fuel")[k]!)}</text>
                   </g>
                 );
               })}
@@ -122,10 +133,18 @@ export function SingleLine({ bus }: { bus: number }) {
         })}
       </svg>
     </div>
+    </>
   );
 }
 
-const short = (text: string) => (text.length > 8 ? `…${text.slice(-6)}` : text);
+/** A long name by its last words, which tell neighbours apart. */
+function short(text: string, room: number): string {
+  const most = Math.floor(room / 6.1);
+  const words = text.split(/[\s_]+/);
+  let out = words.pop() ?? "";
+  while (words.length && out.length + words[words.length - 1]!.length < most) out = `${words.pop()} ${out}`;
+  return out.length > most ? `…${out.slice(1 - most)}` : out;
+}
 
 /** What the loads of a bus take: what its units feed and its branches do not carry away. */
 function demand(g: Grid, bus: number, gens: number[], output?: Float32Array, flow?: Float32Array, flowTo?: Float32Array): number {

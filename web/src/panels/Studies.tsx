@@ -1,9 +1,11 @@
 import { batch } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, loadFound, query, said, send, type Found, type Job } from "../api";
+import { ApiError, loadFound, query, send, type Found, type Job } from "../api";
 import { num, percent, unitOf, valueOf } from "../format";
-import { t } from "../i18n";
+import { ofTotal, t } from "../i18n";
 import { details, jobs, run, runs, selectOutage, session, tell, view } from "../state";
+import { List } from "../table";
+import { findings, issueText, lineText } from "../told";
 import { Empty, Skeleton } from "./Side";
 
 export function Studies() {
@@ -16,7 +18,7 @@ export function Studies() {
             <table class="list">
               <tbody>{runs.value.map((r) => (
                 <tr key={r.key} class={r.key === run.value ? "on" : ""} tabIndex={0} onClick={() => (run.value = r.key)} onKeyDown={(e) => { if (e.key === "Enter") run.value = r.key; }}>
-                  <td><b>{r.key}</b><small>{r.name}</small>{r.issues.map((i, k) => <small key={k} class="error">{said(i)}</small>)}</td>
+                  <td><b>{r.key}</b><small>{r.name}</small>{r.issues.map((i, k) => <small key={k} class="error">{issueText(i)}</small>)}</td>
                   <td>{t(r.status)}</td>
                   <td class="r wide"><Progress done={r.steps} total={r.n_steps} /></td>
                 </tr>
@@ -25,7 +27,7 @@ export function Studies() {
           )}
         </section>
         {details.value && details.value.sentences.length > 0 && (
-          <section class="card"><h2>{t("summary")}: {details.value.key}</h2>{details.value.sentences.map((s) => <p key={s}>{s}</p>)}</section>
+          <section class="card"><h2>{t("summary")}: {details.value.key}</h2>{findings(details.value.sentences, details.value.facts).map((s) => <p key={s}>{s}</p>)}</section>
         )}
       </div>
       <div class="column">
@@ -36,8 +38,10 @@ export function Studies() {
   );
 }
 
-function Progress({ done, total }: { done: number; total: number }) {
-  return <span class="progress" role="progressbar" aria-label={t("steps")} aria-valuenow={done} aria-valuemax={total} aria-valuemin={0}><i style={{ width: `${total ? (100 * done) / total : 0}%` }} /><b>{num(done)} / {num(total)}</b></span>;
+const problem = (error: unknown) => (error instanceof ApiError ? error.issues.map(issueText).join("\n") : String(error));
+
+function Progress({ done, total, what = "" }: { done: number; total: number; what?: string }) {
+  return <span class="progress" role="progressbar" aria-label={what || t("steps")} aria-valuenow={done} aria-valuemax={total} aria-valuemin={0}><i style={{ width: `${total ? (100 * done) / total : 0}%` }} /><b>{total ? `${num(done)} / ${num(total)} ${what}` : ""}</b></span>;
 }
 
 const SHOWN = 8;
@@ -50,23 +54,20 @@ function N1({ name }: { name: string }) {
   const v = found.table, c = v.i("contingency"), label = v.t("label"), kind = v.t("kind"), id = v.t("element_id"), value = v.f("value"), limit = v.f("limit"), severity = v.f("severity"), status = v.t("status");
   const open = (i: number) => batch(() => { run.value = name; view.value = "map"; selectOutage(c[i]!, 0); });
   return (
-    <table class="list" data-testid="n1-list">
-      <thead><tr><th>{t("outage")}</th><th>{t("worst")}</th><th class="r">{t("after")}</th><th class="r">{t("limit")}</th><th class="r">{t("past")}</th></tr></thead>
-      <tbody>
-        {Array.from(c, (n, i) => (
-          <tr key={n} tabIndex={0} onClick={() => open(i)} onKeyDown={(e) => { if (e.key === "Enter") open(i); }}>
-            <td><b>{label[i]}</b></td><td>{kind[i] ? `${t(kind[i]!)} ${id[i]}` : t(status[i]!)}</td><td class="r">{valueOf(kind[i]!, value[i]!)} {unitOf(kind[i]!)}</td><td class="r">{valueOf(kind[i]!, limit[i]!)}</td><td class="r">{percent(severity[i], 1)}</td>
-          </tr>
-        ))}
-      </tbody>
-      <tfoot><tr><td colSpan={5}>{num(v.rows)} {t("of")} {num(found.total)}</td></tr></tfoot>
-    </table>
+    <List testid="n1-list" rowKey={(i) => c[i]!} name={`${name}_outages`} title={<span class="muted">{ofTotal(v.rows, found.total)}</span>} onPick={open} columns={[
+      { key: "outage", label: t("outage"), text: true, values: label, cell: (i) => <b>{label[i]}</b> },
+      { key: "worst", label: t("worst"), text: true, values: kind, cell: (i) => (kind[i] ? `${t(kind[i]!)} ${id[i]}` : t(status[i]!)) },
+      { key: "element", label: "", text: true, hidden: true, values: id },
+      { key: "after", label: t("after"), values: value, cell: (i) => `${valueOf(kind[i]!, value[i]!)} ${unitOf(kind[i]!)}` },
+      { key: "limit", label: t("limit"), values: limit, cell: (i) => valueOf(kind[i]!, limit[i]!) },
+      { key: "severity", label: t("past"), values: severity, cell: (i) => percent(severity[i], 1) },
+    ]} />
   );
 }
 
 function Work({ job }: { job: Job }) {
   const [error, setError] = useState("");
-  const act = (what: string) => send(`studies/${job.id}/${what}`).catch((e) => setError((e as ApiError).message));
+  const act = (what: string) => send(`studies/${job.id}/${what}`).catch((e) => setError(problem(e)));
   const going = job.state === "running" || job.state === "cancelling", operator = session.value?.role === "operator";
   const key = job.run ? runs.value?.find((r) => r.path.endsWith(`/${job.run}`))?.key : undefined;
   return (
@@ -77,37 +78,65 @@ function Work({ job }: { job: Job }) {
         {operator && !going && job.state !== "finished" && <button onClick={() => act("resume")} data-testid="resume">{t("resume")}</button>}
         {key && <button onClick={() => { run.value = key; view.value = "map"; }}>{t("open")}</button>}
       </div>
-      {job.kind === "day" && <Progress done={job.done} total={job.total} />}
+      {(going || job.kind === "day") && <Progress done={job.done} total={job.total} what={t(job.kind === "day" ? "steps_done" : "outages_done")} />}
+      {going && <p class="muted doing">{job.doing ? lineText(job.doing) : t("preparing")}</p>}
       {job.state === "finished" && job.kind === "n1" && key && <N1 name={key} />}
-      {(job.message || error) && <p class="error" role="alert">{job.message || error}</p>}
+      {(job.message || error) && <p class="error" role="alert">{job.message ? lineText(job.message) : error}</p>}
     </article>
   );
 }
 
+const GRIDS = ["1-EHV-mixed--0-no_sw", "case14", "case39", "case118", "case300", "case1354pegase", "case2869pegase"];
+const LISTS = ["branches+generators", "n-1", "lines", "transformers", "generators", "towers", "buses", "n-2:lines"];
+const FRESH = {
+  grid: GRIDS[0]!, date: "2016-12-06", contingencies: LISTS[0]!, q_limits: true, slack: "distributed", dispatch: "points", security: "base", commit_seconds: 60, scale: "",
+  tol_pu: 1e-8, max_iterations: 20, name: "",
+};
+type Asked = typeof FRESH;
+
 function Form() {
-  const [kind, setKind] = useState("day"), [error, setError] = useState<string[]>([]);
-  const [f, set] = useState({ grid: "1-EHV-mixed--0-no_sw", date: "2016-12-06", contingencies: "branches+generators", q_limits: true, slack: "distributed", name: "" });
-  const field = (name: "grid" | "date" | "contingencies" | "name", label: string, type: "text" | "date" = "text") => (
-    <label>{label}{type === "date"
-      ? <input type="date" name={name} value={f[name]} onInput={(e) => set({ ...f, [name]: (e.target as HTMLInputElement).value })} />
-      : <input type="text" name={name} value={f[name]} onInput={(e) => set({ ...f, [name]: (e.target as HTMLInputElement).value })} />}</label>
+  const [kind, setKind] = useState("day"), [error, setError] = useState<string[]>([]), [f, set] = useState<Asked>(FRESH), [sending, setSending] = useState(false);
+  const text = (name: "grid" | "date" | "contingencies" | "name" | "scale", label: string, more: Record<string, string> = {}) => (
+    <label>{label}<input type="text" name={name} value={f[name]} onInput={(e) => set({ ...f, [name]: (e.target as HTMLInputElement).value })} {...more} /></label>
+  );
+  const number = (name: "commit_seconds" | "tol_pu" | "max_iterations", label: string, min: number, max: number) => (
+    <label>{label}<input type="number" name={name} value={f[name]} min={min} max={max} step="any" required onInput={(e) => set({ ...f, [name]: Number((e.target as HTMLInputElement).value) })} /></label>
+  );
+  const choice = (name: "slack" | "dispatch" | "security", label: string, options: [string, string][]) => (
+    <label>{label}<select name={name} value={f[name]} onChange={(e) => set({ ...f, [name]: (e.target as HTMLSelectElement).value })}>{options.map(([v, word]) => <option key={v} value={v}>{word}</option>)}</select></label>
   );
   const start = async (e: Event) => {
     e.preventDefault();
     setError([]);
-    try { await send("studies", { kind, ...f }); } catch (e) { setError((e as ApiError).issues?.map(said) ?? [String(e)]); }
+    setSending(true);
+    try { await send("studies", { kind, ...f }); } catch (e) { setError(e instanceof ApiError ? e.issues.map(issueText) : [String(e)]); }
+    setSending(false);
   };
+  const day = kind === "day";
   return (
     <form class="form" onSubmit={start} data-testid="study-form">
       <div class="seg">{["day", "n1"].map((k) => <button type="button" key={k} class={kind === k ? "on" : ""} aria-pressed={kind === k} onClick={() => setKind(k)} data-testid={`kind-${k}`}>{t(`study_${k}`)}</button>)}</div>
-      {field("grid", t("grid_name"))}
-      {kind === "day" && field("date", t("date"), "date")}
-      {field("contingencies", t("outage_list"))}
-      <label>{t("slack")}<select value={f.slack} onChange={(e) => set({ ...f, slack: (e.target as HTMLSelectElement).value })}><option value="distributed">{t("distributed")}</option><option value="reference">{t("reference")}</option></select></label>
-      {field("name", t("name"))}
+      {text("grid", t("grid_name"), { list: "grids" })}
+      {day && text("date", t("date"), { placeholder: "YYYY-MM-DD", pattern: "\\d{4}-\\d{2}-\\d{2}", inputmode: "numeric" })}
+      {text("contingencies", t("outage_list"), { list: "lists" })}
+      {day && choice("dispatch", t("dispatch"), [["points", t("dispatch_points")], ["data", t("dispatch_data")], ["plan", t("dispatch_plan")]])}
+      {day && f.dispatch === "plan" && choice("security", t("security_of_plan"), [["base", t("security_base")], ["n-1", t("security_n-1")]])}
+      {day && f.dispatch === "plan" && number("commit_seconds", t("commit_seconds"), 1, 3600)}
+      {choice("slack", t("slack"), [["distributed", t("distributed")], ["reference", t("reference")]])}
+      {text("name", t("name"))}
       <label class="check"><input type="checkbox" checked={f.q_limits} onChange={() => set({ ...f, q_limits: !f.q_limits })} /> {t("q_limits")}</label>
+      <details>
+        <summary>{t("options_more")}</summary>
+        <div class="form">
+          {day && text("scale", t("scale"), { placeholder: t("scale_hint") })}
+          {number("tol_pu", t("tol_pu"), 1e-12, 1e-2)}
+          {number("max_iterations", t("max_iterations"), 1, 200)}
+        </div>
+      </details>
+      <datalist id="grids">{GRIDS.map((g) => <option key={g} value={g} />)}</datalist>
+      <datalist id="lists">{LISTS.map((g) => <option key={g} value={g} />)}</datalist>
       {error.map((m) => <p key={m} class="error" role="alert">{m}</p>)}
-      <button class="primary" type="submit" data-testid="start">{t("start")}</button>
+      <button class="primary" type="submit" disabled={sending} data-testid="start">{t("start")}</button>
     </form>
   );
 }

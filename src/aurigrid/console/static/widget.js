@@ -1,10 +1,50 @@
 // src/api.ts
-function e(e) {
+var e = class extends Error {
+	status;
+	issues;
+	constructor(e, n) {
+		super(n.map(t).join("\n")), this.status = e, this.issues = n;
+	}
+};
+function t(e) {
+	let t = [e.where, e.field].filter(Boolean).join(".");
+	return `${t ? `${t}: ` : ""}${e.message}${e.hint ? `; ${e.hint}` : ""}`;
+}
+async function n(t, n) {
+	let r;
+	try {
+		r = await fetch(`/api/${t}`, n);
+	} catch (t) {
+		throw t.name === "AbortError" ? t : new e(0, [{
+			where: "",
+			field: "",
+			message: "offline",
+			hint: ""
+		}]);
+	}
+	if (!r.ok) {
+		let t = await r.json().catch(() => ({}));
+		throw new e(r.status, t.issues ?? [{
+			where: "",
+			field: "",
+			message: r.statusText,
+			hint: ""
+		}]);
+	}
+	return r.json();
+}
+function r(e) {
+	let t = new URLSearchParams();
+	for (let [n, r] of Object.entries(e)) r != null && r !== "" && t.set(n, String(r));
+	let n = t.toString();
+	return n ? `?${n}` : "";
+}
+function i(e) {
 	let t = atob(e), n = new Uint8Array(t.length);
 	for (let e = 0; e < t.length; e++) n[e] = t.charCodeAt(e);
 	return n.buffer;
 }
-var t = class {
+var a = class e {
 	raw;
 	rows;
 	cache = /* @__PURE__ */ new Map();
@@ -21,14 +61,19 @@ var t = class {
 	kind(e) {
 		return this.raw.columns[e]?.kind ?? "";
 	}
-	f(t) {
-		return this.has(t) ? this.made(t, (t) => t.kind === "f32" ? new Float32Array(e(t.data)) : t.kind === "f64" ? Float32Array.from(new Float64Array(e(t.data))) : t.kind === "i32" ? Float32Array.from(new Int32Array(e(t.data))) : t.kind === "u8" ? Float32Array.from(new Uint8Array(e(t.data))) : Float32Array.from(t.values.map((e) => e === null ? NaN : Number(e)))) : this.none ??= new Float32Array(this.rows).fill(NaN);
+	f(e) {
+		return this.has(e) ? this.made(e, (e) => e.kind === "f32" ? new Float32Array(i(e.data)) : e.kind === "f64" ? Float32Array.from(new Float64Array(i(e.data))) : e.kind === "i32" ? Float32Array.from(new Int32Array(i(e.data))) : e.kind === "u8" ? Float32Array.from(new Uint8Array(i(e.data))) : Float32Array.from(e.values.map((e) => e === null ? NaN : Number(e)))) : this.none ??= new Float32Array(this.rows).fill(NaN);
 	}
-	i(t) {
-		return this.made(t, (t) => t.kind === "i32" ? new Int32Array(e(t.data)) : Int32Array.from(new Uint8Array(e(t.data))));
+	i(e) {
+		return this.made(e, (e) => e.kind === "i32" ? new Int32Array(i(e.data)) : Int32Array.from(new Uint8Array(i(e.data))));
 	}
-	t(t) {
-		return this.made(t, (t) => t.kind === "text" ? Array.from(new Int32Array(e(t.data)), (e) => e < 0 ? "" : t.words[e]) : t.values.map((e) => e === null ? "" : String(e)));
+	t(e) {
+		return this.made(e, (e) => e.kind === "text" ? Array.from(new Int32Array(i(e.data)), (t) => t < 0 ? "" : e.words[t]) : e.values.map((e) => e === null ? "" : String(e)));
+	}
+	changed(t, n) {
+		let r = new e(this.raw);
+		for (let e of this.names) r.cache.set(e, e === t ? this.f(e).map((e) => n * e) : this.f(e));
+		return r;
 	}
 	made(e, t) {
 		if (!this.cache.has(e)) {
@@ -38,11 +83,54 @@ var t = class {
 		}
 		return this.cache.get(e);
 	}
-}, n = (e) => [
+};
+async function o(e, t) {
+	let i = await n(`opening${r({
+		run: e,
+		step: t
+	})}`);
+	return {
+		...i,
+		grid: i.grid && s(i.grid),
+		steps: i.steps && c(i.steps),
+		state: i.state && l(i.state)
+	};
+}
+function s(e) {
+	return {
+		name: e.name,
+		geographic: e.geographic,
+		origin: e.origin,
+		bus: new a(e.bus),
+		branch: new a(e.branch),
+		gen: new a(e.gen),
+		load: new a(e.load),
+		switches: new a(e.switch)
+	};
+}
+function c(e) {
+	let t = Object.fromEntries(Object.entries(e.shares).map(([e, t]) => [e, new a(t)]));
+	return {
+		table: new a(e.table),
+		shares: t,
+		costs: e.costs,
+		step_h: e.step_h
+	};
+}
+function l(e) {
+	return {
+		...e,
+		bus: new a(e.bus),
+		branch: new a(e.branch),
+		gen: new a(e.gen)
+	};
+}
+// src/map/palette.ts
+var u = (e) => [
 	1,
 	3,
 	5
-].map((t) => parseInt(e.slice(t, t + 2), 16) / 255), r = {
+].map((t) => parseInt(e.slice(t, t + 2), 16) / 255), d = {
 	dark: [
 		"#34505f",
 		"#3f7d9c",
@@ -55,18 +143,18 @@ var t = class {
 		"#b3c1c8",
 		"#6b9db5",
 		"#2f7896",
-		"#b08400",
-		"#c9530b",
-		"#a80f56"
+		"#bb8f00",
+		"#bf4a08",
+		"#8f0a4a"
 	]
-}, i = [
+}, f = [
 	0,
 	.3,
 	.6,
 	.8,
 	1,
 	1.3
-], a = {
+], p = {
 	dark: [
 		"#59a8ff",
 		"#3a6ea8",
@@ -83,14 +171,14 @@ var t = class {
 		"#c98a3b",
 		"#9a5200"
 	]
-}, o = [
+}, m = [
 	-.3,
 	-.1,
 	-.01,
 	.01,
 	.1,
 	.3
-], s = {
+], h = {
 	dark: [
 		"#e6d9a8",
 		"#8fc7dd",
@@ -107,7 +195,7 @@ var t = class {
 		"#93401d",
 		"#5b6a72"
 	]
-}, c = {
+}, g = {
 	dark: [
 		"#4aa3ff",
 		"#dfe7ea",
@@ -118,23 +206,24 @@ var t = class {
 		"#42525a",
 		"#b34a00"
 	]
-}, l = {
+}, _ = {
 	dark: "#ff5c8a",
 	light: "#c2185b"
-};
-function u(e, t) {
-	return {
-		ramp: (t ? a : r)[e].map(n),
-		stops: t ? o : i,
-		halo: n(l[e]),
-		selected: n(e === "dark" ? "#ffffff" : "#10181c"),
-		out: n(e === "dark" ? "#7d8f99" : "#6b7a82"),
-		ring: n(e === "dark" ? "#0f1519" : "#ffffff"),
-		bus: [...c[e], ...s[e]].map(n)
+}, v = /* @__PURE__ */ new Map();
+function y(e, t) {
+	let n = `${e}${t}`, r = v.get(n) ?? {
+		ramp: (t ? p : d)[e].map(u),
+		stops: t ? m : f,
+		halo: u(_[e]),
+		selected: u(e === "dark" ? "#ffffff" : "#10181c"),
+		out: u(e === "dark" ? "#7d8f99" : "#6b7a82"),
+		ring: u(e === "dark" ? "#0f1519" : "#ffffff"),
+		bus: [...g[e], ...h[e]].map(u)
 	};
+	return v.set(n, r), r;
 }
 // src/map/geometry.ts
-function d(e) {
+function b(e) {
 	let { bus: t, branch: n } = e, r = t.f("x"), i = t.f("y"), a = t.f("v_nom_kv"), o = t.i("star"), s = n.i("from_bus"), c = n.i("to_bus"), l = [...new Set(a)].sort((e, t) => t - e), u = l[0] ?? 1, d = (e) => Math.min(5, l.indexOf(e)), f = /* @__PURE__ */ new Map();
 	for (let e = 0; e < s.length; e++) {
 		let n = Math.min(s[e], c[e]) * t.rows + Math.max(s[e], c[e]), r = f.get(n);
@@ -183,12 +272,12 @@ function d(e) {
 		typical: C
 	};
 }
-function f(e, t, n, r, i, a) {
+function x(e, t, n, r, i, a) {
 	let o = i - n, s = a - r, c = o * o + s * s, l = c > 0 ? Math.min(1, Math.max(0, ((e - n) * o + (t - r) * s) / c)) : 0;
 	return Math.hypot(e - n - l * o, t - r - l * s);
 }
 // src/map/renderer.ts
-var p = "#version 300 es\nprecision highp float; precision highp int;\nuniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;\nvec2 place(vec2 p) { return (p - uCentre) * uScale; }\nvec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }\n", m = "\nuniform vec3 uRamp[6]; uniform float uStops[6];\nvec3 ramp(float v) {\n  vec3 c = uRamp[0];\n  for (int i = 1; i < 6; i++) c = mix(c, uRamp[i], clamp((v - uStops[i-1]) / (uStops[i] - uStops[i-1]), 0.0, 1.0));\n  return c;\n}\n", h = `${p}
+var S = "#version 300 es\nprecision highp float; precision highp int;\nuniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;\nvec2 place(vec2 p) { return (p - uCentre) * uScale; }\nvec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }\n", C = "\nuniform vec3 uRamp[6]; uniform float uStops[6];\nvec3 ramp(float v) {\n  vec3 c = uRamp[0];\n  for (int i = 1; i < 6; i++) c = mix(c, uRamp[i], clamp((v - uStops[i-1]) / (uStops[i] - uStops[i-1]), 0.0, 1.0));\n  return c;\n}\n", w = `${S}
 layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag;
 uniform int uPass; out float vAlong, vValue; flat out int vFlag; flat out float vLength;
 void main() {
@@ -202,16 +291,16 @@ void main() {
   vec2 p = mix(a, b, end) + n * (fan + side * w * 0.5) + u * (end * 2.0 - 1.0) * (uPass == 0 ? w * 0.3 : 0.0);
   vAlong = end * l; vLength = l; vValue = aValue; vFlag = flag;
   gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(p);
-}`, g = `#version 300 es
+}`, T = `#version 300 es
 precision highp float; precision highp int;
 uniform int uPass; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut; in float vAlong, vValue; flat in int vFlag; flat in float vLength; out vec4 o;
-${m}
+${C}
 void main() {
   if (uPass == 0) { o = (vFlag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); o.rgb *= o.a; return; }
   bool gone = (vFlag & 12) != 0 || !(vValue == vValue);
   if (gone && mod(vAlong / uRatio, 8.0) > 4.0) discard;
   o = gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96); o.rgb *= o.a;
-}`, _ = `${p}
+}`, E = `${S}
 layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aFlow;
 out float vValue;
 void main() {
@@ -222,11 +311,11 @@ void main() {
   vec2 m = (a + b) * 0.5 + n * fan; if (aFlow < 0.0) u = -u;
   vec2 p = gl_VertexID == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (gl_VertexID == 1 ? 0.85 : -0.85);
   vValue = aValue; gl_Position = show ? clip(p) : vec4(2.0, 2.0, 0.0, 1.0);
-}`, v = `#version 300 es
+}`, D = `#version 300 es
 precision highp float; precision highp int;
 in float vValue; out vec4 o;
-${m}
-void main() { o = vec4(ramp(vValue), 1.0); }`, y = `${p}
+${C}
+void main() { o = vec4(ramp(vValue), 1.0); }`, O = `${S}
 layout(location=0) in vec2 aPlace; layout(location=1) in float aSize; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aLevel;
 uniform int uPass; out float vValue, vSize; flat out int vFlag, vLevel;
 void main() {
@@ -235,7 +324,7 @@ void main() {
   else if ((flag & 2) != 0) s = max(s, 9.0 * uRatio);
   vValue = aValue; vFlag = flag; vSize = s; vLevel = int(aLevel); gl_PointSize = s;
   gl_Position = s < 1.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(place(aPlace));
-}`, b = "#version 300 es\nprecision highp float; precision highp int;\nuniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;\nvoid main() {\n  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;\n  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;\n  if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }\n  bool gone = !(vValue == vValue);\n  vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));\n  vec3 ring = gone ? uOut : uRing;\n  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));\n  o = vec4(c, inside); o.rgb *= o.a;\n}", x = class {
+}`, ee = "#version 300 es\nprecision highp float; precision highp int;\nuniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;\nvoid main() {\n  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;\n  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;\n  if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }\n  bool gone = !(vValue == vValue);\n  vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));\n  vec3 ring = gone ? uOut : uRing;\n  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));\n  o = vec4(c, inside); o.rgb *= o.a;\n}", k = () => Math.min(devicePixelRatio || 1, 2), te = class {
 	canvas;
 	gl;
 	line;
@@ -256,43 +345,54 @@ void main() {
 			premultipliedAlpha: !0
 		});
 		if (!t) throw Error("WebGL2 is not available in this browser");
-		this.gl = t, this.line = this.program(h, g), this.arrow = this.program(_, v), this.bus = this.program(y, b), t.enable(t.BLEND), t.blendFunc(t.ONE, t.ONE_MINUS_SRC_ALPHA);
+		this.gl = t;
+		let n = [
+			[w, T],
+			[E, D],
+			[O, ee]
+		].map(([e, t]) => this.link(e, t));
+		[this.line, this.arrow, this.bus] = n.map((e) => this.ready(e)), t.enable(t.BLEND), t.blendFunc(t.ONE, t.ONE_MINUS_SRC_ALPHA);
 	}
-	program(e, t) {
+	link(e, t) {
 		let n = this.gl, r = n.createProgram();
 		for (let [i, a] of [[n.VERTEX_SHADER, e], [n.FRAGMENT_SHADER, t]]) {
 			let e = n.createShader(i);
 			n.shaderSource(e, a), n.compileShader(e), n.attachShader(r, e);
 		}
-		if (n.linkProgram(r), !n.getProgramParameter(r, n.LINK_STATUS)) {
-			let e = n.getAttachedShaders(r).map((e) => n.getShaderInfoLog(e)).join("\n");
-			throw Error(n.getProgramInfoLog(r) + e);
+		return n.linkProgram(r), r;
+	}
+	ready(e) {
+		let t = this.gl;
+		if (!t.getProgramParameter(e, t.LINK_STATUS)) {
+			let n = t.getAttachedShaders(e).map((e) => t.getShaderInfoLog(e)).join("\n");
+			throw Error(t.getProgramInfoLog(e) + n);
 		}
-		let i = /* @__PURE__ */ new Map();
-		for (let e = 0; e < n.getProgramParameter(r, n.ACTIVE_UNIFORMS); e++) {
-			let t = n.getActiveUniform(r, e).name.replace("[0]", "");
-			i.set(t, n.getUniformLocation(r, t));
+		let n = /* @__PURE__ */ new Map();
+		for (let r = 0; r < t.getProgramParameter(e, t.ACTIVE_UNIFORMS); r++) {
+			let i = t.getActiveUniform(e, r).name.replace("[0]", "");
+			n.set(i, t.getUniformLocation(e, i));
 		}
 		return {
-			use: r,
-			at: i
+			use: e,
+			at: n
 		};
 	}
 	attribute(e, t, n, r, i) {
 		let a = this.gl;
-		this.buffers[e] && a.deleteBuffer(this.buffers[e]), this.buffers[e] = a.createBuffer(), a.bindBuffer(a.ARRAY_BUFFER, this.buffers[e]), a.bufferData(a.ARRAY_BUFFER, r, a.DYNAMIC_DRAW), a.enableVertexAttribArray(t), a.vertexAttribPointer(t, n, a.FLOAT, !1, 0, 0), a.vertexAttribDivisor(t, i);
+		this.buffers[e] && a.deleteBuffer(this.buffers[e]), this.buffers[e] = a.createBuffer(), a.bindBuffer(a.ARRAY_BUFFER, this.buffers[e]), a.bufferData(a.ARRAY_BUFFER, r, a.DYNAMIC_DRAW), a.enableVertexAttribArray(t), a.vertexAttribPointer(t, n, r instanceof Float32Array ? a.FLOAT : r instanceof Int8Array ? a.BYTE : a.UNSIGNED_BYTE, !1, 0, 0), a.vertexAttribDivisor(t, i);
 	}
 	setGrid(e, t, n, r, i) {
 		let a = this.gl;
-		this.nLine = e.length / 4, this.nBus = r.length, a.bindVertexArray(this.lines = a.createVertexArray()), this.attribute("ends", 0, 4, e, 1), this.attribute("shape", 1, 2, t, 1), this.attribute("loading", 2, 1, new Float32Array(this.nLine), 1), this.attribute("lineFlag", 3, 1, new Float32Array(this.nLine), 1), this.attribute("flow", 4, 1, new Float32Array(this.nLine), 1), a.bindVertexArray(this.buses = a.createVertexArray()), this.attribute("place", 0, 2, n, 0), this.attribute("size", 1, 1, r, 0), this.attribute("voltage", 2, 1, new Float32Array(this.nBus), 0), this.attribute("busFlag", 3, 1, new Float32Array(this.nBus), 0), this.attribute("level", 4, 1, i, 0), a.bindVertexArray(null);
+		this.nLine = e.length / 4, this.nBus = r.length, a.bindVertexArray(this.lines = a.createVertexArray()), this.attribute("ends", 0, 4, e, 1), this.attribute("shape", 1, 2, t, 1), this.attribute("loading", 2, 1, new Float32Array(this.nLine), 1), this.attribute("lineFlag", 3, 1, new Uint8Array(this.nLine), 1), this.attribute("flow", 4, 1, new Int8Array(this.nLine), 1), a.bindVertexArray(this.buses = a.createVertexArray()), this.attribute("place", 0, 2, n, 0), this.attribute("size", 1, 1, r, 0), this.attribute("voltage", 2, 1, new Float32Array(this.nBus), 0), this.attribute("busFlag", 3, 1, new Uint8Array(this.nBus), 0), this.attribute("level", 4, 1, i, 0), a.bindVertexArray(null);
 	}
 	set(e, t) {
 		let n = this.gl;
 		n.bindBuffer(n.ARRAY_BUFFER, this.buffers[e]), n.bufferSubData(n.ARRAY_BUFFER, 0, t);
 	}
 	uniforms(e, t, n) {
-		let r = this.gl, i = e.at, a = this.palette, o = this.ratio;
-		r.useProgram(e.use), r.uniform2f(i.get("uView"), this.canvas.width, this.canvas.height), r.uniform2f(i.get("uCentre"), t.x, t.y), r.uniform1f(i.get("uScale"), t.scale * o), r.uniform1f(i.get("uSize"), n), i.has("uRatio") && r.uniform1f(i.get("uRatio"), o);
+		let r = this.gl, i = e.at, a = this.palette, o = k();
+		if (r.useProgram(e.use), r.uniform2f(i.get("uView"), this.canvas.width, this.canvas.height), r.uniform2f(i.get("uCentre"), t.x, t.y), r.uniform1f(i.get("uScale"), t.scale * o), r.uniform1f(i.get("uSize"), n), i.has("uRatio") && r.uniform1f(i.get("uRatio"), o), e.palette === a) return;
+		e.palette = a;
 		let s = [
 			["uHalo", a.halo],
 			["uSelected", a.selected],
@@ -305,23 +405,936 @@ void main() {
 		for (let [e, t] of s) i.has(e) && r.uniform3f(i.get(e), t[0], t[1], t[2]);
 		i.has("uRamp") && (r.uniform3fv(i.get("uRamp"), a.ramp.flat()), r.uniform1fv(i.get("uStops"), a.stops)), i.has("uLevels") && r.uniform3fv(i.get("uLevels"), a.bus.slice(3, 9).flat());
 	}
-	get ratio() {
-		return Math.min(devicePixelRatio || 1, 2);
-	}
-	resize(e, t) {
-		this.canvas.width = Math.max(1, Math.round(e * this.ratio)), this.canvas.height = Math.max(1, Math.round(t * this.ratio));
-	}
 	draw(e, t) {
 		let n = this.gl;
 		if (n.viewport(0, 0, this.canvas.width, this.canvas.height), n.clearColor(0, 0, 0, 0), n.clear(n.COLOR_BUFFER_BIT), this.nBus) {
-			n.bindVertexArray(this.lines), this.uniforms(this.line, e, t * this.ratio);
+			n.bindVertexArray(this.lines), this.uniforms(this.line, e, t * k());
 			for (let e of [0, 1]) n.uniform1i(this.line.at.get("uPass"), e), n.drawArraysInstanced(n.TRIANGLES, 0, 6, this.nLine);
 			this.uniforms(this.arrow, e, t), n.drawArraysInstanced(n.TRIANGLES, 0, 3, this.nLine), n.bindVertexArray(this.buses), this.uniforms(this.bus, e, t), n.uniform1i(this.bus.at.get("uByLevel"), +!!this.byLevel);
 			for (let e of [0, 1]) n.uniform1i(this.bus.at.get("uPass"), e), n.drawArrays(n.POINTS, 0, this.nBus);
 			n.bindVertexArray(null);
 		}
 	}
-}, S = 111.195, C = class {
+}, A, ne, re, j, ie, ae, oe, se, ce, le, ue, de = Symbol.for("pv"), fe = {}, pe = [], me = /^m(i|n|o|s|text|space)$/, he = Array.isArray, ge = pe.slice, M = Object.assign;
+function N(e) {
+	e && e.parentNode && e.remove();
+}
+function _e(e, t, n) {
+	var r, i, a, o = {}, s = arguments.length;
+	for (a in t) a == "key" ? r = t[a] : a == "ref" && typeof e != "function" ? i = t[a] : o[a] = t[a];
+	return s > 2 && (o.children = s > 3 ? ge.call(arguments, 2) : n), ve(e, o, r, i, null);
+}
+function ve(e, t, n, r, i) {
+	var a = {
+		type: e,
+		props: t,
+		key: n,
+		ref: r,
+		__k: null,
+		__: null,
+		__b: 0,
+		__e: null,
+		__c: null,
+		constructor: de,
+		__v: i || ++ne,
+		__i: -1,
+		__u: 0
+	};
+	return !i && A.vnode && A.vnode(a), a;
+}
+function P(e) {
+	return e.children;
+}
+function F(e, t) {
+	this.props = e, this.context = t, this.__g = 0;
+}
+function I(e, t) {
+	if (t == null) return e.__ && I(e.__, e.__i + 1);
+	for (var n; t < e.__k.length; t++) if ((n = e.__k[t]) && n.__e) return n.__e;
+	return typeof e.type != "function" || e.props.__P ? null : I(e);
+}
+function ye(e) {
+	var t, n = e.__v, r = n.__e, i = [], a = [], o = e.__P;
+	o && ((t = M({ constructor: de }, n)).__v = n.__v + 1, A.vnode && A.vnode(t), Ae(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || I(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, Ne(i, t, a), n.__ = n.__e = null, t.__e != r && be(t));
+}
+function be(e) {
+	if ((e = e.__) && e.__c && !e.props.__P) return e.__e = null, e.__k.some(function(t) {
+		return t && (e.__e = t.__e);
+	}), be(e);
+}
+function xe(e) {
+	(8 & e.__g || (e.__g |= 8, j.push(e), ae++)) && ie == A.debounceRendering || ((ie = A.debounceRendering) || queueMicrotask)(Se);
+}
+function Se() {
+	try {
+		for (var e, t = 1; j.length;) j.length > t && j.sort(oe), e = j.shift(), t = j.length, 8 & e.__g && ye(e);
+	} finally {
+		(ae = j.length) && (ie || queueMicrotask)(Se);
+	}
+}
+function Ce(e, t, n, r, i, a, o, s, c, l, u) {
+	var d, f, p, m, h, g, _ = r.__k || pe, v = t.length;
+	for (c = we(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || fe, p.__i = d, g = Ae(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && Fe(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Te(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
+	return n.__e = h, c;
+}
+function we(e, t, n, r, i) {
+	var a, o, s, c, l, u, d, f, p, m = n.length, h = m, g = 0, _ = 0, v = e.__k = Array(i);
+	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = ve(null, o) : he(o) ? o = v[a] = ve(P, { children: o }) : o.constructor === de && o.__b ? o = v[a] = ve(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = Ee(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
+	if (_) {
+		for (u = [], d = [], a = 0; a < i; a++) if ((o = v[a]) && 16 & o.__u) {
+			for (g = 0, f = u.length; g < f;) u[p = g + f >> 1] < o.__i ? g = p + 1 : f = p;
+			u[g] = o.__i, d[a] = g + 1;
+		}
+		for (g = u.length; a--;) d[a] && (d[a] == g ? g-- : v[a].__u |= 4);
+	}
+	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = I(s)), Ie(s, s));
+	return r;
+}
+function Te(e, t, n, r) {
+	var i, a, o, s;
+	if (typeof e.type == "function") {
+		if (e.props.__P) return t;
+		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Te(i[a], t, n, !1));
+		return t;
+	}
+	for (t && !t.parentNode && (t = I(e)) && !t.parentNode && (t = null), o = e.__e, s = t; s && s.nodeType == 8;) s = s.nextSibling;
+	for (o != s && (!r && n.moveBefore && o.parentNode ? n.moveBefore(o, t) : n.insertBefore(o, t || null)), t = o; (t &&= t.nextSibling) && t.nodeType == 8 && !t.data.startsWith("$s"););
+	return t;
+}
+function Ee(e, t, n, r) {
+	var i, a = e.key, o = e.type, s = t[n], c = s && !(2 & s.__u);
+	if (s === null && a == null || c && a == s.key && o == s.type) return n;
+	if (r > +!!c) {
+		for (i = n - 1; i >= 0; i--) if ((s = t[i]) && !(2 & s.__u) && a == s.key && o == s.type) return i;
+		for (i = n + 1; i < t.length; i++) if ((s = t[i]) && !(2 & s.__u) && a == s.key && o == s.type) return i;
+	}
+	return -1;
+}
+function De(e, t, n) {
+	n ??= "", t[0] == "-" ? e.setProperty(t, n) : e[t] = n;
+}
+function Oe(e, t, n, r, i) {
+	var a, o;
+	if (t == "style") {
+		if (typeof n == "string") e.style.cssText = n;
+		else {
+			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || De(e.style, t);
+			if (n) for (t in n) r && n[t] == r[t] || De(e.style, t, n[t]);
+		}
+	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = ue[t] || (ue[t] = ke(t)), (e.__a ||= {})[t] = le, a = t != (t = t.replace(ce, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
+	else {
+		if (i == "http://www.w3.org/2000/svg") t = t.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
+		else if (t != "width" && t != "height" && t != "href" && t != "list" && t != "form" && t != "tabIndex" && t != "download" && t != "rowSpan" && t != "colSpan" && t != "role" && t != "popover" && t in e) try {
+			e[t] = n ?? "";
+			return;
+		} catch {}
+		if (typeof n == "function") return;
+		n == null || !1 === n && t[4] != "-" ? e.removeAttribute(t) : e.setAttribute(t, t == "popover" && n == 1 ? "" : n);
+	}
+}
+function ke(e) {
+	return function(t) {
+		var n = this.__e;
+		if (n) {
+			if (n = n[e], t[se] == null) t[se] = le++;
+			else if (t[se] < this.__a[e]) return;
+			return n(A.event ? A.event(t) : t);
+		}
+	};
+}
+function Ae(e, t, n, r, i, a, o, s, c, l) {
+	var u, d, f, p, m, h, g, _, v, y, b, x, S, C, w, T, E, D, O = t.type;
+	if (t.constructor !== de) return null;
+	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = je(u, a) : a.push(u), s = a[0] || s), (u = A.__b) && u(t);
+	n: if (typeof O == "function") {
+		f = o.length;
+		try {
+			if (_ = t.props, v = (u = O.prototype) && u.render, y = (u = O.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new O(_, b) : (t.__c = p = new F(_, b), p.constructor = O, p.render = Le), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), O.getDerivedStateFromProps && (p.__s == p.state && (p.__s = M({}, p.__s)), M(p.__s, O.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
+				if (_ !== m && v && !O.getDerivedStateFromProps && p.componentWillReceiveProps && p.componentWillReceiveProps(_, b), t.__v == n.__v && !(8 & p.__g) || !(4 & p.__g) && p.shouldComponentUpdate && !1 === p.shouldComponentUpdate(_, p.__s, b)) {
+					t.__v != n.__v && (p.props = _, p.state = p.__s, p.__g &= -9), t.__e = n.__e, t.__k = n.__k, t.__k.some(function(e) {
+						e && (e.__ = t);
+					}), pe.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = I(n);
+					break n;
+				}
+				p.componentWillUpdate && p.componentWillUpdate(_, p.__s, b), v && p.componentDidUpdate && p.__h.push(function() {
+					p.componentDidUpdate(m, h, g);
+				});
+			} else v && !O.getDerivedStateFromProps && p.componentWillMount && p.componentWillMount(), v && p.componentDidMount && p.__h.push(p.componentDidMount);
+			p.context = b, p.props = _, p.__P = e, p.__g &= -5, x = A.__r, S = v ? 25 : 0;
+			do
+				p.__g &= -9, x && x(t), u = p.render(p.props, p.state = p.__s, p.context);
+			while (8 & p.__g && ++S < 25);
+			v && (pe.push.apply(p.__h, p.__k), p.__k = []), p.state = p.__s, p.getChildContext && (r = M({}, r, p.getChildContext())), v && n.__c && p.getSnapshotBeforeUpdate && (g = p.getSnapshotBeforeUpdate(m, h)), C = u && u.type === P && u.key == null ? u.props.children : u, _.__P && (u = s, i = (e = _.__P).namespaceURI, c = a = null, n.props && n.props.__P != e && (n.__k.some(function(e) {
+				e && Ie(e, e);
+			}), n.__k = null), s = n.__k ? I(n, 0) : null), s = Ce(e, he(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(N), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
+		} catch (e) {
+			if (o.length = f, t.__v = null, c || a) {
+				if (e && e.then) {
+					if (t.__u |= 128 | c, a) {
+						for (~(E = a.indexOf(s || void 0)) || (E = a.length); (D = a[E - 1]) && D.nodeType == 8;) E--;
+						for (; E < a.length; E++) if (D = a[E]) {
+							if (a[E] = null, w) {
+								if (D == T) break;
+							} else {
+								if (D.nodeType != 8) break;
+								D.data.startsWith("$s") && (T = je(w = D));
+							}
+						}
+					}
+					if (!w) {
+						for (; s && s.nodeType == 8 && s.nextSibling;) s = s.nextSibling;
+						w = s;
+					}
+					(u = je(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
+				} else a && a.some(N);
+			} else t.__e = n.__e;
+			t.__k ||= n.__k || [], e && e.then || Me(t), A.__e(e, t, n);
+		}
+	} else s = t.__e = Pe(n.__e, t, n, r, i, a, o, c, l, e);
+	return (u = A.diffed) && u(t), s;
+}
+function je(e, t) {
+	if (e && e.nodeType == 8 && e.data.startsWith("$s")) for (var n = 1; e = e.nextSibling;) {
+		if (e.nodeType == 8) {
+			if (e.data.startsWith("$s")) n++;
+			else if (e.data.startsWith("/$s") && !--n) return e;
+		}
+		t && t.push(e);
+	}
+}
+function Me(e) {
+	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(Me));
+}
+function Ne(e, t, n) {
+	for (var r = 0; r < n.length;) Fe(n[r++], n[r++], n[r++]);
+	A.__c && A.__c(t, e), e.some(function(t) {
+		try {
+			e = t.__h, t.__h = [], e.some(function(e) {
+				e.call(t);
+			});
+		} catch (e) {
+			A.__e(e, t.__v);
+		}
+	});
+}
+function Pe(e, t, n, r, i, a, o, s, c, l) {
+	var u, d, f, p, m, h, g, _, v = n.props || fe, y = t.props, b = t.type;
+	if (b == "svg" ? i = "http://www.w3.org/2000/svg" : b == "math" ? i = "http://www.w3.org/1998/Math/MathML" : i ||= "http://www.w3.org/1999/xhtml", a) {
+		for (u = 0; u < a.length; u++) if ((m = a[u]) && (b ? m.localName == b : m.nodeType == 3)) {
+			e = m, a[u] = null;
+			break;
+		}
+	}
+	if (!e) {
+		if (_ = l.ownerDocument || document, !b) return _.createTextNode(y);
+		e = _.createElementNS(i, b, y.is ? y : l), s &&= (A.__m && A.__m(t, a), !1), a = null;
+	}
+	if (b) {
+		if (l = b == "template" && e.content || e, a = b == "textarea" && y.defaultValue != null ? null : a && ge.call(l.childNodes), !s && a) for (v = {}, u = 0; u < e.attributes.length; u++) v[(m = e.attributes[u]).name] = m.value;
+		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || Oe(e, u, null, m, i);
+		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || Oe(e, u, m, v[u], i);
+		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && me.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Ce(l, he(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && I(n, 0), s, c), a && a.some(N)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || Oe(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && Oe(e, u, g, v[u], i));
+	} else v === y || s && e.data == y || (e.data = y);
+	return e;
+}
+function Fe(e, t, n, r) {
+	try {
+		typeof e == "function" ? t ? t.__x = e(t) || 1 : (r &&= r.__c || r.__e) && (t = r.__x) && (r.__x = null, typeof t == "function" ? t() : e(null)) : e.current = t;
+	} catch (e) {
+		A.__e(e, n);
+	}
+}
+function Ie(e, t, n) {
+	var r, i, a, o;
+	if (A.unmount && A.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || Fe(r, null, t, e), r = e.__c) {
+		if (r.componentWillUnmount) try {
+			r.componentWillUnmount();
+		} catch (e) {
+			A.__e(e, t);
+		}
+		r.__P = r.__n = null;
+	}
+	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && Ie(r[o], t, typeof e.type != "function" || n && !e.props.__P);
+	!n && (r = e.__c) && (r = r.__z) && (i = je(r, a = [])) && (r == e.__e && a.some(N), N(i), N(r)), n || N(e.__e), e.__e = e.__c = e.__ = null;
+}
+function Le(e, t, n) {
+	return this.constructor(e, n);
+}
+A = { __e: function(e, t, n, r) {
+	for (var i, a, o; t = t.__;) if ((i = t.__c) && !(1 & i.__g)) {
+		i.__g |= 4;
+		try {
+			if ((o = (a = i.constructor) && a.getDerivedStateFromError) && i.setState(a.getDerivedStateFromError(e)), i.componentDidCatch && (i.componentDidCatch(e, r || {}), o = 1), o && 8 & i.__g) return void (i.__g |= 2);
+		} catch (t) {
+			e = t;
+		}
+	}
+	throw ae = 0, e;
+} }, ne = 0, re = function(e) {
+	return e != null && e.constructor === de;
+}, F.prototype.setState = function(e, t) {
+	var n = this.__s;
+	n && n != this.state || (n = this.__s = M({}, this.state)), typeof e == "function" && (e = e(M({}, n), this.props)), e && (M(n, e), this.__v && (t && this.__k.push(t), xe(this)));
+}, F.prototype.forceUpdate = function(e) {
+	this.__v && (this.__g |= 4, e && this.__h.push(e), xe(this));
+}, F.prototype.render = P, j = [], ae = 0, oe = function(e, t) {
+	return e.__v.__b - t.__v.__b;
+}, se = Symbol(), ce = /(PointerCapture)$|Capture$/i, le = 0, ue = {};
+// node_modules/preact/hooks/dist/hooks.mjs
+var Re, L, ze, Be, Ve = Object.is, He = 0, Ue = [], We = [], R = A, Ge = R.__b, Ke = R.__r, qe = R.diffed, Je = R.__c, Ye = R.unmount, Xe = R.__;
+function Ze(e, t) {
+	R.__h && R.__h(L, e, He || t), He = 0;
+	var n = L.__H || (L.__H = {
+		__: [],
+		__h: []
+	});
+	return e >= n.__.length && n.__.push({}), n.__[e];
+}
+function Qe(e, t) {
+	var n = Ze(Re++, 7);
+	return it(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+}
+function $e() {
+	var e;
+	do {
+		for (; e = We.shift();) try {
+			z(e);
+		} catch (t) {
+			R.__e(t, { __: (e = e.__P) && e.__v });
+		}
+		for (; e = Ue.shift();) {
+			var t = e.__H;
+			if (e.__P && t) try {
+				t.__h.some(z), t.__h.some(rt), t.__h = [];
+			} catch (n) {
+				t.__h = [], R.__e(n, e.__v);
+			}
+		}
+	} while (We.length);
+}
+R.__b = function(e) {
+	L = null, Ge && Ge(e);
+}, R.__ = function(e, t) {
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), Xe && Xe(e, t);
+}, R.__r = function(e) {
+	Ke && Ke(e), Re = 0;
+	var t = (L = e.__c).__H;
+	t && (ze == L ? L.__h = [] : (t.__h.some(z), t.__h.some(rt), Re = 0), t.__h = [], t.__.some(function(e) {
+		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
+	})), ze = L;
+}, R.diffed = function(e) {
+	qe && qe(e);
+	var t = e.__c;
+	t && t.__H && (t.__H.__h.length && nt(Ue.push(t)), t.__H.__.some(function(e) {
+		e.u && (e.__H = e.u);
+	})), ze = L = null;
+}, R.__c = function(e, t) {
+	t.some(function(e) {
+		try {
+			e.__h.some(z), e.__h = e.__h.filter(function(e) {
+				return !e.__ || rt(e);
+			});
+		} catch (t) {
+			e.__h = [function() {
+				throw t;
+			}];
+		}
+	}), Je && Je(e, t);
+}, R.unmount = function(e) {
+	Ye && Ye(e);
+	var t, n, r = e.__c;
+	r && r.__H && (r.__H.__.some(function(r) {
+		try {
+			if (r.__P && r.__c) {
+				if (n === void 0) {
+					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
+					n &&= n.__c;
+				}
+				r.__P = n, nt(We.push(r));
+			} else z(r);
+		} catch (e) {
+			t = e;
+		}
+	}), r.__H = void 0, t && R.__e(t, r.__v));
+};
+var et = typeof requestAnimationFrame == "function";
+function tt(e) {
+	var t, n = function() {
+		clearTimeout(r), et && cancelAnimationFrame(t), setTimeout(e);
+	}, r = setTimeout(n, 35);
+	et && (t = requestAnimationFrame(n));
+}
+function nt(e) {
+	e != 1 && Be == R.requestAnimationFrame || ((Be = R.requestAnimationFrame) || tt)($e);
+}
+function z(e) {
+	var t = L, n = e.__c;
+	typeof n == "function" && (e.__c = void 0, n()), L = t;
+}
+function rt(e) {
+	var t = L;
+	e.__c = e.__(), L = t;
+}
+function it(e, t) {
+	return !e || e.length != t.length || t.some(function(t, n) {
+		return !Ve(t, e[n]);
+	});
+}
+// node_modules/@preact/signals-core/dist/signals-core.module.js
+var at = Symbol.for("preact-signals");
+function ot() {
+	if (H > 1) H--;
+	else {
+		var e, t = !1;
+		for ((function() {
+			var e = pt;
+			for (pt = void 0; e !== void 0;) {
+				var t = e.S;
+				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
+				e = e.o;
+			}
+		})(); lt !== void 0;) {
+			var n = lt;
+			for (lt = void 0, ut++; n !== void 0;) {
+				var r = n.u;
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && gt(n)) try {
+					n.c();
+				} catch (n) {
+					t ||= (e = n, !0);
+				}
+				n = r;
+			}
+		}
+		if (ut = 0, H--, t) throw e;
+	}
+}
+function st(e) {
+	if (H > 0) return e();
+	ft = ++dt, H++;
+	try {
+		return e();
+	} finally {
+		ot();
+	}
+}
+var B, V = void 0;
+function ct(e) {
+	var t = V, n = B;
+	V = void 0, B = void 0;
+	try {
+		return e();
+	} finally {
+		V = t, B = n;
+	}
+}
+var lt = void 0, H = 0, ut = 0, dt = 0, ft = 0, pt = void 0, mt = 0;
+function ht(e) {
+	if (V !== void 0) {
+		var t = e.n;
+		if (t === void 0 || t.t !== V) return t = {
+			i: 0,
+			S: e,
+			p: V.s,
+			n: void 0,
+			t: V,
+			e: void 0,
+			x: void 0,
+			r: t
+		}, V.s !== void 0 && (V.s.n = t), V.s = t, e.n = t, 32 & V.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = V.s, t.n = void 0, V.s.n = t, V.s = t), t;
+	}
+}
+function U(e, t) {
+	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
+}
+U.prototype.brand = at, U.prototype.h = function() {
+	return !0;
+}, U.prototype.S = function(e) {
+	var t = this, n = this.t;
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? ct(function() {
+		var e;
+		(e = t.W) == null || e.call(t);
+	}) : n.e = e);
+}, U.prototype.U = function(e) {
+	var t = this;
+	if (this.t !== void 0) {
+		var n = e.e, r = e.x;
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && ct(function() {
+			var e;
+			(e = t.Z) == null || e.call(t);
+		}));
+	}
+}, U.prototype.subscribe = function(e) {
+	var t = this;
+	return J(function() {
+		var n = t.value;
+		ct(function() {
+			return e(n);
+		});
+	}, { name: "sub" });
+}, U.prototype.valueOf = function() {
+	return this.value;
+}, U.prototype.toString = function() {
+	return this.value + "";
+}, U.prototype.toJSON = function() {
+	return this.value;
+}, U.prototype.peek = function() {
+	var e = this;
+	return ct(function() {
+		return e.value;
+	});
+}, Object.defineProperty(U.prototype, "value", {
+	get: function() {
+		var e = ht(this);
+		return e !== void 0 && (e.i = this.i), this.v;
+	},
+	set: function(e) {
+		if (e !== this.v) {
+			if (ut > 100) throw Error("Cycle detected");
+			(function(e) {
+				H !== 0 && ut === 0 && e.l !== ft && (e.l = ft, pt = {
+					S: e,
+					v: e.v,
+					i: e.i,
+					o: pt
+				});
+			})(this), this.v = e, this.i++, mt++, H++;
+			try {
+				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
+			} finally {
+				ot();
+			}
+		}
+	}
+});
+function W(e, t) {
+	return new U(e, t);
+}
+function gt(e) {
+	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
+	return !1;
+}
+function _t(e) {
+	for (var t = e.s; t !== void 0; t = t.n) {
+		var n = t.S.n;
+		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
+			e.s = t;
+			break;
+		}
+	}
+}
+function vt(e) {
+	for (var t = e.s, n = void 0; t !== void 0;) {
+		var r = t.p;
+		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
+	}
+	e.s = n;
+}
+function G(e, t) {
+	U.call(this, void 0, t), this.x = e, this.s = void 0, this.g = mt - 1, this.f = 4;
+}
+G.prototype = new U(), G.prototype.h = function() {
+	if (this.f &= -3, 1 & this.f) return !1;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === mt)) return !0;
+	if (this.g = mt, this.f |= 1, this.i > 0 && !gt(this)) return this.f &= -2, !0;
+	var e = V;
+	try {
+		_t(this), V = this;
+		var t = this.x();
+		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
+	} catch (e) {
+		this.v = e, this.f |= 16, this.i++;
+	}
+	return V = e, vt(this), this.f &= -2, !0;
+}, G.prototype.S = function(e) {
+	if (this.t === void 0) {
+		this.f |= 36;
+		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
+	}
+	U.prototype.S.call(this, e);
+}, G.prototype.U = function(e) {
+	if (this.t !== void 0 && (U.prototype.U.call(this, e), this.t === void 0)) {
+		this.f &= -33;
+		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
+	}
+}, G.prototype.N = function() {
+	if (!(2 & this.f)) {
+		this.f |= 6;
+		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
+	}
+}, Object.defineProperty(G.prototype, "value", { get: function() {
+	if (1 & this.f) throw Error("Cycle detected");
+	var e = ht(this);
+	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
+	return this.v;
+} });
+function K(e, t) {
+	return new G(e, t);
+}
+function yt(e) {
+	var t = e.j;
+	if (e.j = void 0, typeof t == "function") {
+		H++;
+		var n = V;
+		V = void 0;
+		try {
+			t();
+		} catch (t) {
+			throw e.f &= -2, e.f |= 8, bt(e), t;
+		} finally {
+			V = n, ot();
+		}
+	}
+}
+function bt(e) {
+	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
+	e.x = void 0, e.s = void 0, yt(e);
+}
+function xt(e) {
+	if (V !== this) throw Error("Out-of-order effect");
+	vt(this), V = e, this.f &= -2;
+	try {
+		8 & this.f && bt(this);
+	} finally {
+		ot();
+	}
+}
+function q(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, B && B.push(this);
+}
+q.prototype.c = function() {
+	var e = this.S();
+	try {
+		if (8 & this.f || this.x === void 0) return;
+		var t = this.x();
+		typeof t == "function" && (this.j = t);
+	} finally {
+		e();
+	}
+}, q.prototype.S = function() {
+	if (1 & this.f) throw Error("Cycle detected");
+	this.f |= 1, this.f &= -9, yt(this), _t(this), H++;
+	var e = V;
+	return V = this, xt.bind(this, e);
+}, q.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = lt, lt = this);
+}, q.prototype.d = function() {
+	this.f |= 8, 1 & this.f || bt(this);
+}, q.prototype.dispose = function() {
+	this.d();
+};
+function J(e, t) {
+	var n = new q(e, t);
+	try {
+		n.c();
+	} catch (e) {
+		throw n.d(), e;
+	}
+	var r = n.d.bind(n);
+	return r[Symbol.dispose] = r, r;
+}
+// node_modules/@preact/signals/dist/signals.module.js
+var St, Ct, wt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Tt = [];
+J(function() {
+	St = this.N;
+})();
+function Y(e, t) {
+	A[e] = t.bind(null, A[e] || function() {});
+}
+function X(e) {
+	if (Ct) {
+		var t = Ct;
+		Ct = void 0, t();
+	}
+	Ct = e && e.S();
+}
+function Et(e) {
+	var t = this, n = e.data, r = Ot(n);
+	r.name = "ReactiveDom", r.value = n;
+	var i = Qe(function() {
+		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
+			n.__c.__$f |= 4;
+			break;
+		}
+		var i = K(function() {
+			var e = r.value.value;
+			return e === 0 ? 0 : !0 === e ? "" : e || "";
+		}), a = K(function() {
+			return !Array.isArray(i.value) && !re(i.value);
+		}), o = J(function() {
+			if (this.N = jt, a.value) {
+				var t = i.value;
+				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
+			}
+		}), s = t.__$u.d;
+		return t.__$u.d = function() {
+			o(), s.call(this);
+		}, [a, i];
+	}, []), a = i[0], o = i[1];
+	return a.value ? o.peek() : o.value;
+}
+Et.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
+	constructor: {
+		configurable: !0,
+		value: _e(P, null).constructor
+	},
+	type: {
+		configurable: !0,
+		value: Et
+	},
+	props: {
+		configurable: !0,
+		get: function() {
+			var e = this;
+			return { data: { get value() {
+				return e.value;
+			} } };
+		}
+	},
+	__b: {
+		configurable: !0,
+		value: 1
+	}
+}), Y("__b", function(e, t) {
+	if (X(), typeof t.type == "string") {
+		var n, r = t.props;
+		for (var i in r) if (i !== "children") {
+			var a = r[i];
+			a instanceof U && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+		}
+	}
+	e(t);
+}), Y("__r", function(e, t) {
+	if (e(t), t.type !== P) {
+		X();
+		var n, r = t.__c;
+		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
+			var n;
+			return J(function() {
+				n = this;
+			}, { name: t }), n.c = e, n;
+		}(function(e) {
+			return function() {
+				var t;
+				wt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+			};
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), X(n);
+	}
+}), Y("__e", function(e, t, n, r) {
+	X(), e(t, n, r);
+}), Y("diffed", function(e, t) {
+	X();
+	var n;
+	if (typeof t.type == "string" && (n = t.__e)) {
+		var r = t.__np, i = t.props, a = n.U;
+		if (a) for (var o in a) {
+			var s = a[o];
+			s === void 0 || r && o in r || (s.d(), a[o] = void 0);
+		}
+		if (r) for (var c in a || (a = {}, n.U = a), r) {
+			var l = a[c], u = r[c];
+			l === void 0 ? (l = Dt(n, c, u, i), a[c] = l) : l.o(u, i);
+		}
+	}
+	e(t);
+});
+function Dt(e, t, n, r) {
+	var i = t in e && e.ownerSVGElement === void 0, a = W(n);
+	return {
+		o: function(e, t) {
+			a.value = e, r = t;
+		},
+		d: J(function() {
+			this.N = jt;
+			var n = a.value.value;
+			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
+		})
+	};
+}
+Y("unmount", function(e, t) {
+	if (typeof t.type == "string") {
+		var n = t.__e;
+		if (n) {
+			var r = n.U;
+			if (r) for (var i in n.U = void 0, r) {
+				var a = r[i];
+				a && a.d();
+			}
+		}
+		var o = t.__np;
+		if (o) {
+			var s = t.props;
+			for (var c in o) s[c] = o[c];
+		}
+		t.__np = void 0;
+	} else {
+		var l = t.__c;
+		if (l) {
+			l.__$f |= 8;
+			var u = l.__$u;
+			u && (l.__$u = void 0, u.d());
+		}
+	}
+	e(t);
+}), Y("__h", function(e, t, n, r) {
+	r < 3 && (t.__$f |= 2), e(t, n, r);
+}), F.prototype.shouldComponentUpdate = function(e, t) {
+	if (this.__R) return !0;
+	var n = this.__$u, r = n && n.s !== void 0;
+	for (var i in t) return !0;
+	if (this.__f || typeof this.u == "boolean" && !0 === this.u) {
+		var a = 2 & this.__$f;
+		if (!(r || a || 4 & this.__$f) || 1 & this.__$f) return !0;
+	} else if (!(r || 4 & this.__$f) || 3 & this.__$f) return !0;
+	for (var o in e) if (o !== "__source" && e[o] !== this.props[o]) return !0;
+	for (var s in this.props) if (!(s in e)) return !0;
+	return !1;
+};
+function Ot(e, t) {
+	return Qe(function() {
+		return W(e, t);
+	}, []);
+}
+var kt = function(e) {
+	queueMicrotask(function() {
+		queueMicrotask(e);
+	});
+};
+function At() {
+	st(function() {
+		for (var e; e = Tt.shift();) St.call(e);
+	});
+}
+function jt() {
+	Tt.push(this) === 1 && (A.requestAnimationFrame || kt)(At);
+}
+// src/state.ts
+var Mt = [
+	"map",
+	"schedule",
+	"data",
+	"studies"
+], Nt = W("map"), Pt = W(""), Ft = W(0), It = W(-1), Lt = W("n"), Rt = W(""), zt = W("outages");
+W(!1), W(null), W(""), W(!0);
+var Bt = W(null);
+W([]), W(null), W(null);
+var Vt = W(null), Ht = W(null), Ut = W(null);
+W(!1), W("");
+var Wt = W(!1);
+new Promise((e) => Wt.subscribe((t) => {
+	t && e();
+}));
+var Gt = (e) => {
+	try {
+		return localStorage.getItem(`aurigrid.${e}`);
+	} catch {
+		return null;
+	}
+}, Kt = (e, t) => {
+	try {
+		localStorage.setItem(`aurigrid.${e}`, t);
+	} catch {}
+}, qt = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", Jt = W(Gt("theme") || qt);
+J(() => {
+	document.documentElement.dataset.theme = Jt.value, Kt("theme", Jt.value);
+});
+var Yt = W(Gt("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+J(() => {
+	document.documentElement.lang = Yt.value === "zh" ? "zh-CN" : "en", Kt("lang", Yt.value);
+});
+var Xt = K(() => Vt.value ? Array.from(Vt.value.table.i("step")) : []);
+K(() => Bt.value?.find((e) => e.key === Pt.value)?.kind ?? "day"), K(() => {
+	let e = Vt.value?.shares.spread_price_per_mwh;
+	if (!e) return null;
+	let t = Float32Array.from(e.f("q50")).filter((e) => e === e).sort(), n = t[t.length >> 1] ?? 0, r = [...e.f("q10"), ...e.f("q90")].filter((e) => e === e).map((e) => Math.abs(e - n)).sort((e, t) => e - t);
+	return [n, Math.max(1, r[Math.floor(.95 * (r.length - 1))] ?? 1)];
+}), K(() => Math.max(0, Xt.value.indexOf(Ft.value))), K(() => {
+	let e = Ut.value;
+	return It.value >= 0 && Lt.value !== "n" && e && Zt(e.status) ? e : Ht.value;
+});
+var Zt = (e) => e === "converged" || e === "islanded";
+function Qt() {
+	let [e = "", t = ""] = location.hash.replace(/^#\/?/, "").split("?"), [n = "", r = ""] = e.split("/").map(decodeURIComponent), i = new URLSearchParams(t);
+	st(() => {
+		n && (Pt.value = n), Nt.value = Mt.includes(r) ? r : "map", Ft.value = Number(i.get("step") ?? 0) || 0, It.value = i.has("outage") ? Number(i.get("outage")) : -1, Lt.value = i.get("mode") || (It.value >= 0 ? "n1" : "n"), Rt.value = i.get("element") ?? "", zt.value = i.get("side") || (Rt.value ? "element" : "outages");
+	});
+}
+var $t = null;
+Qt(), $t = o(Pt.peek(), Ft.peek()), $t.catch(() => void 0), Array.isArray;
+// src/files/save.tsx
+var en = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, tn = (e, t, n) => [
+	0,
+	1,
+	2
+].map((r) => e[r] + (t[r] - e[r]) * n), nn = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
+function rn(e, t) {
+	let n = e.ramp[0];
+	for (let r = 1; r < e.ramp.length; r++) n = tn(n, e.ramp[r], nn((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
+	return Z(n);
+}
+function an(e, t, n, r) {
+	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => on(t, e, r))], [a, o] = sn(e), [s, c] = cn(e);
+	i.push(...a, ...o, ...s, ...c);
+	for (let e of n) i.push(`<text x="${Q(e.x)}" y="${Q(e.y + 4)}" font-size="11"${e.bold ? " font-weight=\"600\"" : ""} fill="${e.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${en(e.text)}</text>`);
+	return i.join("");
+}
+function on(e, t, n) {
+	let r = `<path d="${e.x === void 0 ? `M0 ${e.y}H${t.width}` : `M${e.x} 0V${t.height}`}" stroke="${n.graticule}"/>`;
+	return e.text ? `${r}<text x="${e.x === void 0 ? 5 : e.x + 4}" y="${e.y === void 0 ? 12 : e.y - 4}" font-size="10" fill="${n.faint}">${e.text}</text>` : r;
+}
+function sn(e) {
+	let { ends: t, shape: n } = e.drawing, { x: r, y: i, scale: a } = e.camera, o = e.palette, s = [], c = [];
+	for (let l = 0; l < e.loading.length; l++) {
+		let u = e.width / 2 + (t[4 * l] - r) * a, d = e.height / 2 - (t[4 * l + 1] - i) * a, f = e.width / 2 + (t[4 * l + 2] - r) * a, p = e.height / 2 - (t[4 * l + 3] - i) * a;
+		if (Math.max(u, f) < 0 || Math.min(u, f) > e.width || Math.max(d, p) < 0 || Math.min(d, p) > e.height) continue;
+		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.lineFlag[l], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (v > .8 ? 1 + .5 * Math.min(v - .8, .8) : 1), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
+		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 5)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
+		let T = w ? Z(o.out) : rn(o, v);
+		if (c.push(`<path d="${C}" stroke="${T}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && e.flow[l] && !w) {
+			let t = 2.2 + n[2 * l + 1] * .9 * e.detail, r = e.flow[l], [i, a] = [(u + f) / 2 + b, (d + p) / 2 + x], [o, s] = [h * r, g * r], m = `${Q(i + o * t * 1.25)} ${Q(a + s * t * 1.25)}`, _ = (e) => `${Q(i - o * t * .85 - s * t * e)} ${Q(a - s * t * .85 + o * t * e)}`;
+			c.push(`<path d="M${m}L${_(.85)}L${_(-.85)}Z" fill="${T}"/>`);
+		}
+	}
+	return [s, c];
+}
+function cn(e) {
+	let { places: t, sizes: n, levels: r } = e.drawing, { x: i, y: a, scale: o } = e.camera, s = e.palette, c = [], l = [];
+	for (let u = 0; u < e.voltage.length; u++) {
+		let d = e.busFlag[u], f = n[u] * e.detail, p = d & 2 ? Math.max(f, 9) : f, m = e.width / 2 + (t[2 * u] - i) * o, h = e.height / 2 - (t[2 * u + 1] - a) * o;
+		if (p < 1 || m < -9 || h < -9 || m > e.width + 9 || h > e.height + 9) continue;
+		let g = `cx="${Q(m)}" cy="${Q(h)}"`;
+		d & 3 && c.push(`<circle ${g} r="${Q((Math.max(f, 5) + 9) / 2)}" fill="${Z(d & 2 ? s.selected : s.halo)}" opacity="${d & 2 ? .95 : .34}"/>`);
+		let _ = e.voltage[u], v = _ !== _, y = Math.max(1, p * .16), b = s.bus[1], x = v ? s.ring : e.byLevel ? s.bus[3 + r[u]] : _ < 0 ? tn(b, s.bus[0], nn(-_)) : tn(b, s.bus[2], nn(_));
+		l.push(`<circle ${g} r="${Q(Math.max(.5, (p - y) / 2))}" fill="${Z(x)}" stroke="${Z(v ? s.out : s.ring)}" stroke-width="${Q(y)}"/>`);
+	}
+	return [c, l];
+}
+// src/map/view.ts
+var ln = 111.195, $ = 8, un = 190, dn = "11px system-ui, \"Noto Sans CJK SC\", sans-serif", fn = `600 ${dn}`, pn = /* @__PURE__ */ new Map();
+function mn(e) {
+	let t = pn.get(e);
+	if (t === void 0) {
+		t = 0;
+		for (let n of e) t += n > "⺀" ? 11 : 6.2;
+		pn.size > 2e4 && pn.clear(), pn.set(e, t);
+	}
+	return t;
+}
+var hn = /* @__PURE__ */ new WeakMap();
+function gn(e, t) {
+	let n = hn.get(e);
+	if (!n || n.length !== t) {
+		n = new Uint8Array(t);
+		for (let t of e) n[t] = 1;
+		hn.set(e, n);
+	}
+	return n;
+}
+function _n(e) {
+	let t = e.bus.f("v_min_pu"), n = e.bus.f("v_max_pu");
+	return t.map((e, t) => Math.max(.02, Math.min(n[t] < 2 ? n[t] - 1 : .1, e > 0 ? 1 - e : .1, .1)));
+}
+var vn = class {
 	host;
 	camera = {
 		x: 0,
@@ -340,13 +1353,15 @@ void main() {
 	asked = 0;
 	drag = null;
 	loading = /* @__PURE__ */ new Float32Array();
-	lineFlag = /* @__PURE__ */ new Float32Array();
-	flow = /* @__PURE__ */ new Float32Array();
+	lineFlag = /* @__PURE__ */ new Uint8Array();
+	flow = /* @__PURE__ */ new Int8Array();
 	voltage = /* @__PURE__ */ new Float32Array();
-	busFlag = /* @__PURE__ */ new Float32Array();
+	busFlag = /* @__PURE__ */ new Uint8Array();
+	band = /* @__PURE__ */ new Float32Array();
 	watch;
 	colours = /* @__PURE__ */ new Map();
 	worst = [];
+	taken = /* @__PURE__ */ new Uint8Array();
 	onpick = () => void 0;
 	onhover = () => void 0;
 	constructor(e) {
@@ -357,7 +1372,7 @@ void main() {
 		].map(() => {
 			let t = document.createElement("canvas");
 			return t.className = "map-layer", e.appendChild(t), t;
-		}), this.renderer = new x(this.gl), this.watch = new ResizeObserver(() => this.resize()), this.watch.observe(e), e.addEventListener("pointerdown", this.down), e.addEventListener("pointermove", this.move), e.addEventListener("pointerup", this.up), e.addEventListener("pointerleave", () => this.onhover(null, 0, 0)), e.addEventListener("wheel", this.wheel, { passive: !1 }), e.addEventListener("dblclick", (e) => this.zoom(2, e.offsetX, e.offsetY)), this.resize();
+		}), this.size(), this.renderer = new te(this.gl), this.watch = new ResizeObserver(() => this.resize()), this.watch.observe(e), e.addEventListener("pointerdown", this.down), e.addEventListener("pointermove", this.move), e.addEventListener("pointerup", this.up), e.addEventListener("pointerleave", () => this.onhover(null, 0, 0)), e.addEventListener("wheel", this.wheel, { passive: !1 }), e.addEventListener("dblclick", (e) => this.zoom(2, e.offsetX, e.offsetY));
 	}
 	close() {
 		this.watch.disconnect(), cancelAnimationFrame(this.asked), this.host.replaceChildren();
@@ -365,35 +1380,45 @@ void main() {
 	show(e) {
 		let t = this.scene?.grid !== e.grid;
 		if (this.scene = e, t) {
-			let t = this.drawing = d(e.grid);
+			let t = this.drawing = b(e.grid);
 			this.renderer.setGrid(t.ends, t.shape, t.places, t.sizes, t.levels);
 			let [n, r] = [e.grid.branch.rows, e.grid.bus.rows];
-			this.loading = new Float32Array(n), this.lineFlag = new Float32Array(n), this.flow = new Float32Array(n), this.voltage = new Float32Array(r), this.busFlag = new Float32Array(r);
+			this.loading = new Float32Array(n), this.lineFlag = new Uint8Array(n), this.flow = new Int8Array(n), this.voltage = new Float32Array(r), this.busFlag = new Uint8Array(r), this.band = _n(e.grid);
 		}
 		this.recolour(), t && this.fit(), this.later();
 	}
 	recolour() {
 		let e = this.scene, { bus: t, branch: n } = e.grid;
-		this.renderer.palette = u(e.theme, e.change), this.renderer.byLevel = e.byLevel;
-		let r = n.i("in_service"), i = e.state?.branch.has("loading") ? e.state.branch : null, a = i?.f("loading"), o = i?.f("p_from_mw"), s = e.change ? e.before?.branch.f("loading") : void 0, [c, l] = e.selected.split(":"), d = Number(l ?? -1);
-		for (let t = 0; t < n.rows; t++) {
-			let n = a ? a[t] : 0, i = !o || o[t] === o[t], l = n === n ? n : i ? 0 : NaN;
-			this.loading[t] = s ? l - (s[t] || 0) : l, this.flow[t] = o ? o[t] : 0, this.lineFlag[t] = !!e.brokenBranch.has(t) | (c === "branch" && d === t ? 2 : 0) | (!r[t] || e.wentOut.has(t) ? 4 : i ? 0 : 8);
+		this.renderer.palette = y(e.theme, e.change), this.renderer.byLevel = e.byLevel;
+		let r = e.state?.branch.has("loading") ? e.state.branch : null, i = r?.f("loading"), a = r?.f("p_from_mw"), o = e.change ? e.before?.branch.f("loading") : void 0, [s, c] = e.selected.split(":"), l = n.i("in_service"), u = {
+			value: this.loading,
+			flow: this.flow,
+			flag: this.lineFlag
+		}, d = gn(e.brokenBranch, n.rows), f = gn(e.wentOut, n.rows), p = s === "branch" ? Number(c) : -1, m = n.rows;
+		this.worst.length = 0;
+		for (let e = 0; e < m; e++) {
+			let t = i ? i[e] : 0, n = a ? a[e] : 0, r = n === n, s = t === t ? t : r ? 0 : NaN;
+			u.value[e] = o ? s - (o[e] || 0) : s, u.flow[e] = n > .5 ? 1 : n < -.5 ? -1 : 0, u.flag[e] = (d[e] && 1) | (e === p ? 2 : 0) | (!l[e] || f[e] ? 4 : r ? 0 : 8), d[e] && s > 1 && this.worst.push(e);
 		}
-		let f = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, p = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, m = t.f("v_min_pu"), h = t.f("v_max_pu");
-		for (let n = 0; n < t.rows; n++) {
-			let t = Math.max(.02, Math.min(h[n] < 2 ? h[n] - 1 : .1, m[n] > 0 ? 1 - m[n] : .1, .1));
-			this.voltage[n] = f ? (f[n] - e.prices[0]) / e.prices[1] : p ? (p[n] - 1) / t : 0, this.busFlag[n] = !!e.brokenBus.has(n) | (c === "bus" && d === n ? 2 : 0);
-		}
-		let g = this.loading;
-		this.worst = [...e.brokenBranch].sort((e, t) => (g[t] || 0) - (g[e] || 0)).slice(0, 60), this.renderer.set("loading", this.loading), this.renderer.set("flow", this.flow), this.renderer.set("lineFlag", this.lineFlag), this.renderer.set("voltage", this.voltage), this.renderer.set("busFlag", this.busFlag);
+		i && this.worst.sort((e, t) => i[t] - i[e]);
+		let h = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, g = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, _ = this.band, v = gn(e.brokenBus, t.rows), b = {
+			value: this.voltage,
+			flag: this.busFlag
+		}, x = s === "bus" ? Number(c) : -1;
+		for (let n = 0; n < t.rows; n++) b.value[n] = h ? (h[n] - e.prices[0]) / e.prices[1] : g ? (g[n] - 1) / _[n] : 0, b.flag[n] = (v[n] && 1) | (n === x ? 2 : 0);
+		this.renderer.set("loading", this.loading), this.renderer.set("flow", this.flow), this.renderer.set("lineFlag", this.lineFlag), this.renderer.set("voltage", this.voltage), this.renderer.set("busFlag", this.busFlag);
 	}
 	resize() {
 		let { clientWidth: e, clientHeight: t } = this.host, n = this.width === 1;
-		this.width = e || 1, this.height = t || 1, this.renderer.resize(this.width, this.height);
-		let r = this.renderer.ratio;
-		for (let e of [this.under, this.over]) e.width = Math.round(this.width * r), e.height = Math.round(this.height * r);
-		n && this.fit(), this.frame();
+		(this.width !== (e || 1) || this.height !== (t || 1)) && (this.size(), n && this.fit(), this.frame());
+	}
+	size() {
+		this.width = this.host.clientWidth || 1, this.height = this.host.clientHeight || 1;
+		for (let e of [
+			this.under,
+			this.gl,
+			this.over
+		]) e.width = Math.max(1, Math.round(this.width * k())), e.height = Math.max(1, Math.round(this.height * k()));
 	}
 	fit() {
 		if (!this.drawing) return;
@@ -477,13 +1502,28 @@ void main() {
 		a = 6 / this.camera.scale;
 		let s = n.ends;
 		for (let e = 0; e < s.length / 4; e++) {
-			let t = f(r, i, s[4 * e], s[4 * e + 1], s[4 * e + 2], s[4 * e + 3]);
+			let t = x(r, i, s[4 * e], s[4 * e + 1], s[4 * e + 2], s[4 * e + 3]);
 			t < a && (a = t, o = {
 				table: "branch",
 				index: e
 			});
 		}
 		return o;
+	}
+	central() {
+		let e = this.drawing;
+		if (!e) return null;
+		let t = this.pick(this.width / 2, this.height / 2);
+		if (t) return t;
+		let n = Infinity, r = null;
+		for (let t = 0; t < e.sizes.length; t++) {
+			let i = Math.hypot(e.places[2 * t] - this.camera.x, e.places[2 * t + 1] - this.camera.y);
+			e.sizes[t] && i < n && (n = i, r = {
+				table: "bus",
+				index: t
+			});
+		}
+		return r;
 	}
 	later() {
 		this.asked ||= requestAnimationFrame(() => {
@@ -505,9 +1545,15 @@ void main() {
 		return n === void 0 && this.colours.set(t + e, n = getComputedStyle(this.host).getPropertyValue(e)), n;
 	}
 	graticule() {
-		let e = this.under.getContext("2d"), t = this.renderer.ratio, { grid: n } = this.scene;
-		if (e.setTransform(t, 0, 0, t, 0, 0), e.clearRect(0, 0, this.width, this.height), !n.geographic || this.height / this.camera.scale > 360 * S) return;
-		let [r, i] = n.origin, a = this.camera, o = S * Math.cos(i * Math.PI / 180), s = this.height / a.scale / S, c = [
+		let e = this.under.getContext("2d"), t = k();
+		e.setTransform(t, 0, 0, t, 0, 0), e.clearRect(0, 0, this.width, this.height), e.strokeStyle = this.colour("--graticule"), e.fillStyle = this.colour("--faint"), e.font = "10px system-ui, sans-serif", e.lineWidth = 1, e.beginPath();
+		for (let t of this.meridians()) e.moveTo(t.x ?? 0, t.y ?? 0), e.lineTo(t.x ?? this.width, t.y ?? this.height), t.text && e.fillText(t.text, t.x === void 0 ? 5 : t.x + 4, t.y === void 0 ? 12 : t.y - 4);
+		e.stroke();
+	}
+	meridians() {
+		let { grid: e } = this.scene, t = [];
+		if (!e.geographic || this.height / this.camera.scale > 360 * ln) return t;
+		let [n, r] = e.origin, i = this.camera, a = ln * Math.cos(r * Math.PI / 180), o = this.height / i.scale / ln, s = [
 			.1,
 			.25,
 			.5,
@@ -515,69 +1561,122 @@ void main() {
 			2,
 			5,
 			10
-		].find((e) => s / e < 7) ?? 20;
-		e.strokeStyle = this.colour("--graticule"), e.fillStyle = this.colour("--faint"), e.font = "10px system-ui, sans-serif", e.lineWidth = 1, e.beginPath();
-		let l = (e) => `${Math.abs(Number(e.toFixed(2)))}°`, u = [this.width / 2 / a.scale, this.height / 2 / a.scale];
-		for (let t = Math.ceil((r + (a.x - u[0]) / o) / c) * c;; t += c) {
-			let [n] = this.screen((t - r) * o, 0);
-			if (n > this.width) break;
-			e.moveTo(Math.round(n) + .5, 0), e.lineTo(Math.round(n) + .5, this.height), n > 40 && n < this.width - 90 && e.fillText(`${l(t)} ${t < 0 ? "W" : "E"}`, n + 4, 12);
+		].find((e) => o / e < 7) ?? 20, c = (e) => `${Math.abs(Number(e.toFixed(2)))}°`, l = [this.width / 2 / i.scale, this.height / 2 / i.scale];
+		for (let e = Math.ceil((n + (i.x - l[0]) / a) / s) * s;; e += s) {
+			let [r] = this.screen((e - n) * a, 0);
+			if (r > this.width) break;
+			t.push({
+				x: Math.round(r) + .5,
+				text: r > 40 && r < this.width - 90 ? `${c(e)} ${e < 0 ? "W" : "E"}` : ""
+			});
 		}
-		for (let t = Math.ceil((i + (a.y - u[1]) / S) / c) * c;; t += c) {
-			let [, n] = this.screen(0, (t - i) * S);
+		for (let e = Math.ceil((r + (i.y - l[1]) / ln) / s) * s;; e += s) {
+			let [, n] = this.screen(0, (e - r) * ln);
 			if (n < 0) break;
-			e.moveTo(0, Math.round(n) + .5), e.lineTo(this.width, Math.round(n) + .5), n > 24 && n < this.height - 60 && e.fillText(`${l(t)} ${t < 0 ? "S" : "N"}`, 5, n - 4);
-		}
-		e.stroke();
-	}
-	labels() {
-		let e = this.over.getContext("2d"), t = this.drawing, n = this.scene, r = this.renderer.ratio;
-		e.setTransform(r, 0, 0, r, 0, 0), e.clearRect(0, 0, this.width, this.height), e.textBaseline = "middle", e.lineJoin = "round";
-		let i = this.colour("--map"), a = this.colour("--ink"), o = this.colour("--soft"), s = Math.ceil(this.width / 8), c = new Uint8Array(s * Math.ceil(this.height / 8)), l = (t, n, r, l) => {
-			e.font = `${l ? "600 " : ""}11px system-ui, "Noto Sans CJK SC", sans-serif`;
-			let u = t.length * 6.2;
-			if (n < 4 || r < 10 || n + u > this.width - 4 || r > this.height - 10) return !1;
-			let [d, f, p, m] = [
-				n / 8 | 0,
-				(n + u) / 8 | 0,
-				(r - 7) / 8 | 0,
-				(r + 7) / 8 | 0
-			];
-			for (let e = p; e <= m; e++) for (let t = d; t <= f; t++) if (c[e * s + t]) return !1;
-			for (let e = p; e <= m; e++) for (let t = d; t <= f; t++) c[e * s + t] = 1;
-			return e.strokeStyle = i, e.lineWidth = 3, e.strokeText(t, n, r), e.fillStyle = l ? a : o, e.fillText(t, n, r), !0;
-		}, u = n.state?.branch.has("loading") ? n.state.branch.f("loading") : null, d = t.ends, f = (e) => this.screen((d[4 * e] + d[4 * e + 2]) / 2, (d[4 * e + 1] + d[4 * e + 3]) / 2), [p, m] = n.selected.split(":");
-		if (p === "branch") {
-			let e = Number(m), [t, r] = f(e);
-			l(`${n.grid.branch.t("id")[e]}  ${u && u[e] === u[e] ? `${(100 * u[e]).toFixed(0)} %` : ""}`, t + 8, r - 10, !0);
-		} else if (p === "bus") {
-			let e = Number(m), [r, i] = this.screen(t.places[2 * e], t.places[2 * e + 1]);
-			l(n.grid.bus.t("name")[e] || n.grid.bus.t("id")[e], r + 9, i - 9, !0);
-		}
-		let h = 0;
-		if (u) for (let e of this.worst) {
-			let [t, n] = f(e);
-			if (u[e] > 1 && l(`${(100 * u[e]).toFixed(0)} %`, t + 6, n, !0) && ++h > 24) break;
-		}
-		if (t.typical * this.camera.scale < 34) return;
-		let g = n.grid.bus.t("name"), _ = n.grid.bus.t("id");
-		h = 0;
-		for (let e of t.rank) {
-			let [n, r] = this.screen(t.places[2 * e], t.places[2 * e + 1]);
-			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && l(g[e] || _[e], n + 8, r + 1, !1) && ++h > 70) break;
-		}
-	}
-	async measure(e) {
-		let t = [];
-		for (let n = 0; n < e; n++) {
-			await new Promise(requestAnimationFrame);
-			let e = performance.now();
-			this.camera = {
-				...this.camera,
-				x: this.camera.x + (n % 2 ? 1 : -1) * (3 / this.camera.scale)
-			}, this.recolour(), this.frame(), t.push(performance.now() - e);
+			t.push({
+				y: Math.round(n) + .5,
+				text: n > 24 && n < this.height - un ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
+			});
 		}
 		return t;
+	}
+	labels() {
+		let e = this.over.getContext("2d"), t = k();
+		e.setTransform(t, 0, 0, t, 0, 0), e.clearRect(0, 0, this.width, this.height), e.textBaseline = "middle", e.lineJoin = "round", e.lineWidth = 3, e.strokeStyle = this.colour("--map");
+		let n = this.placed(), r = this.colour("--ink"), i = this.colour("--soft");
+		for (let t of [!0, !1]) {
+			e.font = t ? fn : dn, e.fillStyle = t ? r : i;
+			for (let r of n) r.bold === t && (e.strokeText(r.text, r.x, r.y), e.fillText(r.text, r.x, r.y));
+		}
+	}
+	placed() {
+		let e = this.drawing, t = this.scene, n = [], r = Math.ceil(this.width / $), i = r * Math.ceil(this.height / $);
+		this.taken.length < i && (this.taken = new Uint8Array(i));
+		let a = this.taken.fill(0), o = (e, t, i, o) => {
+			let s = mn(e);
+			if (t < 4 || i < 10 || t + s > this.width - 4 || i > this.height - 10) return !1;
+			let [c, l, u, d] = [
+				t / $ | 0,
+				(t + s) / $ | 0,
+				(i - 7) / $ | 0,
+				(i + 7) / $ | 0
+			];
+			for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) if (a[e * r + t]) return !1;
+			for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) a[e * r + t] = 1;
+			return n.push({
+				text: e,
+				x: t,
+				y: i,
+				bold: o
+			}), !0;
+		}, s = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, c = e.ends, l = (e) => this.screen((c[4 * e] + c[4 * e + 2]) / 2, (c[4 * e + 1] + c[4 * e + 3]) / 2), [u, d] = t.selected.split(":");
+		if (u === "branch") {
+			let e = Number(d), [n, r] = l(e);
+			o(`${t.grid.branch.t("id")[e]}  ${s && s[e] === s[e] ? `${(100 * s[e]).toFixed(0)} %` : ""}`, n + 8, r - 10, !0);
+		} else if (u === "bus") {
+			let n = Number(d), [r, i] = this.screen(e.places[2 * n], e.places[2 * n + 1]);
+			o(t.grid.bus.t("name")[n] || t.grid.bus.t("id")[n], r + 9, i - 9, !0);
+		}
+		if (s) {
+			let e = Math.min(60, this.worst.length);
+			for (let t = 0, n = 0; t < e && n < 25; t++) {
+				let e = this.worst[t], [r, i] = l(e);
+				o(`${(100 * s[e]).toFixed(0)} %`, r + 6, i, !0) && n++;
+			}
+		}
+		if (e.typical * this.camera.scale < 34) return n;
+		let f = t.grid.bus.t("name"), p = t.grid.bus.t("id"), m = 0;
+		for (let t of e.rank) {
+			let [n, r] = this.screen(e.places[2 * t], e.places[2 * t + 1]);
+			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && o(f[t] || p[t], n + 8, r + 1, !1) && ++m > 70) break;
+		}
+		return n;
+	}
+	picture() {
+		let e = {
+			drawing: this.drawing,
+			camera: this.camera,
+			width: this.width,
+			height: this.height,
+			detail: this.detail,
+			palette: this.renderer.palette,
+			byLevel: this.renderer.byLevel,
+			loading: this.loading,
+			flow: this.flow,
+			lineFlag: this.lineFlag,
+			voltage: this.voltage,
+			busFlag: this.busFlag
+		}, t = {
+			map: this.colour("--map"),
+			ink: this.colour("--ink"),
+			soft: this.colour("--soft"),
+			faint: this.colour("--faint"),
+			graticule: this.colour("--graticule")
+		};
+		return {
+			width: this.width,
+			height: this.height,
+			svg: an(e, this.meridians(), this.placed(), t)
+		};
+	}
+	async measure(e) {
+		let t = [], n = this.scene, r = n.state, i = {
+			...r,
+			branch: r.branch.changed("loading", 1.02),
+			bus: r.bus.changed("v_mag", 1.001)
+		};
+		for (let a = 0; a < e; a++) {
+			await new Promise(requestAnimationFrame);
+			let e = performance.now();
+			this.scene = {
+				...n,
+				state: a % 2 ? i : r
+			}, this.camera = {
+				...this.camera,
+				x: this.camera.x + (a % 2 ? 1 : -1) * (3 / this.camera.scale)
+			}, this.recolour(), this.frame(), t.push(performance.now() - e);
+		}
+		return this.show(n), t;
 	}
 	bar() {
 		let e = 110 / this.camera.scale, t = 10 ** Math.floor(Math.log10(e)), n = [
@@ -588,7 +1687,7 @@ void main() {
 		].map((e) => e * t).filter((t) => t <= e).pop() ?? t;
 		return [n, n * this.camera.scale];
 	}
-}, w = {
+}, yn = {
 	dark: {
 		map: "#0f1519",
 		ink: "#e7eef1",
@@ -604,98 +1703,98 @@ void main() {
 		graticule: "#e6ebee"
 	}
 };
-function T(e) {
-	let n = (n) => new t(e[n]);
+function bn(e) {
+	let t = (t) => new a(e[t]);
 	return {
 		name: e.name,
 		geographic: e.geographic,
 		origin: e.origin,
-		bus: n("bus"),
-		branch: n("branch"),
-		gen: n("gen"),
-		load: n("load"),
-		switches: n("switch")
+		bus: t("bus"),
+		branch: t("branch"),
+		gen: t("gen"),
+		load: t("load"),
+		switches: t("switch")
 	};
 }
-function E(e) {
+function xn(e) {
 	return !e || !e.bus ? null : {
 		step: 0,
 		contingency: -1,
 		status: "",
 		agrees: !0,
 		lost: [],
-		bus: new t(e.bus),
-		branch: new t(e.branch),
-		gen: new t(e.gen)
+		bus: new a(e.bus),
+		branch: new a(e.branch),
+		gen: new a(e.gen)
 	};
 }
-function D({ model: e, el: t }) {
-	let n = document.createElement("div"), i = document.createElement("div");
-	n.className = "aurigrid-map", n.tabIndex = 0, i.className = "aurigrid-key", n.style.height = `${e.get("height")}px`, t.append(n, i);
-	let a = new C(n), o = T(e.get("grid")), u = () => {
-		let t = e.get("theme") === "dark" ? "dark" : "light", r = E(e.get("state"));
+function Sn({ model: e, el: t }) {
+	let n = document.createElement("div"), r = document.createElement("div");
+	n.className = "aurigrid-map", n.tabIndex = 0, r.className = "aurigrid-key", n.style.height = `${e.get("height")}px`, t.append(n, r);
+	let i = new vn(n), a = bn(e.get("grid")), o = () => {
+		let t = e.get("theme") === "dark" ? "dark" : "light", r = xn(e.get("state"));
 		n.style.height = `${e.get("height")}px`;
-		for (let [e, r] of Object.entries(w[t])) n.style.setProperty(`--${e}`, r);
-		n.style.background = w[t].map;
-		let i = r?.branch.has("loading") ? r.branch.f("loading") : /* @__PURE__ */ new Float32Array(), s = /* @__PURE__ */ new Set();
-		i.forEach((e, t) => {
-			e > 1 && s.add(t);
+		for (let [e, r] of Object.entries(yn[t])) n.style.setProperty(`--${e}`, r);
+		n.style.background = yn[t].map;
+		let o = r?.branch.has("loading") ? r.branch.f("loading") : /* @__PURE__ */ new Float32Array(), c = /* @__PURE__ */ new Set();
+		o.forEach((e, t) => {
+			e > 1 && c.add(t);
 		});
-		let c = /* @__PURE__ */ new Set();
+		let l = /* @__PURE__ */ new Set();
 		r?.branch.has("out") && r.branch.i("out").forEach((e, t) => {
-			e && c.add(t);
-		}), a.show({
-			grid: o,
+			e && l.add(t);
+		}), i.show({
+			grid: a,
 			state: r,
 			before: r,
 			change: !1,
 			theme: t,
 			byLevel: e.get("buses") === "level",
-			brokenBranch: s,
+			brokenBranch: c,
 			brokenBus: /* @__PURE__ */ new Set(),
 			selected: e.get("selected"),
-			wentOut: c,
+			wentOut: l,
 			prices: null
-		}), f(t);
-	}, f = (t) => {
-		let n = (e, t) => `<span><i style="background:${e}"></i>${t}</span>`, u = e.get("buses") === "level" ? d(o).kv.slice(0, 6).map((e, r) => n(s[t][r], `${e} kV`)) : [
+		}), s(t);
+	}, s = (t) => {
+		let n = (e, t) => `<span><i style="background:${e}"></i>${t}</span>`, o = e.get("buses") === "level" ? b(a).kv.slice(0, 6).map((e, r) => n(h[t][r], `${e} kV`)) : [
 			"low",
 			"1 pu",
 			"high"
-		].map((e, r) => n(c[t][r], e)), [f, p] = a.bar(), m = o.geographic ? `<span><b style="width:${p.toFixed(0)}px"></b>${f} km</span><span>N↑</span>` : "";
-		i.innerHTML = `<span>loading 0 %<em style="background:linear-gradient(90deg,${r[t].join(",")})"></em>130 %</span>${n(l[t], "over 100 %")}${u.join("")}${m}`;
+		].map((e, r) => n(g[t][r], e)), [s, c] = i.bar(), l = a.geographic ? `<span><b style="width:${c.toFixed(0)}px"></b>${s} km</span><span>N↑</span>` : "";
+		r.innerHTML = `<span>loading 0 %<em style="background:linear-gradient(90deg,${d[t].join(",")})"></em>130 %</span>${n(_[t], "over 100 %")}${o.join("")}${l}`;
 	};
-	a.onpick = (t) => {
+	i.onpick = (t) => {
 		e.set("selected", t ? `${t.table}:${t.index}` : ""), e.save_changes();
 	};
-	let p = a.later.bind(a);
-	a.later = () => {
-		p(), f(e.get("theme") === "dark" ? "dark" : "light");
+	let c = i.later.bind(i);
+	i.later = () => {
+		c(), s(e.get("theme") === "dark" ? "dark" : "light");
 	};
-	let m = {
-		ArrowLeft: () => a.pan(60, 0),
-		ArrowRight: () => a.pan(-60, 0),
-		ArrowUp: () => a.pan(0, 60),
-		ArrowDown: () => a.pan(0, -60),
-		"+": () => a.zoom(1.4),
-		"-": () => a.zoom(1 / 1.4),
-		0: () => a.fit()
+	let l = {
+		ArrowLeft: () => i.pan(60, 0),
+		ArrowRight: () => i.pan(-60, 0),
+		ArrowUp: () => i.pan(0, 60),
+		ArrowDown: () => i.pan(0, -60),
+		"+": () => i.zoom(1.4),
+		"-": () => i.zoom(1 / 1.4),
+		0: () => i.fit()
 	};
 	n.addEventListener("keydown", (e) => {
-		m[e.key] && (e.preventDefault(), e.stopPropagation(), m[e.key]());
+		l[e.key] && (e.preventDefault(), e.stopPropagation(), l[e.key]());
 	});
-	let h = [["change:grid", () => {
-		o = T(e.get("grid")), u();
+	let u = [["change:grid", () => {
+		a = bn(e.get("grid")), o();
 	}], ...[
 		"state",
 		"theme",
 		"buses",
 		"height",
 		"selected"
-	].map((e) => [`change:${e}`, u])];
-	return h.forEach(([t, n]) => e.on(t, n)), u(), () => {
-		h.forEach(([t, n]) => e.off(t, n)), a.close();
+	].map((e) => [`change:${e}`, o])];
+	return u.forEach(([t, n]) => e.on(t, n)), o(), () => {
+		u.forEach(([t, n]) => e.off(t, n)), i.close();
 	};
 }
-var O = { render: D };
-export { O as default };
+var Cn = { render: Sn };
+export { Cn as default };

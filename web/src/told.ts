@@ -1,0 +1,102 @@
+// What the server says in English sentences, in the reader's language: findings come with their figures, features of states by
+// their parts, refusals by what they look like. What is not known here stays as the server said it.
+import { said, type Fact, type IssueInfo, type Trait } from "./api";
+import { num } from "./format";
+import { t } from "./i18n";
+import { lang } from "./state";
+
+/** Findings in Chinese; {name} is a word or a whole number, {name:2} a number with two decimals. */
+const FACTS: Record<string, string> = {
+  no_step: "该算例还没有已完成的时段。",
+  solved: "{steps} 个时段，每个时段 {outages} 个故障：{asked} 个中已求解 {solved} 个。",
+  base_unsolved: "有 {steps} 个时段的基态无解。",
+  base_holds: "故障前所有时段均满足全部限值。",
+  base_broken: "故障前有 {steps} 个时段越限；最常见的是 {element} 的{kind}（{often} 个时段）。",
+  secure: "没有故障使原本满足的限值被突破。",
+  insecure: "故障后在 {cases} 个工况中出现新的越限，涉及 {steps} 个时段中的 {insecure} 个。最严重：{outage} 停运使 {element} 出现{kind}，超限 {past:1} %。",
+  outages_unsolved: "{cases} 个故障没有潮流解；最常见的是 {outage}（{steps} 个时段）。",
+  islanding: "{cases} 个故障使部分电网失去供电；最大的是 {outage}：最多损失负荷 {load} MW、电源 {infeed} MW。",
+  reactive: "{places} 个母线上的机组无功超出能力；请启用无功限值 (q_limits) 以得到真实存在的工况。",
+  points_kept: "{steps} 个时段中有 {kept} 个存在满足正常电网全部限值的交流运行点。",
+  points_secure: "其中 {secure} 个安全：每个求解 {outages} 个故障，均满足限值。",
+  points_unsolved: "有 {steps} 个时段未找到功率平衡的运行点。",
+  data_broken: "数据自带的调度方案使正常电网越限 {limits} 次，涉及 {steps} 个时段。",
+  curtailed: "弃电：风光 {gwh:2} GWh，占可发电量的 {share:2} %。",
+  losses_cost: "网损 {gwh:1} GWh（占负荷的 {share:2} %），成本 {cost:2} 百万，碳排放 {carbon:1} 千吨 CO₂。",
+  plan_cost: "{steps} 个时段（每个 {minutes} 分钟）成本 {cost}；CO₂ {co2} 吨。",
+  plan_unused: "风、光、水未利用电量 {mwh} MWh。",
+  plan_cause: "其中 {mwh} MWh 原因：{cause}。",
+  plan_unserved: "失负荷 {mwh:1} MWh。",
+  plan_reserve_short: "备用缺额 {mwh:1} MWh。",
+};
+/** The parts that findings about infeasible steps are made of. */
+const PARTS: [string, string][] = [
+  ["infeasible", "{steps} 个时段不可行：给出的运行点越限最小"], ["short", "最多缺 {short:1} MW"],
+  ["most", "最常见的是{table} {element} 的{kind}（{often} 个时段）"], ["behind", "其中 {binding} 个时段 {rated_table} {rated} 的额定容量起作用"],
+];
+const WORDS = new Set(["kind", "cause", "table", "rated_table"]);
+
+function filled(template: string, values: Record<string, unknown>): string {
+  return template.replace(/\{(\w+)(?::(\d))?\}/g, (_, name: string, digits?: string) => {
+    const value = values[name];
+    return typeof value === "number" ? num(value, Number(digits ?? 0)) : WORDS.has(name) ? t(String(value)) : String(value);
+  });
+}
+
+/** Findings of a run, one sentence each. */
+export function findings(sentences: string[], facts: Fact[]): string[] {
+  if (lang.value !== "zh") return sentences;
+  return facts.map((fact, i) => {
+    const parts = fact.key.startsWith("infeasible") ? PARTS.filter(([part]) => fact.key.split("_").includes(part)).map(([, text]) => text) : [];
+    const template = parts.length ? `${parts.join("；")}。` : FACTS[fact.key];
+    return template ? filled(template, fact.values) : sentences[i]!;
+  });
+}
+export const factKeys = Object.keys(FACTS);
+
+/** A feature of a state: its name is what is measured, and where. */
+export function feature(name: string): string {
+  const [what = "", ...where] = name.split(", ");
+  return [t(`feature_${what.replaceAll(" ", "_")}`), ...where.map((w) => w.split(" - ").map(place).join(" – "))].join(lang.value === "zh" ? "，" : ", ");
+}
+const COMPASS = new Set(["north", "south", "east", "west", "centre", "other", "north west", "north east", "south west", "south east"]);
+export const place = (name: string) => (COMPASS.has(name) ? t(`place_${name.replace(" ", "_")}`) : name);
+
+/** A feature beside that of the state asked about: value, what it was then, and the unit. */
+export function traitOf(x: Trait): { name: string; value: string; asked: string } {
+  const digits = x.unit === "pu" ? 3 : 0;
+  const text = (v: number) => (x.unit ? `${num(v, digits)} ${x.unit}` : x.name.includes("limits broken") ? num(v) : `${num(100 * v)} %`);
+  return { name: feature(x.name), value: text(x.value), asked: text(x.asked) };
+}
+
+const REFUSALS: [RegExp, string][] = [
+  [/^offline$/, "与服务器的连接中断"],
+  [/^'(.+)' is not a catalogue name$/, "“$1”不是目录中的电网名称"], [/^files are read at the terminal$/, "文件只能在终端读取"],
+  [/^is not a list in words$/, "不是用文字写成的故障集"], [/^use words such as (.+)$/, "请使用如 $1 的写法"],
+  [/^'(.*)' is not a date$/, "“$1”不是日期"], [/^write YYYY-MM-DD$/, "请写成 YYYY-MM-DD"],
+  [/^holds signs that a folder's name should not$/, "含有文件夹名称不允许的字符"], [/^use letters, digits, \. _ -$/, "请使用字母、数字和 . _ -"],
+  [/^(\d+) studies are running already; wait for one or cancel it$/, "已有 $1 个计算在运行；请等待或取消其中一个"],
+  [/^the study's process was ended by signal (\d+); finished steps are kept$/, "计算进程被信号 $1 终止；已完成的时段已保留"],
+  [/^interrupted(.*)$/, "已中断$1"],
+  [/^(\d+) is not a finished step of this run$/, "时段 $1 尚未完成"], [/^the run is not finished yet$/, "算例尚未完成"],
+  [/^there is no (.+)$/, "找不到 $1"], [/^cannot be read \((.*)\)$/s, "无法读取（$1）"], [/^is (\S+)$/, "是 $1"],
+  [/^there is no such run folder$/, "没有这个算例文件夹"], [/^is not a run folder: it has no run.json$/, "不是算例文件夹：没有 run.json"],
+  [/^a viewer starts no studies$/, "只读角色不能启动计算"], [/^open the operator's link$/, "请打开操作员链接"],
+  [/^(\w+) is not allowed: a run is read-only$/, "不允许 $1：算例只读"], [/^holds (\d+) statements$/, "含有 $1 条语句"], [/^give exactly one$/, "只能有一条"],
+  [/^the function (.+) is not allowed$/, "不允许使用函数 $1"], [/^'(.+)' is not a table$/, "“$1”不是数据表"], [/^a query cannot open files$/, "查询不能打开文件"],
+  [/^took longer than ([\d.]+) s$/, "超过 $1 秒"], [/^is not one condition$/, "不是一个条件"], [/^tables are (.+)$/, "数据表有 $1"],
+  [/^step (\d+) has no solution, so there is nothing to compare$/, "时段 $1 无解，无法比较"], [/^ask about another step$/, "请选择其他时段"],
+  [/^has no finished step (\d+)$/, "没有已完成的时段 $1"], [/^would hold ([\d,]+) rows, more than ([\d,]+)$/, "将有 $1 行，多于 $2 行"],
+];
+const refusal = (text: string) => {
+  for (const [pattern, chinese] of REFUSALS) if (pattern.test(text)) return text.replace(pattern, chinese);
+  return text;
+};
+
+/** What the server refuses, and why. */
+export function issueText(issue: IssueInfo): string {
+  if (lang.value !== "zh") return issue.message === "offline" ? t("offline") : said(issue);
+  return said({ ...issue, message: refusal(issue.message), hint: refusal(issue.hint) });
+}
+/** A line that a study printed. */
+export const lineText = (text: string) => (lang.value === "zh" ? text.split("\n").map(refusal).join("\n") : text);
