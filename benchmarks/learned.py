@@ -2,6 +2,7 @@
 
     python benchmarks/learned.py n2 CASE --data FOLDER --set SET     data set, three seeds, baselines
     python benchmarks/learned.py time CASE --data FOLDER --set SET   end to end on new operating points, beside solving all pairs
+    python benchmarks/learned.py race CASE --data FOLDER --set SET     only the time of all pairs, of the screen and of the model
     python benchmarks/learned.py warm CASE --data FOLDER             optimal power flows started at a stored neighbour's optimum
     python benchmarks/learned.py cap CASE --data FOLDER              secure points a second, and checks of all outages a second
 
@@ -263,6 +264,26 @@ def timed(args: argparse.Namespace) -> None:
     print_errors(wrong)
 
 
+def race(args: argparse.Namespace) -> None:
+    import aurigrid as ag
+    from aurigrid.learn.outcome import pair_list
+    from aurigrid.learn.recipe import draw
+
+    net = network(args.case, args.data)
+    points = draw(net, recipe(args), 0, np.arange(100_000, 100_000 + args.points), args.threads).scenarios
+    how = {"q_limits": args.q_limits, "slack": "distributed", "threads": args.threads}
+    outages, _ = pair_list(net)
+    ag.security_analysis(ag.load("case9"), None, "n-2:branches", screen="pairs", **how)
+    ag.security_analysis(net, points[:1], "n-1", **how)
+    for engine in ({}, {"screen": "pairs"}, {"engine": "learned"}):
+        seconds = []
+        for k in range(args.points):
+            begun = time.perf_counter()
+            ag.security_analysis(net, points[k : k + 1], outages, **engine, **how)
+            seconds.append(time.perf_counter() - begun)
+        print(f"{args.case}, {engine or 'all pairs'}: {np.mean(seconds):.2f} s a point", flush=True)
+
+
 def warm(args: argparse.Namespace) -> None:
     import aurigrid as ag
 
@@ -323,7 +344,7 @@ def cap(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("n2", "time", "warm", "cap"))
+    parser.add_argument("what", choices=("n2", "time", "race", "warm", "cap"))
     parser.add_argument("case")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--set", type=Path, default=Path("set"))
@@ -337,7 +358,7 @@ def main() -> None:
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     args = parser.parse_args()
     os.environ["AURIGRID_MODELS_DIR"] = str(args.set / "models")
-    {"n2": n2, "time": timed, "warm": warm, "cap": cap}[args.what](args)
+    {"n2": n2, "time": timed, "race": race, "warm": warm, "cap": cap}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def drawn(net: Any, n: int, seed: int) -> Conditions:
     share = total[:, None] * np.where(of_load == stressed[:, None], factor[:, None], 1.0)
     noise = rng.uniform(0.95, 1.05, (2, n, net.n_load))
     most = net.gen.p_max_mw * rng.uniform(0.85, 1.0, (n, net.n_gen))
-    whole = ~splits_after(compile_grid(net), np.arange(net.n_branch))[np.arange(net.n_branch), np.arange(net.n_branch)]
+    whole = ~splits_after(compile_grid(net), np.array([-1]))[0]
     out = np.where(rng.random(n) < 0.5, rng.choice(np.flatnonzero(whole), n), -1)
     held = (out >= 0) & held_branches(net, 0)[np.maximum(out, 0)]
     away = held_regions(len(names), 0)[stressed]
@@ -105,7 +105,7 @@ def models(x: Any, y: Any, seed: int) -> dict[str, Any]:
     """Trained predictors: nearest stored condition, ridge regression, a network of two hidden layers."""
     import torch
 
-    mean, spread = x.mean(0), x.std(0) + 1e-6 * (1 + np.abs(x.mean(0)))
+    mean, spread = x.mean(0), spread_of(x)
     centre, size = y.mean(0), y.std(0) + 1e-9
     z, t = (x - mean) / spread, (y - centre) / size
     design = np.c_[z, np.ones(len(z))]
@@ -138,6 +138,12 @@ def models(x: Any, y: Any, seed: int) -> dict[str, Any]:
     }
 
 
+def spread_of(x: Any) -> Any:
+    """(k,) standard deviations; 1 for what never varies, such as outages that were never seen."""
+    spread = x.std(0)
+    return np.where(spread > 1e-9 * (1 + np.abs(x.mean(0))), spread, 1.0)
+
+
 def nearest(stored: Any, asked: Any) -> Any:
     return ((asked**2).sum(1)[:, None] - 2 * asked @ stored.T + (stored**2).sum(1)).argmin(1)
 
@@ -164,8 +170,17 @@ def completed(net: Any, asked: Conditions, told: Any, short: float, threads: int
     begun = time.perf_counter()
     magnitude, angle = told[:, net.n_gen : net.n_gen + size], told[:, net.n_gen + size :]
     at = np.clip(magnitude[:, gen.bus], net.bus.v_min_pu[gen.bus], net.bus.v_max_pu[gen.bus])
-    sc = asked.scenarios(net).replace(gen_p_mw=np.clip(told[:, : net.n_gen], gen.p_min_mw, asked.most), gen_v_pu=at)
-    base = base_states(sc, magnitude * np.exp(1j * angle), how)
+    p = np.clip(told[:, : net.n_gen], gen.p_min_mw, asked.most)
+    start = magnitude * np.exp(1j * angle)
+    sc = asked.scenarios(net).replace(gen_p_mw=p, gen_v_pu=at)
+    base = base_states(sc, start, how)
+    for _ in range(2):
+        # what is left to balance goes to units that have room for it
+        left = np.nan_to_num(base.gen_p_mw - p).sum(1, keepdims=True)
+        room = np.where(left > 0, asked.most - p, p - gen.p_min_mw)
+        p = p + left * room / np.maximum(room.sum(1, keepdims=True), 1e-9)
+        sc = sc.replace(gen_p_mw=p)
+        base = base_states(sc, base.v, how)
     broken, _ = find_broken(base, Limits(net.branch.rate_mva, net.bus.v_min_pu, net.bus.v_max_pu), threads)
     p = base.gen_p_mw
     good = base.converged & ~np.isin(np.arange(n), broken.case)
@@ -241,13 +256,15 @@ def run(args: argparse.Namespace) -> None:
         f"multipliers of {len(stored)} conditions by ascent: {(time.perf_counter() - begun) / len(stored):.2f} s each, "
         f"gap without outages {100 * np.median(own.gap(plain.objective)):.3f} % (median)"
     )
-    z = (x - x[learning].mean(0)) / (x[learning].std(0) + 1e-6 * (1 + np.abs(x[learning].mean(0))))
+    z = (x - x[learning].mean(0)) / spread_of(x[learning])
     heads = (
         "split", "rule", "points", "V before completion: median, p99, p99.9, most, %", "flow, % of rating", "accepted",
         "cost above exact: median, most, %", "gap proven by stored multipliers, median, %", "accepted within 0.5 %",
         "gap proven by own ascent, median, %", "ms a point, fallback included", "exact engine, ms", "ratio",
     )  # fmt: skip
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    few = asked.take(learning[:2])
+    completed(net, few, y[learning[:2]], args.short, args.threads)
     for split in (1, 2, 3):
         which = np.flatnonzero(kept & (asked.split == split))[: args.points]
         part = asked.take(which)
