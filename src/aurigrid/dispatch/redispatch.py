@@ -53,8 +53,8 @@ def solve_states(
 
 
 def at_given_states(model: Model) -> Problem:
-    """The problem with states, starts and stops fixed to what `fixed_on` says; arcs between others, and outputs of units that are
-    off, are 0.
+    """The problem with states, starts and stops fixed to what `fixed_on` says; arcs between others, categories of other starts
+    and outputs of units that are off are 0.
     """
     problem, state, units = model.problem, model.state, model.system.units
     fixed = model.system.fixed_on
@@ -65,6 +65,12 @@ def at_given_states(model: Model) -> Problem:
     start, stop = np.maximum(on - before, 0.0), np.maximum(before - on, 0.0)
     for columns, value in ((state.on, on), (state.start, start), (state.stop, stop)):
         lower[columns] = upper[columns] = value
+    counting = state.counted != NONE
+    so_far = state.counted[counting]
+    lower[so_far] = upper[so_far] = np.cumsum(start, 1)[counting]
+    claims = state.claim != NONE
+    claim = state.claim[claims]
+    upper[claim] = np.minimum(upper[claim], np.broadcast_to(start[:, None], claims.shape)[claims])
     off = on < 0.5
     for columns in (model.production.above, *model.offers.unit):
         upper[columns[off & (columns != NONE)]] = 0.0
