@@ -135,7 +135,7 @@ def test_what_an_islanding_outage_drops(page: Any) -> None:
     drops = get(page, "drops")
     lost = get(page, "lost").locator("tbody tr")
     lost.first.wait_for()
-    assert "load" in lost.first.inner_text()
+    assert "Load" in lost.first.inner_text()
     assert "Load lost" in drops.inner_text()
 
 

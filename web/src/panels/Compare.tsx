@@ -73,7 +73,7 @@ function Figures({ a, b, rows, names, figures, shown, show, w }: Told) {
   const rows_: { key: string; label: string; a: number; b: number; digits: number; figure: boolean }[] = [
     ...figures.map((k) => ({ key: `mean ${k}`, label: `⌀ ${t(k)}`, a: mean(a, k, rows[0]), b: mean(b, k, rows[1]), digits: DIGITS[k] ?? 1, figure: true })),
     ...items.map((k) => ({ key: `cost ${k}`, label: t(`cost_${k.replaceAll(" ", "_")}`), a: ca!.get(k) ?? 0, b: cb!.get(k) ?? 0, digits: 0, figure: false })),
-    ...(items.length ? [{ key: "cost total", label: `${t("cost")}: ${t("total")}`, a: total(ca!), b: total(cb!), digits: 0, figure: false }] : []),
+    ...(items.length ? [{ key: "cost total", label: t("total"), a: total(ca!), b: total(cb!), digits: 0, figure: false }] : []),
     ...(carbonOf(a) === carbonOf(a) && carbonOf(b) === carbonOf(b) ? [{ key: "co2_t", label: "CO₂, t", a: carbonOf(a), b: carbonOf(b), digits: 0, figure: false }] : []),
   ];
   const column = (key: string, label: string, of: (r: (typeof rows_)[number]) => number) =>
