@@ -171,13 +171,17 @@ def test_states_by_the_hour_make_a_plan_and_a_bound_by_the_step(
     system = read(data, tmp_path).replace(reserves=(), step_h=0.25)
     best = commit_units(system, gap=EXACT, time_limit=60.0).found
     monkeypatch.setattr(hourly, "_MANY", 1)
+    with monkeypatch.context() as only:
+        only.setattr(hourly, "refine", lambda system, flows, done, **_: system.fixed_on)
+        whole = hourly.solve_system(system, None, gap=1e-3, time_limit=1.0, losses=False)
+    on = np.asarray(whole.answer.x)[whole.model.state.on].reshape(-1, 3, 4)
+    assert (on == on[:, :, :1]).all()
     done = hourly.solve_system(system, None, gap=1e-3, time_limit=1.0, losses=False)
     assert done.found is not None
+    assert done.answer.cost <= whole.answer.cost * (1 + EXACT)
     assert done.found.bound <= best.cost * (1 + EXACT)
     assert best.bound * (1 - EXACT) <= done.found.cost
     assert done.model.problem.violation(np.asarray(done.answer.x)) < 1e-5
-    on = np.asarray(done.answer.x)[done.model.state.on].reshape(-1, 3, 4)
-    assert (on == on[:, :, :1]).all()
     apart = solve_secured(system, None, gap=EXACT, time_limit=60.0, losses=False)
     assert apart.answer.cost <= done.answer.cost * (1 + EXACT)
 
