@@ -5,7 +5,8 @@
 Work "injections": every load (P and Q) is multiplied by 1 + 0.05 N(0, 1), all generators by the scenario's mean load
 factor, start from the solved base case, 1e-8 pu, no reactive limits, single slack. Work "n-1": every branch outage of the
 base case. Each tool is timed from arrays in memory to voltages in memory, the best of the repeats; ours includes the
-certificate of every result. The peer leaves out outages that split the grid; ours solves them.
+certificate of every result. Reactive limits are compared where the base case has a solution inside them. The peer leaves out
+outages that split the grid; ours solves them.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ GRIDS = ("case300", "case1354pegase", "case2869pegase", "case9241pegase")
 
 
 def best(repeat: int, work: Callable[[], Any]) -> tuple[float, Any]:
-    """Shortest time of some runs and the last result."""
-    seconds, result = np.inf, None
-    for _ in range(repeat):
+    """Shortest time of some runs and the last result; short ones are repeated for a second."""
+    seconds, result, spent = np.inf, None, 0.0
+    while repeat > 0 or (spent < 1.0 and seconds < 0.1):
         begin = time.perf_counter()
         result = work()
-        seconds = min(seconds, time.perf_counter() - begin)
+        took = time.perf_counter() - begin
+        seconds, spent, repeat = min(seconds, took), spent + took, repeat - 1
     return seconds, result
 
 
@@ -110,11 +112,22 @@ def compare(name: str, n: int, threads: int, repeat: int, most: int) -> list[dic
     rows.append(
         row(name, "injections", n, threads, "pandapower.runpp", plain * n, 1.0, ours, solution.converged.mean())
     )
-    ag.power_flow(net, sc[:64], threads=threads, q_limits=True)
-    limited, with_limits = best(repeat, lambda: ag.power_flow(net, sc, threads=threads, q_limits=True))
-    rows.append(
-        row(name, "limits on/off", n, threads, "aurigrid, limits off", ours, 1.0, limited, with_limits.converged.mean())
-    )
+    if ag.power_flow(net, threads=threads, q_limits=True).converged.all():
+        ag.power_flow(net, sc[:64], threads=threads, q_limits=True)
+        limited, with_limits = best(repeat, lambda: ag.power_flow(net, sc, threads=threads, q_limits=True))
+        rows.append(
+            row(
+                name,
+                "limits on/off",
+                n,
+                threads,
+                "aurigrid, limits off",
+                ours,
+                1.0,
+                limited,
+                with_limits.converged.mean(),
+            )
+        )
 
     analysis = cpp.ContingencyAnalysisCPP(model)
     analysis.change_algorithm("NR_KLU")
