@@ -76,6 +76,12 @@ def _update(times, rows, tile):
 
 
 @njit(error_model="numpy")
+def _accelerate(times, rows, tile):
+    for _ in range(times):
+        chord.accelerate(rows, tile)
+
+
+@njit(error_model="numpy")
 def _certify(times, circuit, batch, out, mismatch, implausible):
     for _ in range(times):
         certify_range(circuit, batch, out, mismatch, implausible, 0, LANES, False)
@@ -136,8 +142,8 @@ def main() -> None:
         work = engine._Work(grid, batch, how)
         work.prepare(0)
         every = np.arange(LANES, dtype=np.int32)
-        work._stage([engine._List(grid, every)], np.float32, 20)
-        tile, pattern, rows = work._tile(np.float32, grid), grid.pattern, grid.rows
+        work._stage([engine._List(every)], np.float32, 20)
+        tile, pattern, rows = work._tile(np.float32), grid.pattern, grid.rows
         tile.live[:] = 1.0
         factor, n, m = work.factors[0], pattern.n, len(rows.col)
         up, ops, branches = pattern.n_upper, len(pattern.target), len(prepared(grid).circuit.from_node)
@@ -153,6 +159,7 @@ def main() -> None:
              (_factorise, pattern, rows, batch, tile)),
             ("back-substitution", 8 * up, 16 * up + 16 * n, single, (_back, pattern, tile, tile.rhs)),
             ("update", 16 * n, 40 * n, double, (_update, rows, tile)),
+            ("accelerated update", 34 * n, 72 * n, single, (_accelerate, rows, tile)),
             ("certificate", 28 * branches + 34 * n, 48 * n, double, (
                 _certify, prepared(grid).circuit, batch, work.out, work.mismatch, work.implausible)),
         ]  # fmt: skip
