@@ -14,6 +14,7 @@ from aurigrid.kernels.simd import (
     item,
     load,
     load64,
+    put,
     room,
     splat,
     splat32,
@@ -66,6 +67,11 @@ def _conversions(a, small, out, narrow):
 @njit
 def _narrower(a, place, out):
     store(out, 0, blend(load64(a, 0), load64(a, LANES64) * item(a, place), splat64(7.0)))
+
+
+@njit
+def _set(out, place, value):
+    put(out, place, value)
 
 
 @njit
@@ -169,3 +175,11 @@ def test_room_begins_at_a_cache_line(dtype: type) -> None:
         assert array.dtype == dtype
         assert array.shape == (count,)
         assert not array.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("place", [np.int32(2), 2])
+def test_put_sets_one_place_in_the_precision_of_the_array(dtype: type, place: int) -> None:
+    out = np.zeros(4, dtype)
+    _set(out, place, 0.1)
+    np.testing.assert_array_equal(out, np.array([0, 0, 0.1, 0], dtype))

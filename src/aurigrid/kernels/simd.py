@@ -11,7 +11,7 @@ array)` rounds a value to it and `widen` goes to float64. `splat` repeats a scal
 `vabs`, `vmax`, `vsqrt` and `blend(mask, a, b)` (a where mask is not 0, else b) work lane by lane. `vmax(a, b)` is the
 machine's own maximum, ``a if a > b else b``: a NaN in a is lost. `item(array, place)` is ``array[place]`` for a place that is not
 negative, and `put(array, place, value)` sets it: numba looks at the sign at every other access, which costs a tenth of an inner
-loop that computes, and half of one that copies.
+loop that computes.
 
 Kernels that keep their large arrays in float64 run on `LANES64` scenarios, fewer where registers are narrow, with `load64`
 and `splat64` in the places of `load` and `splat`; all else serves both.

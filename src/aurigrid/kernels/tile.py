@@ -245,28 +245,9 @@ def make_tile(pattern: Pattern, rows: Rows, batch: Batch, dtype: type) -> Tile:
         block = room(int(at[-1]), kind)
         return [block[a:b] for a, b in pairwise(at.tolist())]
 
-    (
-        e,
-        f,
-        p,
-        q,
-        mp,
-        mq,
-        leads,
-        p_now,
-        q_now,
-        alpha,
-        v_set,
-        q_min,
-        q_max,
-        state,
-        slack,
-        zip_,
-        norm,
-        live,
-        chosen,
-        scratch,
-    ) = shares([*[n] * 14, n_island, 4 * n_zip, 1, 1, 1, 4], np.float64)
+    e, f, p, q, mp, mq, leads, p_now, q_now, alpha, v_set, q_min, q_max, state, slack, zip_, norm, live, chosen, scratch = (
+        shares([*[n] * 14, n_island, 4 * n_zip, 1, 1, 1, 4], np.float64)
+    )  # fmt: skip
     upper, near_e, near_f, rhs, border, proposed, lag, steady, row = shares(
         [
             4 * pattern.n_upper,
