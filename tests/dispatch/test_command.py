@@ -69,3 +69,9 @@ def test_market_rules_ask_for_a_folder_that_has_them() -> None:
     done = CliRunner().invoke(app, ["dispatch", "case9", "--market"])
     assert done.exit_code == 2
     assert "RTS-GMLC" in done.output
+
+
+def test_market_rules_of_a_grid_that_is_not_there_are_one_message() -> None:
+    done = CliRunner().invoke(app, ["dispatch", "nofile", "--market"])
+    assert done.exit_code == 2
+    assert done.output.count("no grid is called 'nofile'") == 1

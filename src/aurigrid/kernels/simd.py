@@ -72,11 +72,21 @@ class _LaneModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, fe_type.ir)
 
 
-def _pointer(context, builder, signature, args, lane):
+def _address(context, builder, signature, args):
+    """Pointer to the number at the place args[1] of the flat array args[0]."""
     array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     offset = builder.sext(args[1], ir.IntType(64)) if args[1].type.width < 64 else args[1]
-    address = builder.gep(array.data, [offset])
-    return builder.bitcast(address, lane.ir.as_pointer())
+    return builder.gep(array.data, [offset])
+
+
+def _pointer(context, builder, signature, args, lane):
+    return builder.bitcast(_address(context, builder, signature, args), lane.ir.as_pointer())
+
+
+def _is_flat(array, place):
+    return (
+        isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)
+    )
 
 
 def _bits_of(array):
@@ -106,31 +116,24 @@ def _loader(width):
 
 @intrinsic
 def _item_jit(typing, array, place):
-    if not (
-        isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)
-    ):
+    if not _is_flat(array, place):
         return None
 
     def codegen(context, builder, signature, args):
-        data = cgutils.create_struct_proxy(array)(context, builder, args[0]).data
-        offset = builder.sext(args[1], ir.IntType(64)) if args[1].type.width < 64 else args[1]
-        return context.unpack_value(builder, array.dtype, builder.gep(data, [offset]))
+        return context.unpack_value(builder, array.dtype, _address(context, builder, signature, args))
 
     return array.dtype(array, place), codegen
 
 
 @intrinsic
 def _put_jit(typing, array, place, value):
-    if not (
-        isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(place, types.Integer)
-    ):
+    if not _is_flat(array, place):
         return None
 
     def codegen(context, builder, signature, args):
-        data = cgutils.create_struct_proxy(array)(context, builder, args[0]).data
-        offset = builder.sext(args[1], ir.IntType(64)) if args[1].type.width < 64 else args[1]
         number = context.cast(builder, args[2], value, array.dtype)
-        builder.store(context.get_value_as_data(builder, array.dtype, number), builder.gep(data, [offset]))
+        data = context.get_value_as_data(builder, array.dtype, number)
+        builder.store(data, _address(context, builder, signature, args))
         return context.get_dummy_value()
 
     return types.void(array, place, value), codegen

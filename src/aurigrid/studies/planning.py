@@ -99,6 +99,9 @@ def plan_grid(
     issues: list[Issue] = []
     folder = None if out is None else tried(issues, lambda: require_new(out))
     rules = tried(issues, lambda: _market(grid)) if market else None
+    if market and rules is None:
+        # without its grid nothing else can be looked at, and what is wrong with that has been said
+        raise InputError(issues)
     net, span, name = asked(grid if rules is None else rules[1], profiles, start, stop, date, scale, issues)
     if rules is not None:
         options |= rules[0].options(span)
