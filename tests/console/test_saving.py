@@ -4,6 +4,7 @@ a mouse, and without colour."""
 from __future__ import annotations
 
 import csv
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+from aurigrid.cli.common import INTERRUPTED, left_off
 
 from .browser import chromium
 from .conftest import Server
@@ -153,7 +156,7 @@ WORDS = """() => {
   const found = [];
   const data = 'td, .data th, option, h1, .near dd, select, textarea, .table-name, .columns, ' +
     '.search ul, [data-data], input, .map-what, .single, .job b, .card h2, .detail h2, ' +
-    '.element h2, .near-head, .list-head .muted';
+    '.element h2, .near-head, .list-head .muted, .job .error';
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const box = walk.currentNode.parentElement;
@@ -183,6 +186,48 @@ def test_nothing_of_the_interface_stays_english_in_chinese(browser: Any, server:
         left["help"] = found
     page.context.close()
     assert left == {}
+
+
+LINES = {
+    "running": [("doing", "compiling kernels for this machine (once) ..."), ("doing", "compiled in 12.3 s")],
+    "cancelled": [
+        ("message", "interrupted; nothing was started"),
+        ("message", "interrupted; nothing was kept"),
+        ("message", "interrupted; 12 finished steps are kept. The same command continues behind them."),
+    ],
+    "failed": [("message", "the study's process was ended by signal 9; finished steps are kept")],
+}
+"""What a study's process says and the page repeats."""
+
+
+def test_what_a_study_says_is_told_in_chinese(browser: Any, server: Server) -> None:
+    page = browser.new_context(locale="zh-CN").new_page()
+    jobs = [
+        {"id": f"j{i}", "kind": "day", "title": "t", "state": state, "done": 0, "total": 4, "seconds": 1, "message": "", "run": ""}
+        | {place: text}
+        for i, (state, place, text) in enumerate((s, *line) for s, lines in LINES.items() for line in lines)
+    ]
+    runs = server.client().get("/api/runs").json()
+    page.route(
+        "**/api/events",
+        lambda route: route.fulfill(
+            content_type="text/event-stream", body=f"data: {json.dumps({'runs': runs, 'jobs': jobs})}\n\n"
+        ),
+    )
+    page.goto(server.links["operator"])
+    page.goto(page.url.split("#")[0] + "#/small/studies?step=2")
+    get(page, "job").nth(len(jobs) - 1).wait_for()
+    said = page.locator(".job .doing, .job .error").all_inner_texts()
+    page.context.close()
+    assert len(said) == len(jobs)
+    assert [text for text in said if re.search("[A-Za-z]{4,}", text)] == []
+
+
+def test_an_interrupted_run_says_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:
+    for done in (None, 12):
+        assert left_off(done) == INTERRUPTED
+    told = capsys.readouterr().err.splitlines()
+    assert all(("message", line) in LINES["cancelled"] for line in told)  # so the page's Chinese knows them
 
 
 def test_every_finding_is_worded_in_chinese() -> None:

@@ -116,6 +116,15 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
     return run
 
 
+def left_off(done: int | None) -> int:
+    """Say what an interrupted run keeps (`done` steps; None: it had not begun), and return the exit code."""
+    if done is None:
+        say("interrupted; nothing was started")
+    else:
+        say(f"interrupted; {done} finished steps are kept. The same command continues behind them.")
+    return INTERRUPTED
+
+
 def plain(value: Any) -> Any:
     """The same as data that JSON knows: arrays as lists, not-a-number and infinity as null."""
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aurigrid.cli import show
-from aurigrid.cli.common import INTERRUPTED, print_json, say
+from aurigrid.cli.common import left_off, print_json
 
 if TYPE_CHECKING:
     from aurigrid.studies.rolling import Rolled
@@ -39,9 +39,7 @@ def roll(case: str, given: dict[str, Any], rules: dict[str, float | None], out: 
         try:
             done = roll_grid(case, out=folder, progress=advance, **chosen)
         except KeyboardInterrupt:
-            kept = f"{state['done']} settled steps are kept" if state else "nothing was started"
-            say(f"interrupted; {kept}. The same command goes on behind them.")
-            return INTERRUPTED
+            return left_off(state["done"] if state else None)
     if json:
         print_json(
             {"grid": done.name, **done.summary, "new_turns": done.new_turns, "seconds": done.seconds, "out": done.out}

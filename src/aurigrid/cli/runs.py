@@ -10,7 +10,6 @@ import typer
 
 from aurigrid.cli import show
 from aurigrid.cli.common import (
-    INTERRUPTED,
     OUTAGES_HELP,
     From,
     Grid,
@@ -27,6 +26,7 @@ from aurigrid.cli.common import (
     Top,
     compiling_notice,
     guarded,
+    left_off,
     print_json,
     say,
 )
@@ -129,9 +129,7 @@ def day(
                 told=say,
             )
         except KeyboardInterrupt:
-            kept = f"{state.get('done', 0)} finished steps are kept" if state else "nothing was started"
-            say(f"interrupted; {kept}. The same command continues behind them.")
-            return INTERRUPTED
+            return left_off(state.get("done", 0) if state else None)
     run = open_run(done.run)
     found, points = outlook(run, top), tally(run, top)
     if json:
@@ -205,9 +203,7 @@ def generate(
                 progress=advance,
             )
         except KeyboardInterrupt:
-            kept = f"{state.get('done', 0)} finished steps are kept" if state else "nothing was started"
-            say(f"interrupted; {kept}. The same command continues behind them.")
-            return INTERRUPTED
+            return left_off(state.get("done", 0) if state else None)
     found = tally(open_run(done.run), top)
     assert found is not None
     if json:
