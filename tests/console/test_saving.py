@@ -203,7 +203,17 @@ LINES = {
 def test_what_a_study_says_is_told_in_chinese(browser: Any, server: Server) -> None:
     page = browser.new_context(locale="zh-CN").new_page()
     jobs = [
-        {"id": f"j{i}", "kind": "day", "title": "t", "state": state, "done": 0, "total": 4, "seconds": 1, "message": "", "run": ""}
+        {
+            "id": f"j{i}",
+            "kind": "day",
+            "title": "t",
+            "state": state,
+            "done": 0,
+            "total": 4,
+            "seconds": 1,
+            "message": "",
+            "run": "",
+        }
         | {place: text}
         for i, (state, place, text) in enumerate((s, *line) for s, lines in LINES.items() for line in lines)
     ]
