@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.kernels import casewise
 from aurigrid.model.scenarios import Scenarios
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,17 +28,12 @@ class Pairs:
 
     def pointers(self, n: int) -> Array:
         """(n + 1,) int32 compressed-row pointers over the cases."""
-        ptr = np.zeros(n + 1, np.int32)
-        np.cumsum(np.bincount(self.case, minlength=n), out=ptr[1:])
+        ptr: Array = casewise.pointers(self.case, n)
         return ptr
 
     def take(self, cases: Array, n: int) -> Pairs:
         """The pairs of the given cases, renumbered in their order."""
-        ptr = self.pointers(n)
-        size = ptr[cases + 1] - ptr[cases]
-        case = np.repeat(np.arange(len(cases), dtype=np.int32), size)
-        start = np.repeat(ptr[cases] - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
-        return Pairs(case, self.element[start + np.arange(len(case))])
+        return Pairs(*casewise.taken(self.pointers(n), self.element, cases))
 
 
 NO_PAIRS = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))

@@ -72,12 +72,14 @@ def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
 
 def without_dead_links(grid: Grid, cases: Cases, off: Pairs) -> Cases:
     """The cases with HVDC links out that lose the supply at an end: a link cannot run on one converter."""
+    if not len(off.case):
+        return cases
     ends = [
         (grid.node_of_bus[bus], k)
         for k in np.flatnonzero(grid.hvdc_on)
         for bus in (grid.net.hvdc.from_bus[k], grid.net.hvdc.to_bus[k])
     ]
-    if not ends or not len(off.case):
+    if not ends:
         return cases
     found = [
         Pairs(off.case[at], np.full(int(at.sum()), k, np.int32))

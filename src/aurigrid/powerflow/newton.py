@@ -12,7 +12,7 @@ from aurigrid.kernels.balance import certify_range
 from aurigrid.kernels.factor import Factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import CONVERGED, HANDED_ON, PQ, SINGULAR, Batch, Results, Tile, fits, make_tile
+from aurigrid.kernels.tile import CONVERGED, HANDED_ON, SINGULAR, Batch, Results, Tile, fits, make_tile
 from aurigrid.powerflow.cases import Pairs
 from aurigrid.powerflow.crew import in_turn as in_turn
 from aurigrid.powerflow.crew import thread_count as thread_count
@@ -99,7 +99,7 @@ class _Work:
     """The stages of one batch: chord steps from the base state, Newton, Newton in double precision, certificate."""
 
     def __init__(self, grid: Grid, batch: Batch, how: Settings) -> None:
-        n, n_held = len(batch.row), int(np.sum(grid.rows.kind != PQ))
+        n, n_held = len(batch.row), len(batch.held_place)
         self.grid, self.batch, self.how = grid, batch, how
         self.v = np.empty((n, grid.n_node), complex)
         self.out = Results(
@@ -141,12 +141,11 @@ class _Work:
     def chord_cases(self) -> Array:
         """(n,) whether a case differs from its base state in a way that chord steps can follow."""
         batch = self.batch
-        n = len(batch.row)
         few = np.diff(batch.out_ptr) <= 1
-        case = np.repeat(np.arange(n), np.diff(batch.edit_ptr))
-        few[case[batch.edit_free != 0]] = False
+        free = np.flatnonzero(batch.edit_free)
+        few[np.searchsorted(batch.edit_ptr, free, side="right") - 1] = False
         few[np.diff(batch.kind_ptr) > 0] = False
-        if self.how.q_limits and np.sum(self.grid.rows.kind != PQ) > _MOST_HELD:
+        if self.how.q_limits and len(batch.held_place) > _MOST_HELD:
             few[:] = False
         return few
 
@@ -164,17 +163,15 @@ class _Work:
     def prepare(self, start: int) -> None:
         """Factorise the Jacobian of one start."""
         grid, batch = self.grid, self.batch
-        e, f = batch.start_e[start].copy(), batch.start_f[start].copy()
-        size = np.hypot(e, f)
-        p_extra, q_extra = np.zeros(grid.n_node), np.zeros(grid.n_node)
-        at = np.flatnonzero(batch.zip_node >= 0)
-        if at.size:
+        state = np.zeros((6, grid.n_node))
+        e, f, p_extra, q_extra, free_q, alpha = state
+        e[:], f[:], free_q[:], alpha[:] = batch.start_e[start], batch.start_f[start], 1.0, batch.alpha[0]
+        if batch.zip.size:
+            at = np.flatnonzero(batch.zip_node >= 0)
+            size = np.hypot(e[at], f[at])
             p1, p2, q1, q2 = batch.zip[0][:, batch.zip_node[at]]
-            p_extra[at], q_extra[at] = p1 * size[at] + 2 * p2 * size[at] ** 2, q1 * size[at] + 2 * q2 * size[at] ** 2
-        free_q = np.ones(grid.n_node)
-        held = np.flatnonzero(grid.rows.kind != PQ)
-        free_q[held] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
-        state = (e, f, p_extra, q_extra, free_q, batch.alpha[0].copy())
+            p_extra[at], q_extra[at] = p1 * size + 2 * p2 * size**2, q1 * size + 2 * q2 * size**2
+        free_q[batch.held_place] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
         self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
 
     def chord_stage(self) -> Array:
@@ -184,7 +181,7 @@ class _Work:
         starts, uses = np.unique(start, return_counts=True)
         least = _CASES_A_FACTOR * LANES
         if self.how.q_limits:
-            least = max(least, int(np.sum(self.grid.rows.kind != PQ)) // _HELD_A_CASE)
+            least = max(least, len(self.batch.held_place) // _HELD_A_CASE)
         worth = starts[uses >= least].tolist()
         in_turn(self.threads, self.prepare, worth)
         mine = [self.by_outage(fit[start == k]) for k in worth]
@@ -213,6 +210,8 @@ class _Work:
         n, circuit = len(self.batch.row), prepared(self.grid).circuit
         # few to a turn where there are few, so that no thread has to wait for another one's
         step = max(1, min(_TILES_A_CHECK, n // (_TURNS_A_THREAD * self.threads * LANES))) * LANES
+        if self.threads == 1:
+            step = max(n, 1)
 
         def check(lo: int) -> None:
             certify_range(

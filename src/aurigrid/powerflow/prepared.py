@@ -40,7 +40,7 @@ class Prepared:
         self._grid = weakref.ref(grid)
         self.common: dict[bool, Any] = {}
         self.tiles = threading.local()
-        self._factor: tuple[tuple[Array, ...], tuple[bool, bool], Factor] | None = None
+        self._factor: tuple[Array, tuple[bool, bool], Factor] | None = None
         self._weights: dict[tuple[str, int, int], tuple[Grouped, tuple[Array, Array, Array]]] = {}
 
     @property
@@ -99,7 +99,9 @@ class Prepared:
         """
         node, n_node = self.places[table], self.grid.n_node
         scale = [self.factors[name] for name in given]
-        values = [np.zeros((0, 0)) if v is None else v for v in given.values()]
+        if all(v is None for v in given.values()):
+            return node, [_NOTHING for _ in given], scale
+        values = [_NOTHING if v is None else v for v in given.values()]
         if len(node) > _ELEMENTS_A_NODE * n_node or any(isinstance(v, Grouped) for v in values):
             values = [v if not len(v) else self._sums(table, name, v) for name, v in zip(given, values, strict=True)]
             node, scale = np.arange(n_node, dtype=np.int32), [np.ones(n_node) for _ in scale]
@@ -119,14 +121,14 @@ class Prepared:
             del self._weights[next(iter(self._weights))]
         return pair_sums(_view(values.profile), *kept[1], n_node)
 
-    def factor(self, state: tuple[Array, ...], with_outages: bool, with_limits: bool) -> Factor:
+    def factor(self, state: Array, with_outages: bool, with_limits: bool) -> Factor:
         """Factor of the Jacobian at a state (see `kernels.factor.make_factor`); the last one is kept for the next batch."""
         kept, asked = self._factor, (with_outages, with_limits)
-        if kept is not None and kept[1] == asked and all(map(np.array_equal, kept[0], state)):
+        if kept is not None and kept[1] == asked and np.array_equal(kept[0], state):
             return kept[2]
         pattern, rows = self.grid.pattern, self.grid.rows
         parts = make_factor(pattern, rows, *state, with_outages)
-        held = np.flatnonzero(rows.kind != PQ).astype(np.int32) if with_limits else np.zeros(0, np.int32)
+        held = self.held if with_limits else np.zeros(0, np.int32)
         react = np.zeros((len(held), len(held)), np.float32)
         found = Factor(*(*parts, react, *reactive_rows(rows, *state[:2], held)))
         room = np.zeros(2 * pattern.n * LANES, np.float32)
@@ -134,6 +136,30 @@ class Prepared:
             react_columns(pattern, rows, found, held, first, room, react)
         self._factor = state, asked, found
         return found
+
+    @cached_property
+    def island_size(self) -> Array:
+        """(n_island,) live nodes of each island."""
+        grid = self.grid
+        return np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
+
+    @cached_property
+    def held(self) -> Array:
+        """(n_held,) int32 elimination positions of the nodes that are not plain PQ."""
+        return np.flatnonzero(self.grid.rows.kind != PQ).astype(np.int32)
+
+    @cached_property
+    def held_column(self) -> Array:
+        """(n_node,) int32 place in `held` of each elimination position, -1 for none."""
+        column = np.full(self.grid.n_node, -1, np.int32)
+        column[self.held] = np.arange(len(self.held))
+        return column
+
+    @cached_property
+    def loose(self) -> Array:
+        """(n_node,) int8 by elimination position: 1 where a voltage is held or slack is shared, so that injections differ."""
+        alpha = self.shares[1][self.grid.pattern.order]
+        return ((self.grid.rows.kind != PQ) | (alpha != 0)).astype(np.int8)
 
     @cached_property
     def circuit(self) -> Circuit:
@@ -191,3 +217,6 @@ def _view(values: Array) -> Array:
     view = (np.ascontiguousarray(values) if len(values) else np.zeros((0, 0))).view()
     view.flags.writeable = False
     return view
+
+
+_NOTHING = _view(np.zeros((0, 0)))

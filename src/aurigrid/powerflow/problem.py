@@ -217,7 +217,8 @@ def build_batch(
     order, position = grid.pattern.order, grid.pattern.position
     common = _common(grid, sc, inj, enforce_q)
     n_set = len(common.v_set)
-    weight, alpha = prepared(grid).shares
+    shared = prepared(grid)
+    weight, alpha = shared.shares
     if off is None:
         off = unsupplied(grid, cases)
     cases = without_dead_links(grid, cases, off)
@@ -229,23 +230,20 @@ def build_batch(
     branch = Pairs(branch.case[connected], branch.element[connected])
     branch = merge_pairs(branch, touching(grid, cases.pairs("bus")), grid.net.n_branch)
     moved, kind_now = other_kinds(grid, others)
-    reference = np.unique(np.concatenate([np.flatnonzero(grid.kind == REF), moved.element[kind_now == REF]]))
-    held = np.flatnonzero(grid.rows.kind != PQ).astype(np.int32)
-    column = np.full(grid.n_node, -1, np.int32)
-    column[held] = np.arange(len(held))
+    leads = grid.kind == REF
+    leads[moved.element[kind_now == REF]] = True
     n = cases.n
 
     def varied(*names: str) -> dict[str, Any]:
         return {name: getattr(inj, name) if name in inj.varied else None for name in names}
 
-    load_node, (load_p, load_q), (scale_p, scale_q) = prepared(grid).fast_tables("load", varied("load_p", "load_q"))
-    gen_node, (gen_p,), (gen_scale,) = prepared(grid).fast_tables("gen", varied("gen_p"))
-    loose = (grid.rows.kind != PQ).astype(np.int8)
+    load_node, (load_p, load_q), (scale_p, scale_q) = shared.fast_tables("load", varied("load_p", "load_q"))
+    gen_node, (gen_p,), (gen_scale,) = shared.fast_tables("gen", varied("gen_p"))
+    loose = shared.loose.copy()
     loose[position[edits.node]] = 1
     for values, node in ((load_p, load_node), (load_q, load_node), (gen_p, gen_node)):
         if len(values):
             loose[node[node >= 0]] = 1
-    loose[alpha[order] != 0] = 1
     if len(common.extra_p):
         loose[:] = 1
 
@@ -256,7 +254,7 @@ def build_batch(
     batch = Batch(
         common.base_p, common.base_q, load_p, load_q, gen_p, load_node, gen_node, by_node(load_node, load_p, load_q),
         by_node(gen_node, gen_p), scale_p, scale_q, gen_scale, common.extra_p, common.extra_q, cases.row.astype(np.int32),
-        common.v_set, common.q_min, common.q_max, alpha[order][None].copy(),
+        common.v_set, common.q_min, common.q_max, np.repeat(alpha[order][None], n_set, 0),
         (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),
         _in_order(start.v.real, order), _in_order(start.v.imag, order), start_row.astype(np.int32), start.held.copy(),
         np.ascontiguousarray(start.slack),
@@ -264,15 +262,10 @@ def build_batch(
         off.pointers(n), position[off.element].astype(np.int32),
         Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,
         edits.q_min, edits.q_max, edits.alpha, edits.v, edits.zip, edits.free.astype(np.int8),
-        moved.pointers(n), position[moved.element].astype(np.int32), kind_now, position[reference].astype(np.int32),
-        common.zip_node, common.parts, loose, held, column,
+        moved.pointers(n), position[moved.element].astype(np.int32), kind_now, position[np.flatnonzero(leads)].astype(np.int32),
+        common.zip_node, common.parts, loose, shared.held, shared.held_column,
     )  # fmt: skip
-    return _share_alpha(batch, n_set), off
-
-
-def _share_alpha(batch: Batch, n_set: int) -> Batch:
-    """alpha is addressed by set_row like the set-points."""
-    return batch._replace(alpha=np.repeat(batch.alpha, n_set, 0))
+    return batch, off
 
 
 def _in_order(values: Array, order: Array) -> Array:

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.kernels.casewise import outweighed
 from aurigrid.kernels.tile import OFF, PV, REF
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
+from aurigrid.powerflow.prepared import prepared
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,15 +58,9 @@ def without_reference(grid: Grid, cases: Cases) -> Array:
 
 def stranded(grid: Grid, cases: Cases, off: Pairs) -> Array:
     """(n,) whether most of a supplied island's nodes lose their reference by a split."""
-    out = np.zeros(cases.n, bool)
     if not len(off.case):
-        return out
-    size = np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
-    # pairs are sorted by case: each case's nodes by island, one bin a case with a part without supply and island
-    begins = np.diff(off.case, prepend=-1) > 0
-    case, which = off.case[begins], np.cumsum(begins) - 1
-    lost = np.bincount(which * grid.n_island + grid.island[off.element], minlength=len(case) * grid.n_island)
-    out[case[(2 * lost.reshape(len(case), grid.n_island) > size).any(1)]] = True
+        return np.zeros(cases.n, bool)
+    out: Array = outweighed(off.case, off.element, grid.island, prepared(grid).island_size, cases.n)
     return out
 
 

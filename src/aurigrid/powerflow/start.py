@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.kernels.casewise import replaced
 from aurigrid.kernels.tile import OFF, REF
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import Cases, Pairs
@@ -102,17 +103,9 @@ def turned_references(grid: Grid, cases: Cases) -> Turned:
     groups = [(which, kind) for which, kind in reference_groups(grid, cases, off) if kind is not grid.kind]
     others = [(which, grid.with_kind(kind)) for which, kind in groups]
     for which, other in others:
-        off = _put_pairs(off, which, unsupplied(other, cases.take(which)))
+        part = unsupplied(other, cases.take(which))
+        off = Pairs(*replaced(off.case, off.element, which, part.case, part.element))
     return off, others
-
-
-def _put_pairs(pairs: Pairs, which: Array, part: Pairs) -> Pairs:
-    """The pairs of all cases, those of ``which`` replaced by the pairs of a part that counts cases from its own first."""
-    keep = ~np.isin(pairs.case, which)
-    case = np.concatenate([pairs.case[keep], which[part.case].astype(np.int32)])
-    element = np.concatenate([pairs.element[keep], part.element])
-    by_case = np.argsort(case, kind="stable")
-    return Pairs(case[by_case], element[by_case])
 
 
 def newton_cases(

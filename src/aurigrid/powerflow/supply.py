@@ -92,14 +92,35 @@ def _bridges(ptr, idx, edge, n_branch, skip=-1):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _lost(ptr, idx, edge, n_branch, supplied, live, branch_ptr, branch_idx, node_ptr, node_idx, todo):  # type: ignore[no-untyped-def]
-    """Pairs (case, node) of live nodes that are not reached, for the cases to do."""
-    n = len(ptr) - 1
+def _grown(values, count):  # type: ignore[no-untyped-def]
+    """The same values with room for at least ``count``."""
+    more = np.empty(max(count, 2 * len(values)), values.dtype)
+    more[: len(values)] = values
+    return more
+
+
+@njit(cache=True)
+def _unsupplied(  # type: ignore[no-untyped-def]
+    ptr, idx, edge, lost_ptr, lost, supplied, live, fed, branch_ptr, branch_idx, node_ptr, node_idx
+):
+    """Pairs (case, node), int32, sorted, of the live nodes that a case's outages leave without supply."""
+    n, n_branch = len(ptr) - 1, len(lost_ptr) - 1
     out, node_out = np.full(n_branch, -1, np.int64), np.full(n, -1, np.int64)
     reach, stack = np.full(n, -1, np.int64), np.empty(n, np.int64)
     case, node = np.empty(1024, np.int32), np.empty(1024, np.int32)
     count = 0
-    for s in todo:
+    for s in range(len(branch_ptr) - 1):
+        n_out = branch_ptr[s + 1] - branch_ptr[s]
+        if fed and n_out <= 1 and node_ptr[s + 1] == node_ptr[s]:
+            if n_out == 1:
+                k = branch_idx[branch_ptr[s]]
+                size = lost_ptr[k + 1] - lost_ptr[k]
+                if count + size > len(case):
+                    case, node = _grown(case, count + size), _grown(node, count + size)
+                case[count : count + size] = s
+                node[count : count + size] = lost[lost_ptr[k] : lost_ptr[k + 1]]
+                count += size
+            continue
         for x in range(branch_ptr[s], branch_ptr[s + 1]):
             out[branch_idx[x]] = s
         for x in range(node_ptr[s], node_ptr[s + 1]):
@@ -108,9 +129,7 @@ def _lost(ptr, idx, edge, n_branch, supplied, live, branch_ptr, branch_idx, node
         for i in range(n):
             if live[i] and reach[i] != s:
                 if count == len(case):
-                    more_case, more_node = np.empty(2 * count, np.int32), np.empty(2 * count, np.int32)
-                    more_case[:count], more_node[:count] = case, node
-                    case, node = more_case, more_node
+                    case, node = _grown(case, count + 1), _grown(node, count + 1)
                 case[count], node[count] = s, i
                 count += 1
     return case[:count].copy(), node[:count].copy()
@@ -122,7 +141,6 @@ class Supply:
 
     Attributes:
         ptr, idx, edge: compressed rows of the branch multigraph: neighbour and branch (nnz,).
-        splits: (n_branch,) whether a branch's outage splits the grid.
         lost_ptr, lost: nodes that lose their supply with each branch.
         fed: whether every live node has a reference in its island.
     """
@@ -130,7 +148,6 @@ class Supply:
     ptr: Array
     idx: Array
     edge: Array
-    splits: Array
     lost_ptr: Array
     lost: Array
     fed: bool
@@ -165,7 +182,7 @@ class Supply:
         size = np.array([len(p) for p in parts], np.int64)
         fed = bool(np.isin(grid.island[live], grid.island[grid.kind == REF]).all())
         lost = np.concatenate(parts) if n_branch else np.zeros(0, np.int64)
-        return cls(ptr, idx, edge, far >= 0, np.concatenate([[0], np.cumsum(size)]), lost, fed)
+        return cls(ptr, idx, edge, np.concatenate([[0], np.cumsum(size)]), lost, fed)
 
 
 _SUPPLY: weakref.WeakKeyDictionary[Grid, Supply] = weakref.WeakKeyDictionary()
@@ -198,27 +215,10 @@ def unsupplied(grid: Grid, cases: Cases) -> Pairs:
     supply = supply_of(grid)
     if not len(branch.case) and not len(bus.case) and supply.fed:
         return NO_PAIRS
-    branch_ptr, node_ptr = branch.pointers(cases.n), bus.pointers(cases.n)
-    size = np.diff(branch_ptr)
-    search = (size > 1) | (np.diff(node_ptr) > 0) | (not supply.fed)
-    single = np.flatnonzero((size == 1) & ~search)
-    element = branch.element[branch_ptr[single]]
-    known = Pairs(single.astype(np.int32), element)
-    cut = Pairs(known.case[supply.splits[element]], element[supply.splits[element]])
-    count = supply.lost_ptr[cut.element + 1] - supply.lost_ptr[cut.element]
-    start = (
-        np.repeat(supply.lost_ptr[cut.element] - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
-        if len(count)
-        else count
-    )
-    case, node = np.repeat(cut.case, count), supply.lost[start + np.arange(len(start))].astype(np.int32)
-    if search.any():
-        more_case, more_node = _lost(
-            supply.ptr, supply.idx, supply.edge, grid.net.n_branch, np.flatnonzero(grid.kind == REF), grid.kind != OFF,
-            branch_ptr.astype(np.int64), branch.element.astype(np.int64), node_ptr.astype(np.int64),
-            grid.node_of_bus[bus.element].astype(np.int64), np.flatnonzero(search),
-        )  # fmt: skip
-        case, node = np.concatenate([case, more_case]), np.concatenate([node, more_node])
-        by_case = np.argsort(case, kind="stable")
-        case, node = case[by_case], node[by_case]
-    return Pairs(case, node)
+    return Pairs(
+        *_unsupplied(
+            supply.ptr, supply.idx, supply.edge, supply.lost_ptr, supply.lost, np.flatnonzero(grid.kind == REF),
+            grid.kind != OFF, supply.fed, branch.pointers(cases.n), branch.element, bus.pointers(cases.n),
+            grid.node_of_bus[bus.element],
+        )
+    )  # fmt: skip
