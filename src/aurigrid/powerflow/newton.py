@@ -70,7 +70,7 @@ class Settings:
         one_step: take one Newton step from the start and stop, whatever is left (a screen, not a solution).
         patience: iterations without progress after which a case counts as diverged. Newton's method from a solved base
             state comes closer within a few steps or not at all; from a guess it may wander first. Four are too few: of the
-            156 288 outages of the German day 16 that have a solution are lost, with six none.
+            156 288 outages of the German day 16 that have a solution are lost, with five none.
         most_step: largest change of an angle (rad) or of ln|V| in a Newton step: damped Newton. It takes no chord steps.
     """
 
@@ -80,7 +80,7 @@ class Settings:
     distributed: bool = False
     threads: int | None = None
     one_step: bool = False
-    patience: int = 6
+    patience: int = 5
     most_step: float = np.inf
 
     def from_guess(self) -> Settings:

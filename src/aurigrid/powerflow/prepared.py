@@ -141,7 +141,8 @@ class Prepared:
     def island_size(self) -> Array:
         """(n_island,) live nodes of each island."""
         grid = self.grid
-        return np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
+        size: Array = np.bincount(grid.island[grid.kind != OFF], minlength=grid.n_island)
+        return size
 
     @cached_property
     def held(self) -> Array:
@@ -159,7 +160,8 @@ class Prepared:
     def loose(self) -> Array:
         """(n_node,) int8 by elimination position: 1 where a voltage is held or slack is shared, so that injections differ."""
         alpha = self.shares[1][self.grid.pattern.order]
-        return ((self.grid.rows.kind != PQ) | (alpha != 0)).astype(np.int8)
+        loose: Array = ((self.grid.rows.kind != PQ) | (alpha != 0)).astype(np.int8)
+        return loose
 
     @cached_property
     def circuit(self) -> Circuit:
