@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, item, load, splat, store, vabs, vmax, vsqrt
+from aurigrid.kernels.simd import LANES, item, load, put, splat, store, vabs, vmax, vsqrt
 from aurigrid.kernels.tile import CONVERGED, OFF, PQ, REF
 
 Array = np.ndarray
@@ -71,11 +71,12 @@ def _add_table(table, node, scale, order, row, to):
         return
     k = table.shape[1]
     flat = table.reshape(table.size)
+    offset = row * k
     for e in range(k):
         if node[e] >= 0:
             at, factor = order[node[e]] * LANES, scale[e]
-            for lane in range(len(row)):
-                to[at + lane] += factor * item(flat, item(row, lane) * k + e)
+            for lane in range(len(offset)):
+                put(to, at + lane, item(to, at + lane) + factor * item(flat, item(offset, lane) + e))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -248,7 +249,8 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
         for i in range(n):
             at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
             for lane in range(lanes):
-                e[at + lane], f[at + lane] = item(flat, source), item(flat, source + 1)
+                put(e, at + lane, item(flat, source))
+                put(f, at + lane, item(flat, source + 1))
                 source += 2 * n
         _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed)
         _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)

@@ -1,22 +1,82 @@
 """Limits that solved cases break: flows against ratings, voltages against bands and against the base state.
 
-One pass over branches and buses of each case; only what breaks a limit is kept, so memory follows the violations and not
-the cases. Flows are squared apparent powers until a limit is broken, so that the usual case takes no square root.
+Cases are looked at `LANES` at a time, side by side, as squared apparent powers and squared magnitudes; only where a lane passes
+a limit is it looked at alone, with square roots, and kept. So the usual case costs little, and memory follows the violations
+and not the cases.
 """
 
+# mypy: ignore-errors
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from aurigrid.kernels.simd import LANES, blend, item, load, put, some, splat, store, vmax
+
 OVERLOAD, OVERLOAD_SHORT, V_LOW, V_HIGH, V_STEP = 0, 1, 2, 3, 4
+
+# what the squares' rounding may hide: the look at one lane alone decides
+_WIDER = 1e-12
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _grown(records):
-    bigger = np.empty((2 * len(records), 5))
-    bigger[: len(records)] = records
-    return bigger
+def _added(records, count, case, element, kind, value, before):
+    """Records (k, 5) with one more, in the same array or in one twice as large."""
+    if count == len(records):
+        bigger = np.empty((2 * count, 5))
+        bigger[:count] = records
+        records = bigger
+    records[count, 0], records[count, 1], records[count, 2] = case, element, kind
+    records[count, 3], records[count, 4] = value, before
+    return records
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _squared_powers(y, k, ef, ff, et, ft):
+    """Squared apparent powers at the two ends of a branch, pu, of one state or of lanes."""
+    k = 8 * k
+    g1, b1, g2, b2 = item(y, k), item(y, k + 1), item(y, k + 2), item(y, k + 3)
+    re, im = ef * g1 - ff * b1 + et * g2 - ft * b2, ff * g1 + ef * b1 + ft * g2 + et * b2
+    sent = (ef * ef + ff * ff) * (re * re + im * im)
+    g1, b1, g2, b2 = item(y, k + 4), item(y, k + 5), item(y, k + 6), item(y, k + 7)
+    re, im = ef * g1 - ff * b1 + et * g2 - ft * b2, ff * g1 + ef * b1 + ft * g2 + et * b2
+    return sent, (et * et + ft * ft) * (re * re + im * im)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _magnitude(v, row, a):
+    return np.sqrt(v[row, 2 * a] ** 2 + v[row, 2 * a + 1] ** 2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _band(base_v, row, node, v_min, v_max, v_step, share, low_square, high_square):
+    """Squared voltages between which a bus breaks neither its band nor the step from a base state."""
+    for i in range(len(node)):
+        if node[i] < 0:
+            continue
+        low, high = v_min[i] - share, v_max[i] + share
+        before = _magnitude(base_v, row, node[i])
+        if before == before:
+            low, high = max(low, before - v_step), min(high, before + v_step)
+        low_square[i] = low * low * (1.0 + _WIDER) if low > 0.0 else 0.0
+        high_square[i] = high * high * (1.0 - _WIDER) if high < np.inf else np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _look_at_bus(records, count, s, i, square, before, v_min, v_max, v_step, share):
+    """Add what the voltage of one bus breaks in one case."""
+    size = np.sqrt(square)
+    for kind in range(V_LOW, V_STEP + 1):
+        if kind == V_LOW:
+            broken = size < v_min[i] - share
+        elif kind == V_HIGH:
+            broken = size > v_max[i] + share
+        else:
+            broken = abs(size - before) > v_step
+        if broken:
+            records = _added(records, count, s, i, kind, size, before)
+            count += 1
+    return records, count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -37,75 +97,92 @@ def scan(
         worst_loading, lowest, highest: (n_case,) receive the largest loading and the extreme voltages.
 
     Returns:
-        (k, 5): case, element, kind, value (MVA or pu), value in the base state.
+        (k, 5): case, element, kind, value (MVA or pu), value in the base state; by case, branches before buses.
     """
+    n, n_branch, n_bus = v.shape[1] // 2, len(from_node), len(node)
+    flat, y = v.reshape(v.size), y.reshape(y.size)
     records = np.empty((256, 5))
     count = 0
-    n_branch = len(from_node)
-    is_out = np.full(n_branch, -1, np.int64)
-    grow = 1.0 + slack_share
-    long_square, short_square = np.empty(n_branch), np.empty(n_branch)
+    out_in = np.full(n_branch, -1, np.int64)
+    grow = (1.0 + slack_share) ** 2
+    rated, limits, least = np.empty(n_branch), np.empty((n_branch, 2)), np.empty(n_branch)
     for k in range(n_branch):
-        long_square[k] = (rate[k] / scale) ** 2
-        short_square[k] = (rate_short[k] / scale) ** 2
-    for s in range(lo, hi):
-        for x in range(out_ptr[s], out_ptr[s + 1]):
-            is_out[out_branch[x]] = s
-        worst = 0.0
+        long_square = (rate[k] / scale) ** 2
+        rated[k] = 1.0 / long_square
+        limits[k, 0], limits[k, 1] = long_square * grow, (rate_short[k] / scale) ** 2 * grow
+        least[k] = min(limits[k, 0], limits[k, 1])
+    low_square, high_square = np.zeros(n_bus), np.full(n_bus, np.inf)
+    row = -1
+    e, f = np.zeros(n * LANES), np.zeros(n * LANES)
+    room, bottom, top = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    for first in range(lo, hi, LANES):
+        lanes = min(LANES, hi - first)
+        for i in range(n):
+            at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
+            for lane in range(lanes):
+                put(e, at + lane, item(flat, source))
+                put(f, at + lane, item(flat, source + 1))
+                source += 2 * n
+        for x in range(out_ptr[first], out_ptr[first + lanes]):
+            out_in[out_branch[x]] = first
+        worst = splat(0.0)
         for k in range(n_branch):
-            a, b = from_node[k], to_node[k]
-            if a < 0 or is_out[k] == s:
+            if from_node[k] < 0:
                 continue
-            ef, ff, et, ft = v[s, 2 * a], v[s, 2 * a + 1], v[s, 2 * b], v[s, 2 * b + 1]
-            re = y[k, 0] * ef - y[k, 1] * ff + y[k, 2] * et - y[k, 3] * ft
-            im = y[k, 0] * ff + y[k, 1] * ef + y[k, 2] * ft + y[k, 3] * et
-            square = (ef * ef + ff * ff) * (re * re + im * im)
-            re = y[k, 4] * ef - y[k, 5] * ff + y[k, 6] * et - y[k, 7] * ft
-            im = y[k, 4] * ff + y[k, 5] * ef + y[k, 6] * ft + y[k, 7] * et
-            square = max(square, (et * et + ft * ft) * (re * re + im * im))
-            share = square / long_square[k]
-            worst = max(worst, share)
-            if share > grow * grow or square > short_square[k] * grow * grow:
-                r = base_row[s]
-                bf, bg, bt, bu = base_v[r, 2 * a], base_v[r, 2 * a + 1], base_v[r, 2 * b], base_v[r, 2 * b + 1]
-                re = y[k, 0] * bf - y[k, 1] * bg + y[k, 2] * bt - y[k, 3] * bu
-                im = y[k, 0] * bg + y[k, 1] * bf + y[k, 2] * bu + y[k, 3] * bt
-                before = (bf * bf + bg * bg) * (re * re + im * im)
-                re = y[k, 4] * bf - y[k, 5] * bg + y[k, 6] * bt - y[k, 7] * bu
-                im = y[k, 4] * bg + y[k, 5] * bf + y[k, 6] * bu + y[k, 7] * bt
-                before = max(before, (bt * bt + bu * bu) * (re * re + im * im))
-                for kind in range(2):
-                    if square > (long_square[k] if kind == OVERLOAD else short_square[k]) * grow * grow:
-                        if count == len(records):
-                            records = _grown(records)
-                        records[count, 0], records[count, 1], records[count, 2] = s, k, kind
-                        records[count, 3], records[count, 4] = np.sqrt(square) * scale, np.sqrt(before) * scale
-                        count += 1
-        worst_loading[s] = np.sqrt(worst)
-        low, high = np.inf, 0.0
-        for i in range(len(node)):
-            a = node[i]
-            if a < 0:
+            at, to = from_node[k] * LANES, to_node[k] * LANES
+            sent, got = _squared_powers(y, k, load(e, at), load(f, at), load(e, to), load(f, to))
+            square = vmax(sent, got)
+            if out_in[k] == first:
+                store(room, 0, square)
+                for lane in range(lanes):
+                    for x in range(out_ptr[first + lane], out_ptr[first + lane + 1]):
+                        if out_branch[x] == k:
+                            room[lane] = 0.0
+                square = load(room, 0)
+            worst = vmax(square * rated[k], worst)
+            if some(square - least[k]):
+                store(room, 0, square)
+                for lane in range(lanes):
+                    if not room[lane] > least[k]:
+                        continue
+                    r, a, b = base_row[first + lane], 2 * from_node[k], 2 * to_node[k]
+                    sent_before, got_before = _squared_powers(
+                        y, k, base_v[r, a], base_v[r, a + 1], base_v[r, b], base_v[r, b + 1]
+                    )
+                    value, before = np.sqrt(room[lane]) * scale, np.sqrt(max(sent_before, got_before)) * scale
+                    for kind in range(2):
+                        if room[lane] > limits[k, kind]:
+                            records = _added(records, count, first + lane, k, kind, value, before)
+                            count += 1
+        # one band for the tile: of one base state, or without a step to compare with any
+        alike = True
+        for lane in range(lanes):
+            alike = alike and (base_row[first + lane] == base_row[first] or v_step == np.inf)
+        if alike and base_row[first] != row:
+            row = base_row[first]
+            _band(base_v, row, node, v_min, v_max, v_step, slack_share, low_square, high_square)
+        low, high, none = splat(np.inf), splat(0.0), splat(np.nan)
+        for i in range(n_bus):
+            if node[i] < 0:
                 continue
-            square = v[s, 2 * a] ** 2 + v[s, 2 * a + 1] ** 2
-            if not square > 0.0:
-                continue
-            size = np.sqrt(square)
-            low, high = min(low, size), max(high, size)
-            r = base_row[s]
-            before = np.sqrt(base_v[r, 2 * a] ** 2 + base_v[r, 2 * a + 1] ** 2)
-            for kind in range(V_LOW, V_STEP + 1):
-                if kind == V_LOW:
-                    broken = size < v_min[i] - slack_share
-                elif kind == V_HIGH:
-                    broken = size > v_max[i] + slack_share
-                else:
-                    broken = abs(size - before) > v_step
-                if broken:
-                    if count == len(records):
-                        records = _grown(records)
-                    records[count, 0], records[count, 1], records[count, 2] = s, i, kind
-                    records[count, 3], records[count, 4] = size, before
-                    count += 1
-        lowest[s], highest[s] = low, high
-    return records[:count].copy()
+            ei, fi = load(e, node[i] * LANES), load(f, node[i] * LANES)
+            square = ei * ei + fi * fi
+            # no voltage at all is none to compare
+            square = blend(square, square, none)
+            low, high = -vmax(-square, -low), vmax(square, high)
+            if not alike or some(vmax(low_square[i] - square, square - high_square[i])):
+                store(room, 0, square)
+                for lane in range(lanes):
+                    if room[lane] > 0.0:
+                        before = _magnitude(base_v, base_row[first + lane], node[i])
+                        records, count = _look_at_bus(
+                            records, count, first + lane, i, room[lane], before, v_min, v_max, v_step, slack_share
+                        )
+        store(room, 0, worst)
+        store(bottom, 0, low)
+        store(top, 0, high)
+        for lane in range(lanes):
+            worst_loading[first + lane] = np.sqrt(room[lane])
+            lowest[first + lane], highest[first + lane] = np.sqrt(bottom[lane]), np.sqrt(top[lane])
+    found = records[:count]
+    return found[np.argsort(found[:, 0], kind="mergesort")]

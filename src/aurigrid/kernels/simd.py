@@ -9,9 +9,9 @@ With the JIT off (``NUMBA_DISABLE_JIT=1``) the same names work on NumPy arrays.
 The array decides the precision: `load(array, offset)` gives lanes of its dtype, `store` rounds to it, `cast(value,
 array)` rounds a value to it and `widen` goes to float64. `splat` repeats a scalar in float64, `splat32` in float32;
 `vabs`, `vmax`, `vsqrt` and `blend(mask, a, b)` (a where mask is not 0, else b) work lane by lane. `vmax(a, b)` is the
-machine's own maximum, ``a if a > b else b``: a NaN in a is lost. `item(array, place)` is ``array[place]`` for a place that is not
-negative, and `put(array, place, value)` sets it: numba looks at the sign at every other access, which costs a tenth of an inner
-loop that computes.
+machine's own maximum, ``a if a > b else b``: a NaN in a is lost. `some(a)` says whether any lane is above 0.
+`item(array, place)` is ``array[place]`` for a place that is not negative, and `put(array, place, value)` sets it: numba looks at
+the sign at every other access, which costs a tenth of an inner loop that computes.
 
 Kernels that keep their large arrays in float64 run on `LANES64` scenarios, fewer where registers are narrow, with `load64`
 and `splat64` in the places of `load` and `splat`; all else serves both.
@@ -244,6 +244,20 @@ def _blend_jit(typing, mask, a, b):
 
 
 @intrinsic
+def _some_jit(typing, value):
+    if not isinstance(value, LaneType):
+        return None
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(value.ir, [0.0] * value.width)
+        mask = builder.fcmp_ordered(">", args[0], zero)
+        bits = builder.bitcast(mask, ir.IntType(value.width))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(value), codegen
+
+
+@intrinsic
 def _arith(typing, symbol, a, b):
     if not isinstance(symbol, types.StringLiteral):
         return None
@@ -314,6 +328,9 @@ if config.DISABLE_JIT:
     def blend(mask, a, b):
         return np.where(mask != 0.0, a, b)
 
+    def some(value):
+        return bool((value > 0.0).any())
+
     vabs, vsqrt = np.abs, np.sqrt
 else:
     _lanes = {LaneType(bits, width) for bits in (64, 32) for width in (LANES, LANES64)}
@@ -323,7 +340,7 @@ else:
     splat, splat32, splat64 = (
         _spreads[lane] for lane in (LaneType(64, LANES), LaneType(32, LANES), LaneType(64, LANES64))
     )
-    vabs, vsqrt = _unary("fabs"), _unary("sqrt")
+    vabs, vsqrt, some = _unary("fabs"), _unary("sqrt"), _some_jit
     for _symbol, _method in (
         (operator.add, "fadd"),
         (operator.sub, "fsub"),
