@@ -20,6 +20,7 @@ from numba import njit
 
 from aurigrid.kernels import chord, newton
 from aurigrid.kernels.balance import certify_range
+from aurigrid.kernels.scan import scan
 from aurigrid.kernels.simd import LANES, store
 from aurigrid.kernels.simd import LANES64 as WIDTH
 from aurigrid.kernels.simd import load64 as load
@@ -85,6 +86,32 @@ def _accelerate(times, rows, tile):
 def _certify(times, circuit, batch, out, mismatch, implausible):
     for _ in range(times):
         certify_range(circuit, batch, out, mismatch, implausible, 0, LANES, False)
+
+
+@njit(error_model="numpy")
+def _scan(times, v, row, from_node, to_node, y, rate, ptr, out, node, v_min, v_max, found):
+    for _ in range(times):
+        scan(
+            v,
+            v,
+            row,
+            0,
+            LANES,
+            from_node,
+            to_node,
+            y,
+            100.0,
+            rate,
+            rate,
+            ptr,
+            out,
+            node,
+            v_min,
+            v_max,
+            np.inf,
+            1e-6,
+            *found,
+        )
 
 
 def seconds(work: Callable[[], Any], times: int = 1) -> float:
@@ -162,6 +189,10 @@ def main() -> None:
             ("accelerated update", 34 * n, 72 * n, single, (_accelerate, rows, tile)),
             ("certificate", 28 * branches + 34 * n, 48 * n, double, (
                 _certify, prepared(grid).circuit, batch, work.out, work.mismatch, work.implausible)),
+            ("broken limits", 50 * branches + 8 * n, 48 * n, double, (
+                _scan, work.v.view(float), every, grid.from_node, grid.to_node, grid.y_branch, net.branch.rate_mva,
+                np.zeros(LANES + 1, np.int32), np.zeros(0, np.int32), grid.node_of_bus, np.full(net.n_bus, 0.5),
+                np.full(net.n_bus, 1.5), tuple(np.zeros(LANES) for _ in range(3)))),
         ]  # fmt: skip
         for kernel, flop, size, peak, call in table:
             limit = max(flop / peak, size / bandwidth(size * LANES)) * 1e6
