@@ -207,6 +207,12 @@ def test_defaults_are_listed_and_bad_input_is_told_at_once() -> None:
         ag.dispatch(net, hours(), reserves=[ag.ReserveProduct("r", 1.0, areas=("north",))])
 
 
+def test_a_single_step_is_a_horizon() -> None:
+    plan = ag.dispatch(triangle(), hours(LOAD).window(6, 7), losses=False, **EXACT)
+    assert plan.n_steps == 1
+    assert plan.gap <= 1e-9
+
+
 def test_the_function_survives_the_import_of_its_package() -> None:
     import aurigrid.dispatch
 

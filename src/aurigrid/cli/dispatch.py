@@ -145,6 +145,9 @@ def dispatch(
             show_default=False,
         ),
     ] = None,
+    shifters: Annotated[
+        bool, typer.Option("--shifters", help="Let phase shifters turn within their positions, step by step.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
@@ -159,7 +162,7 @@ def dispatch(
     given = {
         **chance,
         "--profiles": profiles, "--date": date, "--from": start, "--to": stop, "--security": security,
-        "--co2-price": co2_price, "--scale": scale, "--out": out,
+        "--co2-price": co2_price, "--scale": scale, "--out": out, "--shifters": shifters or None,
     }  # fmt: skip
     if _is_instance(case):
         _refuse(case, {**given, "--rolling": rolling or None}, "means nothing for an instance without a grid")
@@ -167,7 +170,8 @@ def dispatch(
     if rolling:
         asked = {
             "profiles": profiles, "forecast": forecast, "date": date, "start": start, "stop": stop, "scale": scale,
-            "fade_h": fade, "co2_price": co2_price, "security": None if security is None else security.value,
+            "fade_h": fade, "co2_price": co2_price, "shifters": shifters or None,
+            "security": None if security is None else security.value,
         }  # fmt: skip
         rules = {"every_h": every, "horizon_h": ahead, "notice_h": notice, "gap": gap, "time_limit": time_limit}
         return roll(case, asked, rules, out, json)
@@ -179,7 +183,7 @@ def dispatch(
             security=(security or Security.n1).value, gap=0.005 if gap is None else gap,
             time_limit=60.0 if time_limit is None else time_limit, co2_price=co2_price or 0.0,
             scenarios=scenarios or 0, errors=errors, seed=seed or 0, reserve_share=reserve_share,
-            market=market, losses=_COUNTED[losses or Losses.fixed],
+            market=market, shifters=shifters, losses=_COUNTED[losses or Losses.fixed],
         )  # fmt: skip
     risk = {} if done.risk is None else {"risk": done.risk.summary()}
     data = {"grid": done.name, **summary_of(done.plan), **risk, "seconds": done.seconds, "out": done.out}

@@ -10,7 +10,7 @@ import numpy as np
 from aurigrid.dispatch import carbon
 from aurigrid.dispatch.costs import cost_by_step, cost_items
 from aurigrid.dispatch.curtailment import Curtailed, attribute
-from aurigrid.dispatch.flows import Flows, net_injection
+from aurigrid.dispatch.flows import Flows, branch_flow, net_injection
 from aurigrid.dispatch.from_network import WEATHER, Bound, series
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.plan import Plan
@@ -96,10 +96,11 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
         storage_p_mw=_by_row(schedule.discharge_mw - schedule.charge_mw, bound.store, len(net.storage)),
         storage_energy_mwh=_by_row(schedule.energy_mwh, bound.store, len(net.storage)),
         hvdc_p_mw=_by_row(schedule.link_mw, bound.link, len(net.hvdc)),
+        shift_deg=net.branch.shift_deg + _by_row(schedule.shift_deg, bound.system.shifters.branch, net.n_branch),
         load_p_mw=load_p, load_q_mvar=load[1],
         unserved_mw=_at_bus(schedule.unserved_mw, root), surplus_mw=_at_bus(schedule.surplus_mw, root),
         loss_mw=done.loss_mw.sum(0),
-        flow_mw=flows.of(net_mw).T if flows is not None else np.zeros((len(profiles), net.n_branch)),
+        flow_mw=branch_flow(model, flows, x).T if flows is not None else np.zeros((len(profiles), net.n_branch)),
         price_per_mwh=prices.total[root].T, price_energy=prices.energy[root].T, price_base=prices.base[root].T,
         price_outage=prices.outage[root].T, price_loss=prices.loss[root].T,
         co2_average_t_per_mwh=carbon.average(model, flows, x)[root].T,

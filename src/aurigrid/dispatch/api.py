@@ -43,6 +43,7 @@ def dispatch(
     before: Plan | None = None,
     notice_h: float = 0.0,
     losses: Losses = True,
+    shifters: bool = False,
     limit_margin: float = 1.0,
     unserved_price: float = 10_000.0,
     spill_price: float = 1_000.0,
@@ -73,6 +74,8 @@ def dispatch(
         notice_h: time ahead, h, for which the states of `before` are kept.
         losses: count losses of the linear flows; ``"marginal"``: in the dispatch at the chosen states plants are loaded with
             regard to the losses that they cause, and prices have a part of losses.
+        shifters: let phase shifters turn between their first and last position, step by step, where that saves cost. They stay
+            where they stand without flow limits, and where the data give no positions.
         limit_margin: share of the ratings that active power may use.
         unserved_price, spill_price, limit_price: currency/MWh.
 
@@ -86,7 +89,7 @@ def dispatch(
     desk = desk_of(net, security, limit_margin)
     bound = bound_of(
         desk, profiles, before, notice_h, reserves, inflow_mw, start_costs,
-        shiftable=share, budget_mwh=budget, co2_price=co2_price,
+        shiftable=share, budget_mwh=budget, shifters=shifters and desk.flows is not None, co2_price=co2_price,
         co2_cap_t=co2_cap_t, unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
     )  # fmt: skip
     secured = solve_system(bound.system, desk.flows, gap=gap, time_limit=time_limit, losses=losses)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, net_injection
+from aurigrid.dispatch.flows import Flows, Limits, branch_flow
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.losses import Tangents
@@ -57,7 +57,7 @@ def average(model: Model, flows: Flows | None, x: Array) -> Array:
     from scipy.sparse import coo_array, diags_array
     from scipy.sparse.linalg import splu
 
-    flow = flows.of(net_injection(model, x))
+    flow = branch_flow(model, flows, x)
     n = len(system.area)
     for t in range(system.steps):
         source = np.where(flow[:, t] > 0, flows.from_node, flows.to_node)

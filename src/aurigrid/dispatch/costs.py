@@ -10,7 +10,7 @@ from aurigrid.dispatch.model import Model
 
 ITEMS = (
     "production", "starts", "stops", "co2", "injections", "storage", "reserve short", "unserved", "surplus", "limit excess",
-    "budgets",
+    "budgets", "phase shifters",
 )  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
         "surplus": of(model.surplus),
         "limit excess": at(limits.excess, step_of_limit),
         "budgets": sum(map(over_horizon, budgets), np.zeros(steps + 1)),
+        "phase shifters": of(supply.ahead, supply.back),
     }  # fmt: skip
 
 

@@ -3,8 +3,15 @@
     f = H (x - d) + f0                          H: power transfer distribution factors, (n_branch, n_node)
     f after the outage of k = f_m + L_mk f_k    L_mk = H_m(k) / (1 - H_k(k)),  H_m(k) = H_m,from(k) - H_m,to(k)
 
-f0 holds phase shifters. A limit is a row on everything that injects, ``-rate <= f <= rate``, with what exceeds it at a price.
-A horizon has n_branch (1 + n_outage) T such limits; only those that a plan breaks become rows, worst first.
+f0 holds phase shifters where they stand. One that may turn by a further angle phi acts as an injection b phi at its from end,
+drawn at its to end, less b phi on itself; b its susceptance::
+
+    f = H (x - d) + f0 + G phi                  G_ms = b_s (H_m(s) - [m = s])
+
+and as the same sum f_m + L_mk f_k after an outage, in which the outage of the shifter itself takes phi out.
+
+A limit is a row on everything that injects, ``-rate <= f <= rate``, with what exceeds it at a price. A horizon
+has n_branch (1 + n_outage) T such limits; only those that a plan breaks become rows, worst first.
 """
 
 from __future__ import annotations
@@ -33,6 +40,7 @@ class Flows:
 
     Attributes:
         factor: (n_branch, n_node) MW on a branch for a MW injected at a node (and taken out at the references).
+        susceptance: (n_branch,) of the linear flows, pu.
         shift_mw: (n_branch,) flow without injections.
         rate_mw: (n_branch,) limits of the intact grid; `rate_after_mw` after an outage (the short-term rating where given).
         outage: positions of branches whose outage is studied: those that do not split the grid.
@@ -44,6 +52,7 @@ class Flows:
         live = (grid.from_node >= 0) & (grid.from_node != grid.to_node)
         self.grid, self.base = grid, grid.base_mva
         self.from_node, self.to_node = linear.from_node, linear.to_node
+        self.susceptance = linear.b
         self.factor = linear.b[:, None] * linear.columns(np.arange(len(branch)))
         self.shift_mw = linear.flow(linear.solve(np.zeros((1, grid.n_node)) + grid.shunt_y.real))[0] * self.base
         self.rate_mw = np.where(live, branch.rate_mva, np.inf) * margin
@@ -73,6 +82,20 @@ class Flows:
         return self.factor[branch] + share * self.factor[outage], float(
             self.shift_mw[branch] + share * self.shift_mw[outage]
         )
+
+    def turned(self, branch: Array) -> Array:
+        """(n_branch, k) MW on each branch for a degree more of the phase shifts of the given ones."""
+        own = np.arange(len(self.factor))[:, None] == branch
+        out: Array = self.base * np.deg2rad(1.0) * self.susceptance[branch] * (self.between(branch) - own)
+        return out
+
+    def by_shifters(self, branch: int, outage: int, shifters: Array) -> Array:
+        """(k,) MW of one limit for a degree more of the phase shifts of the branches `shifters`."""
+        turned = self.turned(shifters)
+        if outage < 0:
+            return np.asarray(turned[branch])
+        share = self.transfer[branch, np.flatnonzero(self.outage == outage)[0]]
+        return np.asarray(turned[branch] + share * turned[outage])
 
     def broken(self, flow: Array, known: set[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
         """Limits that flows (n_branch, T) break, without those `known`: (branch, outage, step, sign), a step's worst first.
@@ -170,6 +193,12 @@ def net_injection(model: Model, x: Array) -> Array:
     return out
 
 
+def branch_flow(model: Model, flows: Flows, x: Array) -> Array:
+    """(n_branch, T) linear flows of a point, MW, its phase shifts included."""
+    flow, shifters = flows.of(net_injection(model, x)), model.system.shifters
+    return flow + flows.turned(shifters.branch) @ model.shift_deg(x) if len(shifters) else flow
+
+
 def add_limits(
     model: Model, limits: Limits, flows: Flows, keys: list[tuple[int, int, int, int]]
 ) -> tuple[Model, Limits]:
@@ -179,16 +208,30 @@ def add_limits(
         h, constant = flows.row(m, BASE if k <= CALLED else k)
         factor.append(sign * h)
         room.append((flows.rate_mw if k == BASE else flows.rate_after_mw)[m] - sign * constant)
-        more.append(call_terms(model, CALLED - k, t, sign * h) if k <= CALLED else _NO_TERMS)
+        called = [call_terms(model, CALLED - k, t, sign * h)] if k <= CALLED else []
+        more.append(_joined([*called, shift_terms(model, flows, (m, k, t, sign))]))
     return add_rows(model, limits, keys, np.array(factor), np.array(room), more)
 
 
 _NO_TERMS = (np.zeros(0, np.int64), np.zeros(0))
 
 
+def shift_terms(model: Model, flows: Flows, key: tuple[int, int, int, int]) -> tuple[Array, Array]:
+    """Columns and coefficients of phase shifters in the row of a flow limit."""
+    shifters, (m, k, t, sign) = model.system.shifters, key
+    if not len(shifters):
+        return _NO_TERMS
+    value = sign * flows.by_shifters(m, k, shifters.branch)
+    return np.r_[model.supply.ahead[:, t], model.supply.back[:, t]], np.r_[value, -value]
+
+
+def _joined(terms: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    return np.concatenate([c for c, _ in terms]), np.concatenate([v for _, v in terms])
+
+
 def broken_limits(model: Model, limits: Limits, flows: Flows, x: Array) -> list[tuple[int, int, int, int]]:
     """All limits that a point breaks: of the intact grid, after outages, and while reserve is called."""
-    flow, known = flows.of(net_injection(model, x)), set(limits.key)
+    flow, known = branch_flow(model, flows, x), set(limits.key)
     broken = flows.broken(flow, {key for key in known if key[1] > CALLED})
     return broken + broken_when_called(model, flows.factor, flows.rate_after_mw, flow, x, known)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.dispatch.system import Array, Injections, Links, Stores, System
+from aurigrid.dispatch.system import Array, Injections, Links, Shifters, Stores, System
 from aurigrid.dispatch.units import Units
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -70,6 +70,7 @@ def bind(
     *,
     shiftable: Array,
     budget_mwh: Array,
+    shifters: bool = False,
     **prices: Any,
 ) -> Bound:
     """Build the system.
@@ -81,6 +82,7 @@ def bind(
         start_costs: (n_gen, 3) hot, warm and cold start of each unit; NaN: ``gen.start_cost`` in every state.
         shiftable: (n_load,) share of each load that may be moved within the horizon.
         budget_mwh: (n_gen,) energy of each unit over the horizon, NaN for no budget.
+        shifters: whether phase shifters may turn.
         prices: passed to `System`.
     """
     h = profiles.step_min / 60.0
@@ -108,6 +110,7 @@ def bind(
     units = _units(net, grid, unit, low, high, start_costs, p[0], h)
     system = System(
         h, units, injections, demand, grid.island.astype(np.int64), stores, links,
+        shifters=_shifters(net, grid) if shifters else Shifters.none(),
         unit_co2_t_per_mwh=np.nan_to_num(gen.co2_t_per_mwh[unit]),
         unit_energy_max_mwh=_budgets(budget_mwh, unit),
         **prices,
@@ -262,6 +265,16 @@ def _stores(net: Network, grid: Grid, steps: int, notes: list[str]) -> tuple[Sto
         s.id[at], grid.node_of_bus[s.bus[at]].astype(np.int64), into, out, room, stored, stored.copy(),
         s.charge_efficiency[at], s.discharge_efficiency[at], np.zeros((len(at), steps)), np.zeros(len(at)),
     ), at  # fmt: skip
+
+
+def _shifters(net: Network, grid: Grid) -> Shifters:
+    """Branches in service whose positions change the phase shift."""
+    t = net.branch
+    at = np.flatnonzero(
+        (grid.from_node >= 0) & (grid.from_node != grid.to_node) & (t.tap_step_deg != 0) & (t.tap_max > t.tap_min)
+    )
+    reach = np.sort([(edge[at] - t.tap_pos[at]) * t.tap_step_deg[at] for edge in (t.tap_min, t.tap_max)], axis=0)
+    return Shifters(t.id[at], at, grid.from_node[at].astype(np.int64), reach[0], reach[1])
 
 
 def _links(net: Network, grid: Grid, notes: list[str]) -> tuple[Links, Array]:

@@ -1,7 +1,7 @@
 """Losses of the linear flows: part of the demand, and, on request, what plants can do about them.
 
     loss of an area  L(p) = sum_b r_b f_b^2 / base      f = H p + f0, p net injections; r in per unit, all else MW
-    d L / d p_n      l_n  = sum_b 2 r_b f_b H_bn / base
+    d L / d p_n      l_n  = sum_b 2 r_b f_b H_bn / base      likewise for the angles of phase shifters, with G in place of H
 
 Losses at a point enter as demand, half at each end of a branch. With `tangents` each area and step has a column as well, what
 losses differ from that, above every tangent of L met so far::
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, net_injection
+from aurigrid.dispatch.flows import Flows, branch_flow, net_injection
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.model import Model
 
@@ -29,9 +29,9 @@ _ROOM = 0.02
 _SEEN_MW = 0.05
 
 
-def at_nodes(flows: Flows, net_mw: Array) -> Array:
-    """(n_node, T) losses of the linear flows of net injections (n_node, T), half at each end of a branch."""
-    f = flows.of(net_mw) / flows.base
+def at_nodes(flows: Flows, flow_mw: Array) -> Array:
+    """(n_node, T) losses of linear flows (n_branch, T), half at each end of a branch."""
+    f = flow_mw / flows.base
     lost = 0.5 * flows.grid.net.branch.r_pu[:, None] * f**2 * flows.base
     live = flows.grid.from_node >= 0
     out = np.zeros((flows.grid.n_node, f.shape[1]))
@@ -87,11 +87,13 @@ def risen(model: Model, x: Array, loss_mw: Array, found_mw: Array) -> Array:
 def add_tangents(model: Model, tangents: Tangents, flows: Flows, x: Array, loss_mw: Array) -> tuple[Model, Tangents]:
     """The model with a tangent of each area's losses in each step at the point x; losses that its demand includes: `loss_mw`."""
     system, problem = model.system, model.problem
-    net = net_injection(model, x)
-    f = flows.of(net)
+    net, f, turn = net_injection(model, x), branch_flow(model, flows, x), model.shift_deg(x)
     resistance = np.where(flows.grid.from_node >= 0, flows.grid.net.branch.r_pu, 0.0)[:, None]
-    slope = flows.factor.T @ (2.0 * resistance * f / flows.base)
-    lost = by_area(model, at_nodes(flows, net))
+    growth = 2.0 * resistance * f / flows.base
+    slope, by_degree = flows.factor.T @ growth, flows.turned(system.shifters.branch).T @ growth
+    lost = by_area(model, at_nodes(flows, f))
+    turning = np.zeros_like(lost)
+    np.add.at(turning, system.area[system.shifters.node], by_degree * turn)
     terms = model.injection_terms()
     columns = np.concatenate([c for c, _, _ in terms])
     node = np.concatenate([n for _, n, _ in terms])
@@ -104,12 +106,13 @@ def add_tangents(model: Model, tangents: Tangents, flows: Flows, x: Array, loss_
     for a, t, here in zip(area.tolist(), step.tolist(), factor, strict=True):
         v = here[node] * mw
         used = np.abs(v) > 1e-9
-        index += [columns[used, t], np.array([model.loss_change[a, t]])]
-        value += [v[used], np.array([-1.0])]
-        sizes.append(int(used.sum()) + 1)
+        mine = np.flatnonzero(system.area[system.shifters.node] == a)
+        index += [columns[used, t], model.supply.ahead[mine, t], model.supply.back[mine, t], model.loss_change[a, [t]]]
+        value += [v[used], by_degree[mine, t], -by_degree[mine, t], np.array([-1.0])]
+        sizes.append(int(used.sum()) + 2 * len(mine) + 1)
     made = Tangents(
         problem.m + np.arange(len(area)), area, step, factor,
-        np.einsum("ij,ji->i", factor, net[:, step]) - lost[area, step],
+        np.einsum("ij,ji->i", factor, net[:, step]) + turning[area, step] - lost[area, step],
     )  # fmt: skip
     joined = Tangents(
         *(np.concatenate([getattr(part, f.name) for part in (tangents, made)]) for f in dataclasses.fields(Tangents))

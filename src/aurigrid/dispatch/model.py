@@ -54,6 +54,10 @@ class Parts:
             (self.surplus, np.arange(len(s.area)), -one(len(s.area))),
         ]
 
+    def shift_deg(self, x: Array) -> Array:
+        """(n_shifter, T) what phase shifts of a point differ from where they stand, degrees."""
+        return np.asarray(x[self.supply.ahead] - x[self.supply.back])
+
 
 @dataclass(frozen=True, eq=False)
 class Model(Parts):

@@ -103,7 +103,7 @@ def _choose(rng: Any, kind: int, now: Array, relaxed: Array, size: float) -> Arr
         return widened(np.abs(now - relaxed) > 0.01, max(int(size), 1))
     if kind == _WINDOW:
         width = min(max(int(size), 3), steps)
-        first = int(rng.integers(1 - width // 2, steps - width // 2))
+        first = int(rng.integers(min(1 - width // 2, 0), steps - width // 2))
         free[:, max(first, 0) : first + width] = True
         return free
     # units that move, in the plan or in the relaxation, are the ones to trade against each other

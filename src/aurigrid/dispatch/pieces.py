@@ -12,9 +12,9 @@ from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.schedule import Schedule
 
 _BY_STEP = (
-    "time", "gen_on", "gen_p_mw", "storage_p_mw", "storage_energy_mwh", "hvdc_p_mw", "load_p_mw", "load_q_mvar", "unserved_mw",
-    "surplus_mw", "loss_mw", "flow_mw", "price_per_mwh", "price_energy", "price_base", "price_outage", "price_loss",
-    "co2_average_t_per_mwh", "co2_marginal_t_per_mwh", "curtailed_mw", "rent_by_step",
+    "time", "gen_on", "gen_p_mw", "storage_p_mw", "storage_energy_mwh", "hvdc_p_mw", "shift_deg", "load_p_mw", "load_q_mvar",
+    "unserved_mw", "surplus_mw", "loss_mw", "flow_mw", "price_per_mwh", "price_energy", "price_base", "price_outage",
+    "price_loss", "co2_average_t_per_mwh", "co2_marginal_t_per_mwh", "curtailed_mw", "rent_by_step",
     "reserve_need_mw", "reserve_short_mw", "reserve_gen_mw", "reserve_storage_mw",
 )  # fmt: skip
 """Attributes of a plan whose first axis is the steps."""

@@ -15,6 +15,7 @@ from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.schedule import Schedule
 from aurigrid.dispatch.secure import Secured
 from aurigrid.dispatch.tables import Columns, plan_tables
+from aurigrid.errors import InputError, Issue
 from aurigrid.model.defaults import DefaultUse
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
@@ -36,6 +37,7 @@ class Plan:
         gen_on_before, gen_steps_before: (n_gen,) state before the first step, and for how many steps it had lasted.
         storage_p_mw, storage_energy_mwh: (T, n_storage).
         hvdc_p_mw: (T, n_hvdc).
+        shift_deg: (T, n_branch) phase shifts; those of the network where they may not turn.
         load_p_mw: (T, n_load) demand, shifted load where it went to, without what is not served.
         unserved_mw, surplus_mw: (T, n_bus) load not met, and power that cannot be used.
         loss_mw: (T,) losses that the balances include.
@@ -71,6 +73,7 @@ class Plan:
     storage_p_mw: Array
     storage_energy_mwh: Array
     hvdc_p_mw: Array
+    shift_deg: Array
     load_p_mw: Array
     load_q_mvar: Array
     unserved_mw: Array
@@ -149,7 +152,14 @@ class Plan:
         """One scenario a step: the plan as conditions of the network, for power flow, optimal power flow or outages.
 
         Units that are off are out of service, but for those that hold an angle reference: they stay, at 0 MW.
+
+        Raises:
+            InputError: phase shifters turn in this plan; scenarios of one network share its angles, see `network`.
         """
+        turned = np.flatnonzero((self.shift_deg != self.net.branch.shift_deg).any(0))
+        if len(turned):
+            hint, ids = "take plan.network(step), or plan without shifters=True", self.net.branch.id[turned].astype(str)
+            raise InputError(Issue("plan", "shift_deg", "differs from the network's", tuple(ids.tolist()), hint))
         given: dict[str, Any] = {
             "gen_p_mw": self.gen_p_mw,
             "load_p_mw": self.load_p_mw,
@@ -162,6 +172,26 @@ class Plan:
         off = [np.flatnonzero(~on & self._switched()) for on in self.gen_on]
         label = [str(when).replace("T", " ") for when in self.time]
         return Scenarios(self.net, n=self.n_steps, gen_out=off, label=label, **given)
+
+    def network(self, step: int) -> Network:
+        """The network as it is in one step: dispatch, loads, storage, links, phase shifts; units that are off are out of service.
+
+        Positions of phase shifters are the nearest whole ones; their shift is the plan's own.
+        """
+        net, t = self.net, self.net.branch
+        turned = t.tap_step_deg != 0
+        steps = np.divide(self.shift_deg[step] - t.shift_deg, t.tap_step_deg, out=np.zeros(net.n_branch), where=turned)
+        on = net.gen.in_service & ~(~self.gen_on[step] & self._switched())
+        return net.replace(
+            branch=t.replace(
+                shift_deg=self.shift_deg[step], tap_pos=t.tap_pos + np.rint(steps).astype(np.int32),
+                tap_ratio=t.tap_ratio + steps * t.tap_step_pu,
+            ),
+            gen=net.gen.replace(p_mw=self.gen_p_mw[step], in_service=on),
+            load=net.load.replace(p_mw=self.load_p_mw[step], q_mvar=self.load_q_mvar[step]),
+            storage=net.storage.replace(p_mw=self.storage_p_mw[step]),
+            hvdc=net.hvdc.replace(p_mw=self.hvdc_p_mw[step]),
+        )  # fmt: skip
 
     def _switched(self) -> Array:
         """(n_gen,) units in service that are off in some step and are no reference."""

@@ -86,6 +86,7 @@ class Rules:
     gap: float = 0.005
     time_limit: float = 60.0
     losses: Losses = True
+    shifters: bool = False
     limit_margin: float = 1.0
 
     def check(self, actual: Profiles) -> None:
@@ -124,6 +125,7 @@ def rolling_dispatch(
     gap: float = 0.005,
     time_limit: float = 60.0,
     losses: Losses = True,
+    shifters: bool = False,
     limit_margin: float = 1.0,
     reserves: Sequence[ReserveProduct] = (),
     co2_price: float = 0.0,
@@ -144,8 +146,8 @@ def rolling_dispatch(
         commit_every_h: time from one commitment of states to the next, h; it looks `horizon_h` further, so that every re-dispatch
             finds its states.
         notice_h: states within this time of a commitment stay as they were, h.
-        security, gap, time_limit, losses, limit_margin, reserves, co2_price, unserved_price, spill_price, limit_price: as for
-            `dispatch`; gap and time limit are those of each commitment.
+        security, gap, time_limit, losses, shifters, limit_margin, reserves, co2_price, unserved_price, spill_price,
+        limit_price: as for `dispatch`; gap and time limit are those of each commitment.
         progress: called with the number of settled steps and of all.
 
     Returns:
@@ -155,7 +157,9 @@ def rolling_dispatch(
         InputError: an invalid network, options or names that do not fit, a forecast that does not fit the measurements.
         MissingExtraError: highspy is not installed.
     """
-    rules = Rules(every_h, horizon_h, commit_every_h, notice_h, security, gap, time_limit, losses, limit_margin)
+    rules = Rules(
+        every_h, horizon_h, commit_every_h, notice_h, security, gap, time_limit, losses, shifters, limit_margin
+    )
     prices = {
         "co2_price": co2_price, "unserved_price": unserved_price, "spill_price": spill_price, "limit_price": limit_price,
     }  # fmt: skip
@@ -189,6 +193,7 @@ def turns(
     stride, commit = (rules.steps(h, actual) for h in (rules.every_h, rules.commit_every_h))
     given = {
         **(prices or {}), "reserves": reserves, "shiftable": np.zeros(net.n_load), "budget_mwh": np.full(net.n_gen, np.nan),
+        "shifters": rules.shifters and desk.flows is not None,
     }  # fmt: skip
     for k, first in enumerate(range(number * stride, len(actual), stride), number):
         began = time.perf_counter()

@@ -22,6 +22,7 @@ class Schedule:
         injection_mw: (n_injection, T).
         charge_mw, discharge_mw, energy_mwh, spill_mw: (n_store, T); energy at the end of each step.
         link_mw: (n_link, T) drawn at the sending end; negative where the link runs backward.
+        shift_deg: (n_shifter, T) change of phase shifts, degrees.
         reserve_mw: by product, (n_unit, T) what units hold.
         reserve_short_mw: (n_product, T) what is missing.
         unserved_mw, surplus_mw: (n_node, T) load not met, and power that cannot be used.
@@ -35,6 +36,7 @@ class Schedule:
     energy_mwh: Array
     spill_mw: Array
     link_mw: Array
+    shift_deg: Array
     reserve_mw: tuple[Array, ...]
     reserve_short_mw: Array
     unserved_mw: Array
@@ -73,6 +75,7 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
         energy_mwh=at(supply.energy),
         spill_mw=at(supply.spill),
         link_mw=at(supply.forward) - at(supply.backward),
+        shift_deg=model.shift_deg(x),
         reserve_mw=held,
         reserve_short_mw=at(model.offers.short),
         unserved_mw=at(model.unserved),

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, broken_limits, net_injection
+from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, branch_flow, broken_limits
 from aurigrid.dispatch.highs import Answer, DispatchError
 from aurigrid.dispatch.lean import LeanRun
 from aurigrid.dispatch.linear import Array, Problem
@@ -140,7 +140,7 @@ def relaxation(merged: Merged, flows: Flows | None, *, losses: Losses) -> Relaxe
     if not losses or flows is None:
         return first
     assert answer.x is not None
-    loss = at_nodes(flows, net_injection(model, answer.x))
+    loss = at_nodes(flows, branch_flow(model, flows, answer.x))
     return dataclasses.replace(first.at(demand + loss, flows), loss_mw=loss)
 
 
@@ -261,7 +261,7 @@ def settled(model: Model, limits: Limits, flows: Flows | None, demand: Array, lo
     for again in range(rounds):
         assert flows is not None
         assert answer.x is not None
-        new = at_nodes(flows, net_injection(model, answer.x))
+        new = at_nodes(flows, branch_flow(model, flows, answer.x))
         apart = by_area(model, new - loss) - answer.x[model.loss_change]
         if again and float(np.abs(apart).max(initial=0.0)) < _SETTLED_MW:
             break

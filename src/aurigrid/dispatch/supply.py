@@ -1,4 +1,4 @@
-"""Injections, stores and links: columns, and the rows that tie their steps together."""
+"""Injections, stores, links and phase shifters: columns, and the rows that tie their steps together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from aurigrid.dispatch.system import System
 
 @dataclass(frozen=True, eq=False)
 class Supply:
-    """Columns (n, T): `injection`; of stores `charge`, `discharge`, `energy`, `spill`; of links `forward`, `backward`.
+    """Columns (n, T): `injection`; of stores `charge`, `discharge`, `energy`, `spill`; of links `forward`, `backward`; of
+    phase shifters `ahead`, `back`, degrees that their shift is above and below where it stands.
 
     `short_energy`, `over_energy` (n_injection,) and `short_end` (n_store,) hold what budgets and end states lack, MWh.
     """
@@ -24,6 +25,8 @@ class Supply:
     spill: Array
     forward: Array
     backward: Array
+    ahead: Array
+    back: Array
     short_energy: Array
     over_energy: Array
     short_end: Array
@@ -47,7 +50,16 @@ def add_supply(lp: Builder, system: System) -> Supply:
     steps = (len(links), system.steps)
     forward = lp.columns(steps, 0.0, links.forward_mw[:, None])
     backward = lp.columns(steps, 0.0, links.backward_mw[:, None])
-    return Supply(x, charge, discharge, energy, spill, forward, backward, short, over, end)
+    return Supply(x, charge, discharge, energy, spill, forward, backward, *_shifters(lp, system), short, over, end)
+
+
+def _shifters(lp: Builder, system: System) -> tuple[Array, Array]:
+    """Columns above and below the present angle; a small price keeps them at 0 where an angle has no use."""
+    s, price = system.shifters, system.step_h * system.turn_price
+    shape = (len(s), system.steps)
+    low, high = s.low_deg[:, None], s.high_deg[:, None]
+    ahead = lp.columns(shape, np.maximum(low, 0.0), np.maximum(high, 0.0), price)
+    return ahead, lp.columns(shape, np.maximum(-high, 0.0), np.maximum(-low, 0.0), price)
 
 
 def _ramps(lp: Builder, system: System, x: Array) -> None:

@@ -137,6 +137,33 @@ class Links:
 
 
 @dataclass(frozen=True, eq=False)
+class Shifters:
+    """Phase shifters whose angle may be chosen anew in each step.
+
+    Attributes:
+        id: (n,) names.
+        branch: (n,) positions of their branches in the grid's flows.
+        node: (n,) node of the from end.
+        low_deg, high_deg: (n,) least and largest change of the shift against the one that the grid's flows include.
+    """
+
+    id: Array
+    branch: Array
+    node: Array
+    low_deg: Array
+    high_deg: Array
+
+    @classmethod
+    def none(cls) -> Shifters:
+        """No shifter."""
+        at, empty = np.zeros(0, np.int64), np.zeros(0)
+        return cls(empty.astype(object), at, at, empty, empty)
+
+    def __len__(self) -> int:
+        return len(self.low_deg)
+
+
+@dataclass(frozen=True, eq=False)
 class Reserve:
     """One reserve product of one zone.
 
@@ -169,7 +196,7 @@ class System:
 
     Attributes:
         step_h: length of a step, h.
-        units, injections, stores, links: what can be chosen.
+        units, injections, stores, links, shifters: what can be chosen.
         demand_mw: (n_node, T) fixed withdrawal by node.
         area: (n_node,) balance area of each node: an electrical island; each must balance in every step.
         reserves: the reserve products.
@@ -179,6 +206,7 @@ class System:
         unserved_price, spill_price: of load that is not met and of power that cannot be used, currency/MWh.
         limit_price: of flow above a limit, currency/MWh.
         co2_excess_price: of emissions above the cap, currency/t.
+        turn_price: of phase shifters, currency per degree and hour away from where they stand: they turn where it saves more.
         fixed_on: (n_unit, T) 1 on, 0 off, -1 free; None where all are free.
     """
 
@@ -198,7 +226,9 @@ class System:
     spill_price: float = 1_000.0
     limit_price: float = 2_000.0
     co2_excess_price: float = 1_000.0
+    turn_price: float = 0.01
     fixed_on: Array | None = None
+    shifters: Shifters = field(default_factory=Shifters.none)
 
     @property
     def steps(self) -> int:

@@ -36,6 +36,7 @@ def plan_tables(plan: Plan) -> dict[str, Columns]:
             **_long(plan, "storage"), "p_mw": plan.storage_p_mw.ravel(), "energy_mwh": plan.storage_energy_mwh.ravel(),
         },
         "plan_hvdc": {**_long(plan, "hvdc"), "p_mw": plan.hvdc_p_mw.ravel()},
+        "plan_shifters": _shifters(plan),
         "plan_prices": {
             **_long(plan, "bus"), "price_per_mwh": plan.price_per_mwh.ravel(), "energy": plan.price_energy.ravel(),
             "base": plan.price_base.ravel(), "outage": plan.price_outage.ravel(), "loss": plan.price_loss.ravel(),
@@ -114,6 +115,17 @@ def _commitment(plan: Plan) -> Columns:
         **_stamped(plan, np.repeat(np.arange(steps), len(rows))), "gen": np.tile(rows, steps),
         "gen_id": np.tile(ids[rows], steps), "on": on.ravel(), "started": (on & ~before).ravel(),
         "stopped": (~on & before).ravel(),
+    }  # fmt: skip
+
+
+def _shifters(plan: Plan) -> Columns:
+    """Phase shifters that may turn; the position is that which gives the angle, between two whole ones as a rule."""
+    t, at = plan.net.branch, plan.rows.system.shifters.branch
+    shift = plan.shift_deg[:, at]
+    return {
+        **_stamped(plan, np.repeat(np.arange(plan.n_steps), len(at))), "branch": np.tile(at, plan.n_steps),
+        "branch_id": np.tile(_ids(plan, "branch")[at], plan.n_steps), "shift_deg": shift.ravel(),
+        "position": (t.tap_pos[at] + (shift - t.shift_deg[at]) / t.tap_step_deg[at]).ravel(),
     }  # fmt: skip
 
 

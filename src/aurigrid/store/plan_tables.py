@@ -54,6 +54,11 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("energy_mwh", "float64", "energy at the end of the step, MWh"),
     ),
     "plan_hvdc": (*_STEP, *_element("hvdc", "link"), Column("p_mw", "float64", "power drawn at the from end, MW")),
+    "plan_shifters": (
+        *_STEP, *_element("branch", "branch"),
+        Column("shift_deg", "float64", "phase shift, degrees; positive delays the to end"),
+        Column("position", "float64", "position that gives it, between whole ones as a rule"),
+    ),
     "plan_prices": (
         *_STEP, *_element("bus", "bus"),
         Column("price_per_mwh", "float64", "price of one MWh more, currency/MWh; sum of the next four"),

@@ -98,6 +98,11 @@ def plan_grid(
 
     issues: list[Issue] = []
     folder = None if out is None else tried(issues, lambda: require_new(out))
+    if scenarios and options.get("shifters"):
+        hint = "leave one of them out: the AC power flows of scenarios have the angles of the data"
+        issues.append(
+            Issue("dispatch", "shifters", "turn in a plan against which scenarios are to be played", hint=hint)
+        )
     rules = tried(issues, lambda: _market(grid)) if market else None
     if market and rules is None:
         # without its grid nothing else can be looked at, and what is wrong with that has been said

@@ -81,8 +81,8 @@ def roll_grid(
         start, stop, date, scale: as for `plan_grid`; `scale` holds for the forecast as well.
         co2_price: currency/t.
         progress: called after every turn.
-        rules: ``every_h``, ``horizon_h``, ``commit_every_h``, ``notice_h``, ``security``, ``gap``, ``time_limit``, ``losses``
-            and ``limit_margin`` of `aurigrid.rolling_dispatch`.
+        rules: ``every_h``, ``horizon_h``, ``commit_every_h``, ``notice_h``, ``security``, ``gap``, ``time_limit``, ``losses``,
+            ``shifters`` and ``limit_margin`` of `aurigrid.rolling_dispatch`.
 
     Raises:
         InputError: a bad grid, series, span, option, or a folder that holds something else; nothing is written then.

@@ -203,8 +203,10 @@ def agree(
         progress: told what is done.
     """
     flows, clock = desk.flows, {"dispatch": 0.0, "points": 0.0, "outages": 0.0}
-    if flows is None:
-        raise DispatchError("a plan without flow limits cannot be brought together with AC")
+    if flows is None or len(bound.system.shifters):
+        raise DispatchError(
+            "a plan without flow limits, or whose phase shifters turn, cannot be brought together with AC"
+        )
     conditions = conditions_of_plan(plan, margin)
     rate = np.repeat(flows.rate_mw[:, None], plan.n_steps, 1)
     lessons = Lessons(rate, rate.copy(), plan.secured.loss_mw, None if check is None else _more_after(flows, margin))
