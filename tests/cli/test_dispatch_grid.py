@@ -61,6 +61,32 @@ def test_tables_add_up(folder: Path) -> None:
     assert places == 4
 
 
+def test_elastic_load_and_phase_shifters(call: Call, grid_with_day: Path, tmp_path: Path) -> None:
+    options = ("dispatch", grid_with_day, "--security", "base", *FAST)
+    done = call(*options, "--elastic", "0.2=30,0.1=80", "--shifters", "--out", tmp_path / "plan", "--json").json
+    assert done["reduced_mwh"] == 0.0  # water is free here, and no line is full
+    run = open_run(tmp_path / "plan")
+    assert run.info.options["elastic"] == "0.2=30,0.1=80"
+    assert run.info.options["shifters"] is True
+    parts = run.sql(
+        "SELECT element_id, price_per_mwh, count(*) AS n, sum(asked_mw) AS asked, sum(served_mw) AS served FROM plan_elastic"
+        " GROUP BY ALL ORDER BY ALL"
+    ).to_pylist()
+    assert [(r["element_id"], r["price_per_mwh"], r["n"]) for r in parts][:3] == [
+        ("b", 30.0, 5),
+        ("b", 80.0, 5),
+        ("c", 30.0, 5),
+    ]
+    assert all(r["asked"] == pytest.approx(r["served"]) for r in parts)
+    for wrong, told in (
+        (("--elastic", "much"), "cannot read 'much'"),
+        (("--shifters", "--scenarios", "10"), "scenarios"),
+    ):
+        refused = call(*options, *wrong)
+        assert refused.code == 2
+        assert told in refused.err
+
+
 def test_a_day_and_a_span_in_words_and_json(call: Call, grid_with_day: Path) -> None:
     whole = call("dispatch", grid_with_day, "--date", "2020-03-02", "--security", "none", *FAST, "--json").json
     assert whole["steps"] == 4

@@ -145,6 +145,13 @@ def dispatch(
             show_default=False,
         ),
     ] = None,
+    elastic: Annotated[
+        str | None,
+        typer.Option(
+            help="What loads would pay: 0.05=200,0.1=500 goes without 5 % above 200 a MWh, without 10 % more above 500.",
+            show_default=False,
+        ),
+    ] = None,
     shifters: Annotated[
         bool, typer.Option("--shifters", help="Let phase shifters turn within their positions, step by step.")
     ] = False,
@@ -157,7 +164,7 @@ def dispatch(
     turns = {"--forecast": forecast, "--fade": fade, "--every": every, "--ahead": ahead, "--notice": notice}
     _refuse(case, {} if rolling else turns, "needs --rolling")
     chance = {"--scenarios": scenarios, "--errors": errors, "--seed": seed, "--reserve-share": reserve_share}
-    chance |= {"--market": market or None, "--losses": losses}
+    chance |= {"--market": market or None, "--losses": losses, "--elastic": elastic}
     _refuse(case, chance if rolling else {}, "means nothing for a rolling run")
     given = {
         **chance,
@@ -183,7 +190,7 @@ def dispatch(
             security=(security or Security.n1).value, gap=0.005 if gap is None else gap,
             time_limit=60.0 if time_limit is None else time_limit, co2_price=co2_price or 0.0,
             scenarios=scenarios or 0, errors=errors, seed=seed or 0, reserve_share=reserve_share,
-            market=market, shifters=shifters, losses=_COUNTED[losses or Losses.fixed],
+            market=market, shifters=shifters, elastic=elastic, losses=_COUNTED[losses or Losses.fixed],
         )  # fmt: skip
     risk = {} if done.risk is None else {"risk": done.risk.summary()}
     data = {"grid": done.name, **summary_of(done.plan), **risk, "seconds": done.seconds, "out": done.out}
@@ -306,6 +313,10 @@ def _sentences(done: Planned, data: dict[str, Any]) -> list[str]:
         f"Cost {data['cost']:,.0f}; {proven}, {show.duration(done.seconds)} in all. {data['co2_t']:,.0f} t of CO2; wind, sun and "
         f"water give {show.percent(data['renewable_share'])} of the energy, {weather:,.0f} MWh of theirs are curtailed.",
     ]
+    if data["reduced_mwh"] > 1e-3:
+        sentences.append(
+            f"{data['reduced_mwh']:,.1f} MWh of load go without power, as it costs more than they would pay."
+        )
     sentences += shortages(data)
     if data["unsettled_limits"]:
         sentences.append(f"{data['unsettled_limits']} flow limits were still broken when the time was over.")

@@ -17,6 +17,7 @@ from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.prices import congestion_rent, spread
 from aurigrid.dispatch.schedule import Schedule, read_schedule
 from aurigrid.dispatch.secure import Secured
+from aurigrid.dispatch.system import ELASTIC
 from aurigrid.model.defaults import QUANTITIES, DefaultUse, start_cost_by_state, with_defaults
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -82,7 +83,8 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
     table, curtailed = _curtailment(net, bound, done, schedule, causes)
     energy = gen_p.sum(0) * bound.system.step_h
     rate = np.nan_to_num(net.gen.co2_t_per_mwh)
-    load_p = load[0] + _shifted(net, bound, schedule, load[0])
+    load_p, reduced = load[0] + _shifted(net, bound, schedule, load[0]), _reduced(net, bound, schedule)
+    left = 1.0 - np.divide(reduced, load[0], out=np.zeros_like(reduced), where=load[0] > 0)
     units = bound.system.units
     on_before, since = net.gen.in_service.copy(), np.zeros(net.n_gen, np.int64)
     on_before[bound.unit], since[bound.unit] = units.on_before > 0, units.steps_before
@@ -97,7 +99,7 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
         storage_energy_mwh=_by_row(schedule.energy_mwh, bound.store, len(net.storage)),
         hvdc_p_mw=_by_row(schedule.link_mw, bound.link, len(net.hvdc)),
         shift_deg=net.branch.shift_deg + _by_row(schedule.shift_deg, bound.system.shifters.branch, net.n_branch),
-        load_p_mw=load_p, load_q_mvar=load[1],
+        load_p_mw=load_p, load_q_mvar=load[1] * left, load_reduced_mw=reduced,
         unserved_mw=_at_bus(schedule.unserved_mw, root), surplus_mw=_at_bus(schedule.surplus_mw, root),
         loss_mw=done.loss_mw.sum(0),
         flow_mw=branch_flow(model, flows, x).T if flows is not None else np.zeros((len(profiles), net.n_branch)),
@@ -108,7 +110,7 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
         cost_items=cost_items(costs), cost_by_step=costs, co2_t=float(carbon.emission_rates(model) @ x),
         co2_by_unit_t=energy * rate, curtailed_mw=curtailed, curtailment=table,
         congestion_rent=float(rent.sum()), rent_by_step=rent, limits=_limits(done, x, dual),
-        renewable_share=float(energy[weather].sum() / max(energy.sum(), 1e-9)), rows=bound,
+        renewable_share=float(energy[weather].sum() / max(np.maximum(energy, 0.0).sum(), 1e-9)), rows=bound,
         **_reserves(net, bound, done, schedule), schedule=schedule, secured=done, defaults=desk.uses, notes=bound.notes,
     )  # fmt: skip
 
@@ -120,7 +122,8 @@ def with_outputs(plan: Plan, desk: Desk, profiles: Profiles, bound: Bound, done:
     schedule = read_schedule(bound.system, done.merged, done.model, x)
     load = series(net, profiles, "load", "p_mw")[0]
     return dataclasses.replace(
-        plan, gen_p_mw=_by_gen(net, bound, schedule)[0], load_p_mw=load + _shifted(net, bound, schedule, load),
+        plan, gen_p_mw=_by_gen(net, bound, schedule)[0], load_reduced_mw=_reduced(net, bound, schedule),
+        load_p_mw=load + _shifted(net, bound, schedule, load),
         storage_p_mw=_by_row(schedule.discharge_mw - schedule.charge_mw, bound.store, len(net.storage)),
         storage_energy_mwh=_by_row(schedule.energy_mwh, bound.store, len(net.storage)),
         hvdc_p_mw=_by_row(schedule.link_mw, bound.link, len(net.hvdc)), loss_mw=done.loss_mw.sum(0),
@@ -183,11 +186,20 @@ def _curtailment(
 
 
 def _shifted(net: Network, bound: Bound, schedule: Schedule, load: Array) -> Array:
-    """(T, n_load) what shifting adds to each load: what is taken less what was taken out of the fixed demand."""
+    """(T, n_load) what shifting and prices change of each load: what is taken less what was taken out of the fixed demand."""
     out = np.zeros_like(load)
-    for i in np.flatnonzero(bound.injection < 0).tolist():
+    inj = bound.system.injections
+    for i in np.flatnonzero((bound.injection < 0) & (inj.group != ELASTIC)).tolist():
         at = -1 - int(bound.injection[i])
-        out[:, at] = -schedule.injection_mw[i] + 0.5 * bound.system.injections.low_mw[i]
+        out[:, at] = -schedule.injection_mw[i] + 0.5 * inj.low_mw[i]
+    return out - _reduced(net, bound, schedule)
+
+
+def _reduced(net: Network, bound: Bound, schedule: Schedule) -> Array:
+    """(T, n_load) what loads go without because it pays less than it costs."""
+    inj, out = bound.system.injections, np.zeros((bound.system.steps, net.n_load))
+    mine = np.flatnonzero((bound.injection < 0) & (inj.group == ELASTIC))
+    np.add.at(out.T, -1 - bound.injection[mine], schedule.injection_mw[mine] - inj.low_mw[mine])
     return out
 
 

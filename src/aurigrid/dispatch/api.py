@@ -16,7 +16,7 @@ from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct, reserves_of
 from aurigrid.dispatch.secure import Losses
-from aurigrid.dispatch.supplements import with_inflow, with_start_costs
+from aurigrid.dispatch.supplements import elastic_parts, with_inflow, with_start_costs
 from aurigrid.dispatch.units import check
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
@@ -37,6 +37,7 @@ def dispatch(
     co2_price: float = 0.0,
     co2_cap_t: float = np.inf,
     shiftable: Mapping[object, float] | None = None,
+    elastic: Mapping[object, Sequence[tuple[float, float]]] | Sequence[tuple[float, float]] | None = None,
     energy_mwh: Mapping[object, float] | None = None,
     inflow_mw: Mapping[object, Any] | None = None,
     start_costs: Mapping[object, Sequence[tuple[float, float]]] | None = None,
@@ -64,6 +65,8 @@ def dispatch(
         reserves: what must be held in each zone.
         co2_price, co2_cap_t: currency/t, and t over the horizon (exceeded at a price).
         shiftable: share (0..1) of loads, by id, that may move within the horizon, up to twice their share in a step.
+        elastic: what loads would pay, by id, or for all of them alike: (share, currency/MWh) each; that share of the load
+            goes without where power costs more. Units that only take (MATPOWER's dispatchable loads) are elastic as they are.
         energy_mwh: most energy over the horizon of units, by id (hydro budgets, plants short of fuel).
         inflow_mw: (T,) energy that flows into stores by itself, by id: heat of thermal solar plants, water; what a full store
             cannot take is spilled.
@@ -86,10 +89,11 @@ def dispatch(
     """
     ensure_valid(net)
     share, budget = _checked(net, profiles, security, gap, time_limit, shiftable, energy_mwh, limit_margin)
+    parts = elastic_parts(net, elastic, share)
     desk = desk_of(net, security, limit_margin)
     bound = bound_of(
         desk, profiles, before, notice_h, reserves, inflow_mw, start_costs,
-        shiftable=share, budget_mwh=budget, shifters=shifters and desk.flows is not None, co2_price=co2_price,
+        shiftable=share, budget_mwh=budget, elastic=parts, shifters=shifters and desk.flows is not None, co2_price=co2_price,
         co2_cap_t=co2_cap_t, unserved_price=unserved_price, spill_price=spill_price, limit_price=limit_price,
     )  # fmt: skip
     secured = solve_system(bound.system, desk.flows, gap=gap, time_limit=time_limit, losses=losses)

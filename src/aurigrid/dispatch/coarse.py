@@ -25,8 +25,8 @@ def coarse(system: System, parts: int, *, peak: bool = False) -> System:
         units=_units(system.units, parts),
         demand_mw=demand,
         injections=dataclasses.replace(
-            inj, low_mw=_means(inj.low_mw, parts), high_mw=_means(inj.high_mw, parts), ramp_up_mw=inj.ramp_up_mw * parts,
-            ramp_down_mw=inj.ramp_down_mw * parts,
+            inj, low_mw=_means(inj.low_mw, parts), high_mw=_means(inj.high_mw, parts),
+            free_mw=_means(inj.free_mw, parts), ramp_up_mw=inj.ramp_up_mw * parts, ramp_down_mw=inj.ramp_down_mw * parts,
         ),
         stores=dataclasses.replace(stores, inflow_mw=_means(stores.inflow_mw, parts)),
         reserves=tuple(_reserve(r, parts) for r in system.reserves),

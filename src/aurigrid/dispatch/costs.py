@@ -7,10 +7,11 @@ import numpy as np
 from aurigrid.dispatch.flows import Limits
 from aurigrid.dispatch.linear import NONE, Array
 from aurigrid.dispatch.model import Model
+from aurigrid.dispatch.system import ELASTIC
 
 ITEMS = (
     "production", "starts", "stops", "co2", "injections", "storage", "reserve short", "unserved", "surplus", "limit excess",
-    "budgets", "phase shifters",
+    "budgets", "phase shifters", "elastic load",
 )  # fmt: skip
 
 
@@ -44,13 +45,15 @@ def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
     ]
     first = np.where((x[state.on] > 0.5).any(1), (x[state.on] > 0.5).argmax(1), steps)
     step_of_limit = np.array([t for _, _, t, _ in limits.key], np.int64)
+    elastic = inj.group == ELASTIC
+    worth = h * (inj.cost[:, None] * np.where(elastic[:, None], x[supply.injection] - inj.free_mw, 0.0)).sum(0)
     budgets = (supply.short_energy, supply.over_energy, supply.short_end, model.over_budget)
     return {
         "production": of(state.on, model.production.segment) - thermal,
         "starts": of(state.start, state.claim) + at(state.arc, state.arc_to) + at(state.ever, first),
         "stops": of(state.stop),
         "co2": thermal + green + over_horizon(np.array([model.co2_excess])),
-        "injections": of(supply.injection) - green,
+        "injections": of(supply.injection[~elastic]) - green,
         "storage": of(supply.discharge),
         "reserve short": of(model.offers.short),
         "unserved": of(model.unserved),
@@ -58,6 +61,7 @@ def cost_by_step(model: Model, limits: Limits, x: Array) -> dict[str, Array]:
         "limit excess": at(limits.excess, step_of_limit),
         "budgets": sum(map(over_horizon, budgets), np.zeros(steps + 1)),
         "phase shifters": of(supply.ahead, supply.back),
+        "elastic load": np.r_[worth * np.ones(steps), 0.0],
     }  # fmt: skip
 
 

@@ -1,18 +1,20 @@
 """A `Network` and its `Profiles` as a `System`: plants that are switched, plants that are not, demand by node, stores, links.
 
 Weather-driven units and units that can run at 0 and cost nothing to start are injections; all others are `Units`. A series of
-``gen.p_mw`` says what a weather-driven unit could give; of other units it is only the output before the first step.
+``gen.p_mw`` says what a weather-driven unit could give and what a dispatchable load asks for; of other units it is only the
+output before the first step.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from aurigrid.dispatch.system import Array, Injections, Links, Shifters, Stores, System
+from aurigrid.dispatch.system import ELASTIC, WEATHER_DRIVEN, Array, Injections, Links, Shifters, Stores, System
 from aurigrid.dispatch.units import Units
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -33,7 +35,7 @@ class Bound:
 
     Attributes:
         system: the tables.
-        unit, injection: (n,) positions in ``net.gen`` (injections of shiftable load: -1 - position in ``net.load``).
+        unit, injection: (n,) positions in ``net.gen`` (injections of shiftable and elastic load: -1 - position in ``net.load``).
         store, link: (n,) positions in ``net.storage`` and ``net.hvdc``.
         time: (T,) start of each step.
         notes: what was assumed, in words.
@@ -70,6 +72,7 @@ def bind(
     *,
     shiftable: Array,
     budget_mwh: Array,
+    elastic: Sequence[tuple[int, float, float]] = (),
     shifters: bool = False,
     **prices: Any,
 ) -> Bound:
@@ -82,6 +85,7 @@ def bind(
         start_costs: (n_gen, 3) hot, warm and cold start of each unit; NaN: ``gen.start_cost`` in every state.
         shiftable: (n_load,) share of each load that may be moved within the horizon.
         budget_mwh: (n_gen,) energy of each unit over the horizon, NaN for no budget.
+        elastic: parts of loads that are served up to a price: position in ``net.load``, share, currency/MWh.
         shifters: whether phase shifters may turn.
         prices: passed to `System`.
     """
@@ -91,7 +95,9 @@ def bind(
     load, _ = series(net, profiles, "load", "p_mw")
     load = load * (net.load.in_service & net.bus.in_service[net.load.bus])
     demand = np.zeros((grid.n_node, len(profiles)))
-    fixed = load * (1.0 - shiftable)
+    flexible = shiftable.astype(float)
+    np.add.at(flexible, [k for k, _, _ in elastic], [share for _, share, _ in elastic])
+    fixed = load * (1.0 - flexible)
     np.add.at(demand, root[net.load.bus], fixed.T)
     demand += (grid.shunt_y.real * net.base_mva)[:, None]
     p, given = series(net, profiles, "gen", "p_mw")
@@ -103,8 +109,9 @@ def bind(
     switched = must & ~weather & (high > 0)
     unit = np.flatnonzero(live & switched)
     rest = np.flatnonzero(live & ~switched & ((high > low) | (high != 0)))
-    injections, rows = _injections(net, grid, rest, low, high, p, given & weather, budget_mwh, h)
+    injections, rows = _injections(net, grid, rest, low, high, p, given & (weather | sinks(net)), budget_mwh, h)
     injections, rows = _with_shiftable(injections, rows, net, grid, load, shiftable, h)
+    injections, rows = _with_elastic(injections, rows, net, grid, load, elastic)
     stores, store = _stores(net, grid, len(profiles), notes)
     links, link = _links(net, grid, notes)
     units = _units(net, grid, unit, low, high, start_costs, p[0], h)
@@ -141,13 +148,20 @@ def _limits(net: Network, p: Array, peak: float, notes: list[str]) -> tuple[Arra
     return low, np.maximum(high, low)
 
 
+def sinks(net: Network) -> Array:
+    """(n_gen,) whether a unit is a dispatchable load: it only takes, and pays what its cost curve says for it."""
+    gen = net.gen
+    weather = np.isin(np.char.lower(gen.fuel.astype(str)), WEATHER)
+    return np.asarray((gen.p_max_mw <= 0) & (gen.p_min_mw < 0) & np.isfinite(gen.p_min_mw) & ~weather)
+
+
 def _curve(net: Network, g: int, low: float, high: float) -> tuple[float, Array, Array]:
     """Cost at the lower limit (currency/h), widths and slopes of the segments above it."""
     gen, points = net.gen, net.cost_point
     mine = points.gen == g
     if mine.any():
         at, cost = points.p_mw[mine], points.cost_per_h[mine]
-        knots = np.unique(np.clip(np.r_[low, at, high], low, high))
+        knots = np.unique(np.clip(np.r_[low, at, high, 0.0 if len(at) > 2 else low], low, high))
         # points and limits that a file's rounding sets apart are one: the slope between them would be noise
         knots = knots[np.diff(knots, prepend=-np.inf) > _SAME_MW]
         slopes = np.diff(cost) / np.diff(at) if len(at) > 1 else np.zeros(1)
@@ -156,6 +170,7 @@ def _curve(net: Network, g: int, low: float, high: float) -> tuple[float, Array,
     else:
         quadratic = gen.cost_c2_per_mw2h[g] != 0
         knots = np.linspace(low, high, (_QUADRATIC_SEGMENTS if quadratic else 1) + 1) if high > low else np.array([low])
+        knots = np.unique(np.r_[knots, 0.0]) if quadratic and low < 0 < high else knots
         value = gen.cost_c0_per_h[g] + gen.cost_c1_per_mwh[g] * knots + gen.cost_c2_per_mw2h[g] * knots**2
     return float(value[0]), np.diff(knots), np.diff(value) / np.diff(knots)
 
@@ -193,20 +208,29 @@ def _units(
 def _injections(
     net: Network, grid: Grid, rows: Array, low: Array, high: Array, p: Array, bound: Array, budget: Array, h: float
 ) -> tuple[Injections, Array]:
-    """One row a segment of the cost curve: convexity fills them in order. The first carries the lower limit."""
-    gen, n = net.gen, p.shape[0]
+    """One row a segment of the cost curve: convexity fills them in order. The first carries a lower limit above 0; segments
+    below 0 take, each from nothing to its width, so that together they cost what the curve says beyond its value at 0."""
+    gen, n, takes = net.gen, p.shape[0], sinks(net)
     part: list[tuple[int, Array, Array, float, bool]] = []
     for g in rows.tolist():
-        if bound[g]:
+        if bound[g] and not takes[g]:
             top = np.maximum(p[:, g], 0.0)
             part.append((g, np.minimum(max(low[g], 0.0), top), top, float(gen.cost_c1_per_mwh[g]), True))
             continue
         _, width, slope = _curve(net, g, low[g], high[g])
         if not len(width):
             part.append((g, np.full(n, low[g]), np.full(n, low[g]), 0.0, True))
+        above = low[g] + np.r_[0.0, np.cumsum(width)]
+        asked = np.minimum(-p[:, g], -low[g]) if bound[g] else np.full(n, np.inf)
         for k, (w, c) in enumerate(zip(width, slope, strict=True)):
-            base = low[g] if k == 0 else 0.0
-            part.append((g, np.full(n, base), np.full(n, base + w), float(c), len(width) == 1))
+            one = len(width) == 1
+            if takes[g] or (not one and above[k + 1] <= _SAME_MW):
+                # what pays most is next to 0, and served first
+                most = np.clip(asked + above[k + 1], 0.0, w)
+                part.append((g, -most, np.zeros(n), float(c), one))
+                continue
+            base = low[g] if one or (k == 0 and low[g] > 0) else 0.0
+            part.append((g, np.full(n, base), np.full(n, base + w), float(c), one))
     at = np.array([g for g, *_ in part], np.int64)
     single = np.array([one for *_, one in part], bool)
     ramp = 60.0 * h * gen.ramp_up_mw_per_min[at], 60.0 * h * gen.ramp_down_mw_per_min[at]
@@ -222,7 +246,9 @@ def _injections(
         ramp_down_mw=ramps[1],
         energy_max_mwh=np.where(np.isfinite(energy), energy, np.inf),
         co2_t_per_mwh=np.nan_to_num(gen.co2_t_per_mwh[at]),
-        group=np.isin(np.char.lower(gen.fuel[at].astype(str)), WEATHER).astype(np.int64),
+        group=np.where(
+            takes, ELASTIC, np.where(np.isin(np.char.lower(gen.fuel.astype(str)), WEATHER), WEATHER_DRIVEN, 0)
+        )[at],
     )
     return made, at
 
@@ -240,9 +266,27 @@ def _with_shiftable(
         net.load.id[at], -2.0 * moved, np.zeros_like(moved), node=grid.node_of_bus[net.load.bus[at]].astype(np.int64),
         energy_min_mwh=energy, energy_max_mwh=energy,
     )  # fmt: skip
+    return _joined(inj, extra), np.r_[rows, -1 - at]
+
+
+def _with_elastic(
+    inj: Injections, rows: Array, net: Network, grid: Grid, load: Array, parts: Sequence[tuple[int, float, float]]
+) -> tuple[Injections, Array]:
+    """Append parts of loads that are served up to a price; what they go without costs that price."""
+    if not len(parts):
+        return inj, rows
+    at = np.array([k for k, _, _ in parts], np.int64)
+    asked = np.maximum(load[:, at] * np.array([share for _, share, _ in parts]), 0.0).T
+    extra = Injections.of(
+        net.load.id[at], -asked, np.zeros_like(asked), node=grid.node_of_bus[net.load.bus[at]].astype(np.int64),
+        cost=np.array([price for _, _, price in parts]), free_mw=-asked, group=np.full(len(at), ELASTIC),
+    )  # fmt: skip
+    return _joined(inj, extra), np.r_[rows, -1 - at]
+
+
+def _joined(inj: Injections, extra: Injections) -> Injections:
     names = [f.name for f in dataclasses.fields(Injections)]
-    both = Injections(**{n: np.concatenate([getattr(inj, n), getattr(extra, n)]) for n in names})
-    return both, np.r_[rows, -1 - at]
+    return Injections(**{n: np.concatenate([getattr(inj, n), getattr(extra, n)]) for n in names})
 
 
 def _stores(net: Network, grid: Grid, steps: int, notes: list[str]) -> tuple[Stores, Array]:

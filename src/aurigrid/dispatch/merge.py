@@ -37,7 +37,7 @@ def merge(system: System) -> Merged:
     injection, first = _groups(_injection_key(system) if len(system.injections) else np.zeros((0, 1)))
     old = system.injections
     taken = {f.name: getattr(old, f.name)[first] for f in dataclasses.fields(Injections)}
-    for name in ("low_mw", "high_mw"):
+    for name in ("low_mw", "high_mw", "free_mw"):
         total = np.zeros((len(first), system.steps))
         np.add.at(total, injection, getattr(old, name))
         taken[name] = total

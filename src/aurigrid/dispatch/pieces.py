@@ -13,8 +13,8 @@ from aurigrid.dispatch.schedule import Schedule
 
 _BY_STEP = (
     "time", "gen_on", "gen_p_mw", "storage_p_mw", "storage_energy_mwh", "hvdc_p_mw", "shift_deg", "load_p_mw", "load_q_mvar",
-    "unserved_mw", "surplus_mw", "loss_mw", "flow_mw", "price_per_mwh", "price_energy", "price_base", "price_outage",
-    "price_loss", "co2_average_t_per_mwh", "co2_marginal_t_per_mwh", "curtailed_mw", "rent_by_step",
+    "load_reduced_mw", "unserved_mw", "surplus_mw", "loss_mw", "flow_mw", "price_per_mwh", "price_energy", "price_base",
+    "price_outage", "price_loss", "co2_average_t_per_mwh", "co2_marginal_t_per_mwh", "curtailed_mw", "rent_by_step",
     "reserve_need_mw", "reserve_short_mw", "reserve_gen_mw", "reserve_storage_mw",
 )  # fmt: skip
 """Attributes of a plan whose first axis is the steps."""
@@ -65,10 +65,11 @@ def _summed(plan: Plan) -> Plan:
     energy = plan.gen_p_mw.sum(0) * plan.step_h
     by_unit = energy * np.nan_to_num(plan.net.gen.co2_t_per_mwh)
     green = energy[plan.weather].sum()
+    given = np.maximum(energy, 0.0).sum()
     cost = sum(items.values())
     return dataclasses.replace(
         plan, cost_items=items, cost=cost, bound=cost, co2_by_unit_t=by_unit, co2_t=float(by_unit.sum()),
-        congestion_rent=float(plan.rent_by_step.sum()), renewable_share=float(green / max(energy.sum(), 1e-9)),
+        congestion_rent=float(plan.rent_by_step.sum()), renewable_share=float(green / max(given, 1e-9)),
     )  # fmt: skip
 
 

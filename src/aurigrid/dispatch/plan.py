@@ -38,7 +38,9 @@ class Plan:
         storage_p_mw, storage_energy_mwh: (T, n_storage).
         hvdc_p_mw: (T, n_hvdc).
         shift_deg: (T, n_branch) phase shifts; those of the network where they may not turn.
-        load_p_mw: (T, n_load) demand, shifted load where it went to, without what is not served.
+        load_p_mw: (T, n_load) demand, shifted load where it went to, without what it goes without at its price; what is not
+            served for want of supply is in it.
+        load_reduced_mw: (T, n_load) what elastic load goes without at its price.
         unserved_mw, surplus_mw: (T, n_bus) load not met, and power that cannot be used.
         loss_mw: (T,) losses that the balances include.
         flow_mw: (T, n_branch) linear flows at the from ends; 0 for a network without limits asked for.
@@ -76,6 +78,7 @@ class Plan:
     shift_deg: Array
     load_p_mw: Array
     load_q_mvar: Array
+    load_reduced_mw: Array
     unserved_mw: Array
     surplus_mw: Array
     loss_mw: Array

@@ -1,4 +1,4 @@
-"""What the tables of a network have no column for: energy that flows into stores, and starts by the time off."""
+"""What the tables of a network have no column for: inflows of stores, starts by the time off, what loads would pay."""
 
 from __future__ import annotations
 
@@ -9,9 +9,58 @@ from typing import Any
 import numpy as np
 
 from aurigrid.dispatch.from_network import Bound
+from aurigrid.dispatch.linear import Array
 from aurigrid.errors import IssueList
+from aurigrid.model.network import Network
 
 _CATEGORIES = 3
+
+Elastic = Mapping[object, Sequence[tuple[float, float]]] | Sequence[tuple[float, float]]
+"""(share, currency/MWh) of parts of loads, by id or for all loads alike."""
+
+
+def elastic_parts(net: Network, given: Elastic | None, shiftable: Array) -> list[tuple[int, float, float]]:
+    """Parts of loads that are served up to a price: position, share, currency/MWh.
+
+    Args:
+        net: the network.
+        given: what loads would pay.
+        shiftable: (n_load,) shares that may be moved.
+
+    Raises:
+        InputError: loads that are not there, shares or prices that make no sense; all at once.
+    """
+    issues, place = IssueList(), {str(id): i for i, id in enumerate(net.load.id)}
+    by_id = given if isinstance(given, Mapping) else dict.fromkeys(place, given or ())
+    unknown = [id for id in by_id if str(id) not in place]
+    if unknown:
+        issues.add("dispatch", "elastic", "names elements that are not in the network", unknown)
+    parts, wrong, total = [], [], shiftable.astype(float)
+    for id, pairs in by_id.items():
+        table = (
+            np.asarray(list(pairs), float).reshape(-1, 2) if np.size(list(pairs)) % 2 == 0 else np.full((1, 2), np.nan)
+        )
+        if not (np.isfinite(table) & (table >= 0)).all():
+            wrong.append(id)
+        elif str(id) in place:
+            at = place[str(id)]
+            total[at] += table[:, 0].sum()
+            parts += [(at, float(share), float(price)) for share, price in table if share > 0]
+    if wrong:
+        issues.add(
+            "dispatch",
+            "elastic",
+            "is no list of shares and prices",
+            wrong,
+            "give (share, currency/MWh), both 0 or more",
+        )
+    if (total > 1 + 1e-9).any():
+        hint = "shares of a load, those that may be shifted included, add up to at most 1"
+        issues.add(
+            "dispatch", "elastic", "names more than the whole of loads", list(net.load.id[total > 1 + 1e-9]), hint
+        )
+    issues.raise_if_any()
+    return parts
 
 
 def with_inflow(bound: Bound, given: Mapping[object, Any], issues: IssueList) -> Bound:

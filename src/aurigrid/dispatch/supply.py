@@ -38,6 +38,7 @@ def add_supply(lp: Builder, system: System) -> Supply:
     shape = inj.low_mw.shape
     price = inj.cost + system.co2_price * inj.co2_t_per_mwh
     x = lp.columns(shape, inj.low_mw, inj.high_mw, (h * price)[:, None])
+    lp.offset -= h * float((inj.cost[:, None] * inj.free_mw).sum())
     _ramps(lp, system, x)
     short, over = (np.full(len(inj), NONE, np.int32) for _ in range(2))
     for limit, missing, sign in ((inj.energy_min_mwh, short, 1.0), (inj.energy_max_mwh, over, -1.0)):

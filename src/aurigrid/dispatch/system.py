@@ -15,6 +15,9 @@ from aurigrid.dispatch.units import Units
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+WEATHER_DRIVEN, ELASTIC = 1, 2
+"""Groups of injections: wind, sun and water; load that is taken up to what it pays. All others are 0."""
+
 
 @dataclass(frozen=True, eq=False)
 class Injections:
@@ -25,11 +28,12 @@ class Injections:
         node: (n,) position of the node.
         low_mw, high_mw: (n, T) limits of the injection.
         cost: (n,) currency/MWh.
+        free_mw: (n, T) injection that costs nothing; what lies above it costs, what lies below it is worth `cost`.
         ramp_up_mw, ramp_down_mw: (n,) largest change in one step.
         p_before_mw: (n,) injection before the first step; NaN where not known, the first change is then free.
         energy_min_mwh, energy_max_mwh: (n,) energy over the horizon (hydro budgets, load that may be shifted).
         co2_t_per_mwh: (n,) emissions.
-        group: (n,) whole numbers; injections of different groups are never merged.
+        group: (n,) 0, `WEATHER_DRIVEN` or `ELASTIC`; injections of different groups are never merged.
     """
 
     id: Array
@@ -37,6 +41,7 @@ class Injections:
     low_mw: Array
     high_mw: Array
     cost: Array
+    free_mw: Array
     ramp_up_mw: Array
     ramp_down_mw: Array
     p_before_mw: Array
@@ -52,6 +57,7 @@ class Injections:
         defaults = {
             "node": np.zeros(n, np.int64),
             "cost": np.zeros(n),
+            "free_mw": np.zeros_like(low_mw),
             "ramp_up_mw": np.full(n, np.inf),
             "ramp_down_mw": np.full(n, np.inf),
             "p_before_mw": np.full(n, np.nan),

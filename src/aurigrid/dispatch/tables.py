@@ -14,6 +14,7 @@ from aurigrid.dispatch.deliver import CALLED
 from aurigrid.dispatch.flows import VOLTAGE
 from aurigrid.dispatch.from_network import WEATHER
 from aurigrid.dispatch.linear import Array
+from aurigrid.dispatch.system import ELASTIC
 
 if TYPE_CHECKING:
     from aurigrid.dispatch.plan import Plan
@@ -46,6 +47,7 @@ def plan_tables(plan: Plan) -> dict[str, Columns]:
             "marginal_t_per_mwh": plan.co2_marginal_t_per_mwh.ravel(),
         },
         "plan_curtailment": _curtailment(plan),
+        "plan_elastic": _elastic(plan),
         "plan_limits": _limits(plan),
         "plan_reserves": _reserves(plan),
         "plan_unserved": _unserved(plan),
@@ -144,6 +146,22 @@ def _curtailment(plan: Plan) -> Columns:
         **_stamped(plan, rows["step"]), "gen": rows["gen"], "gen_id": gens[rows["gen"]], "mwh": rows["mwh"],
         "cause": [CAUSES[c] for c in rows["cause"]], "limiting": limiting,
         "outage": [branches[k] if k >= 0 else "" for k in rows["outage"]],
+    }  # fmt: skip
+
+
+def _elastic(plan: Plan) -> Columns:
+    """A row a step and part of a load that is served up to a price, dispatchable loads of the unit table among them."""
+    bound, inj = plan.rows, plan.rows.system.injections
+    mine = np.flatnonzero(inj.group == ELASTIC)
+    at, steps = bound.injection[mine], plan.n_steps
+    gens, loads = _ids(plan, "gen"), _ids(plan, "load")
+    ids = np.array([gens[k] if k >= 0 else loads[-1 - k] for k in at.tolist()], object)
+    asked, served = -inj.low_mw[mine].T, -plan.schedule.injection_mw[mine].T
+    return {
+        **_stamped(plan, np.repeat(np.arange(steps), len(mine))),
+        "element_table": np.tile(np.where(at >= 0, "gen", "load").astype(object), steps),
+        "element_id": np.tile(ids, steps), "price_per_mwh": np.tile(inj.cost[mine], steps),
+        "asked_mw": asked.ravel(), "served_mw": served.ravel(),
     }  # fmt: skip
 
 

@@ -79,6 +79,14 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("limiting", "text", "what limits it: branch, bus, plant or reserve product; empty for no demand"),
         Column("outage", "text", "branch after whose outage the limiting branch is full; empty where the grid is intact"),
     ),
+    "plan_elastic": (
+        *_STEP,
+        Column("element_table", "text", "load, or gen for a dispatchable load of the unit table"),
+        Column("element_id", "text", "the source's own id of it"),
+        Column("price_per_mwh", "float64", "price up to which this part of it is served, currency/MWh"),
+        Column("asked_mw", "float64", "what this part asks for, MW"),
+        Column("served_mw", "float64", "what it gets, MW"),
+    ),
     "plan_limits": (
         *_STEP, *_element("branch", "branch"),
         Column("outage", "text", "branch that is out, or product that is called; empty where the grid is intact"),

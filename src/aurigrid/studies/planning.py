@@ -66,6 +66,7 @@ def plan_grid(
     seed: int = 0,
     reserve_share: float | None = None,
     market: bool = False,
+    elastic: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Planned:
@@ -84,6 +85,8 @@ def plan_grid(
         reserve_share: hold reserve with which this share of scenarios balances; none where absent.
         market: keep the day-ahead rules of an RTS-GMLC folder (`aurigrid.studies.rts`): its reserves, must-take plants, thermal
             sun as a store, hot, warm and cold starts.
+        elastic: what every load would pay, as text: ``"0.05=200,0.1=500"`` goes without 5 % of itself where a MWh costs more than
+            200, and without another 10 % above 500.
         progress: called with steps played and all steps.
         options: those of `aurigrid.dispatch`.
 
@@ -108,6 +111,8 @@ def plan_grid(
         # without its grid nothing else can be looked at, and what is wrong with that has been said
         raise InputError(issues)
     net, span, name = asked(grid if rules is None else rules[1], profiles, start, stop, date, scale, issues)
+    if elastic is not None:
+        options["elastic"] = elastic_of(elastic)
     if rules is not None:
         options |= rules[0].options(span)
     sigma = errors_of(errors)
@@ -121,6 +126,7 @@ def plan_grid(
         words = {"scale": factors_of(scale), **{k: v for k, v in options.items() if isinstance(v, (str, int, float))}}
         asked_of = {
             "scenarios": scenarios, "errors": sigma, "seed": seed, "reserve_share": reserve_share, "market": market,
+            "elastic": elastic,
         }  # fmt: skip
         save_plan(folder, plan, name, {**words, **asked_of}, span.local, risk)
     return Planned(plan, span.local, name, round(time.perf_counter() - began, 3), folder, risk)
@@ -152,6 +158,19 @@ def errors_of(errors: str | Mapping[str, float] | None) -> dict[str, float]:
             hint = "give names and shares, such as wind=0.1,solar=0.06,load=0.02"
             raise InputError(Issue("fan", "errors", f"cannot read {part.strip()!r}", hint=hint)) from None
     return out
+
+
+def elastic_of(text: str) -> list[tuple[float, float]]:
+    """(share, currency/MWh) from text, ``"0.05=200,0.1=500"``.
+
+    Raises:
+        InputError: text that cannot be read.
+    """
+    try:
+        return [(float(share), float(price)) for share, price in (part.split("=") for part in text.split(","))]
+    except ValueError:
+        hint = "give shares and prices, such as 0.05=200,0.1=500"
+        raise InputError(Issue("dispatch", "elastic", f"cannot read {text!r}", hint=hint)) from None
 
 
 def tried(issues: list[Issue], call: Callable[[], T]) -> T | None:
@@ -270,6 +289,7 @@ def summary_of(plan: Plan) -> dict[str, Any]:
         "curtailed_mwh": float(plan.curtailed_mw.sum() * h),
         "curtailed_by_cause_mwh": plan.curtailed_mwh(),
         "unserved_mwh": float(plan.unserved_mw.sum() * h),
+        "reduced_mwh": float(plan.load_reduced_mw.sum() * h),
         "surplus_mwh": float(plan.surplus_mw.sum() * h),
         "reserve_short_mwh": float(plan.schedule.reserve_short_mw.sum() * h),
         "limit_excess_mwh": float(plan.limits["excess_mw"].sum() * h),

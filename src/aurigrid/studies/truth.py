@@ -138,7 +138,7 @@ def conditions_of_plan(plan: Plan, margin: float) -> Conditions:
     gen, inj = net.gen, bound.system.injections
     low, high = np.zeros(net.n_gen), np.zeros(net.n_gen)
     mine = bound.injection >= 0
-    np.minimum.at(low, bound.injection[mine], inj.low_mw[mine].min(1, initial=0.0))
+    np.add.at(low, bound.injection[mine], inj.low_mw[mine].min(1, initial=0.0))
     np.add.at(high, bound.injection[mine], inj.high_mw[mine].max(1, initial=0.0))
     low[bound.unit], high[bound.unit] = bound.system.units.p_min_mw, bound.system.units.p_max_mw
     low[gen.is_reference & ~plan.gen_on.all(0)] = 0.0
