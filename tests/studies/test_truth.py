@@ -22,7 +22,7 @@ from aurigrid.model.tables import BranchTable, BusTable, GenTable, LoadTable
 from aurigrid.store import open_run
 from aurigrid.studies import day as days
 from aurigrid.studies.chain import _bound as bound_of_day
-from aurigrid.studies.chain import at_states, in_blocks, plan_day
+from aurigrid.studies.chain import at_states, in_blocks, plan_day, remaining, spans
 from aurigrid.studies.truth import agree
 
 DATE = "2020-03-02"
@@ -137,8 +137,25 @@ def test_what_cannot_agree_is_told_with_a_reason() -> None:
     for agreed, reason in zip(table["agreed"], table["reason"], strict=True):
         assert bool(reason) != bool(agreed)
     assert chained.summary["steps_agreed"] == sum(table["agreed"])
+    left = chained.summary["not_agreed"]
+    assert sum(row["rows"] for row in left) == STEPS - sum(table["agreed"])
+    assert {row["reason"] for row in left} == set(table["reason"]) - {""}
+    assert chained.summary["outages_left"] == []
     assert set(chained.tables["reasons"]["element_table"]) <= {"bus", "branch"}
     assert len(chained.tables["reasons"]["step"])
+
+
+def test_steps_are_told_as_spans_of_time() -> None:
+    local = np.datetime64("2020-03-02T17:15") + np.arange(8) * np.timedelta64(15, "m")
+    assert spans(np.array([2, 3, 4, 7]), local) == ["17:45-18:15", "19:00"]
+    assert spans(np.array([], np.int64), local) == []
+    table = {"step": [0, 1, 1, 3], "reason": ["splits", "splits", "price", ""]}
+    told = remaining({"plan_outages": table}, local)
+    assert told["not_agreed"] == []
+    assert told["outages_left"] == [
+        {"reason": "splits", "rows": 2, "steps": 2, "times": ["17:15-17:30"]},
+        {"reason": "price", "rows": 1, "steps": 1, "times": ["17:30"]},
+    ]
 
 
 def test_blocks_are_means_and_states_come_back() -> None:

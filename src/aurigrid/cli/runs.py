@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from aurigrid.studies.outlook import Outlook
     from aurigrid.studies.tally import Tally
 
+_TIMES = 6
+"""Times that a sentence names."""
+
 
 class Dispatch(StrEnum):
     """Whose dispatch a day takes."""
@@ -354,13 +357,28 @@ def _plan_sentences(plan: dict[str, Any]) -> list[str]:
         f"{100 * plan['commitment_gap']:.2f} % ({show.duration(seconds['commitment'])}; the whole plan "
         f"{show.duration(seconds['all'])}).",
         f"Plan and AC agree in {plan['steps_agreed']} steps after {plan['rounds']} rounds; elsewhere AC moves up to "
-        f"{show.percent(plan['largest_move_share'])} of the load (table plan_agreement says why).",
+        f"{show.percent(plan['largest_move_share'])} of the load (table plan_agreement).",
+    ]
+    told += [
+        f"No agreement at {_times(row['times'])} ({row['steps']} steps): {row['reason']}."
+        for row in plan.get("not_agreed", ())
+    ]
+    told += [
+        f"{row['rows']} ratings stay broken after outages at {_times(row['times'])} ({row['steps']} steps): {row['reason']} "
+        "(table plan_outages)."
+        for row in plan.get("outages_left", ())
     ]
     if curtailed >= 0.5:
         told.append(f"The plan curtails {curtailed:,.0f} MWh of wind, sun and water: {causes} (MWh).")
     if plan["unserved_mwh"] > 1e-3:
         told.append(f"{plan['unserved_mwh']:,.1f} MWh of load are not served.")
     return told
+
+
+def _times(times: list[str]) -> str:
+    """The first times of a list, in words."""
+    left = len(times) - _TIMES
+    return ", ".join(times[:_TIMES]) + (f" and {left} more" if left > 0 else "")
 
 
 def _share(value: float | None) -> str | None:

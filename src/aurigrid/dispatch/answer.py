@@ -116,13 +116,14 @@ def plan_of(desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan
 
 
 def with_outputs(plan: Plan, desk: Desk, profiles: Profiles, bound: Bound, done: Secured) -> Plan:
-    """The plan with the outputs of another answer at the same states; its prices, costs and causes stay those of before."""
+    """The plan with the outputs and states of another answer; its prices, costs and causes stay those of before."""
     net, x, root = desk.net, done.answer.x, desk.grid.node_of_bus
     assert x is not None
     schedule = read_schedule(bound.system, done.merged, done.model, x)
+    gen_p, gen_on = _by_gen(net, bound, schedule)
     load = series(net, profiles, "load", "p_mw")[0]
     return dataclasses.replace(
-        plan, gen_p_mw=_by_gen(net, bound, schedule)[0], load_reduced_mw=_reduced(net, bound, schedule),
+        plan, gen_p_mw=gen_p, gen_on=gen_on, load_reduced_mw=_reduced(net, bound, schedule),
         load_p_mw=load + _shifted(net, bound, schedule, load),
         storage_p_mw=_by_row(schedule.discharge_mw - schedule.charge_mw, bound.store, len(net.storage)),
         storage_energy_mwh=_by_row(schedule.energy_mwh, bound.store, len(net.storage)),

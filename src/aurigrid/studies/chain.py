@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,13 +34,16 @@ from aurigrid.model.table import Array
 from aurigrid.powerflow.api import ensure_valid
 from aurigrid.security import security_analysis
 from aurigrid.security.report import SecurityReport
+from aurigrid.studies.lessons import breaches, outage_branches
 from aurigrid.studies.points import Points, point_columns, reason_columns
-from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, breaches, outage_branches, shift_mw
+from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, shift_mw
 
 BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.005
 """Length of the blocks on whose means states are decided, h; seconds and relative gap at which that search stops."""
 AGREE_SECONDS = 45.0
 """Seconds after which no further round of plan and AC is begun."""
+STATE_SECONDS = 6.0
+"""Seconds for other states inside what AC has taught, after some rounds each."""
 
 _EXCESS_MW = 0.1
 """Flow above a limit that a plan counts as one that it could not avoid, MW."""
@@ -103,10 +106,42 @@ def plan_day(
     first = plan_of(desk, day, bound, solve_states(bound.system, desk.flows, losses=True))
     check = None if security == "base" else _outages_at(threads)
     truth = agree(
-        desk, day, bound, first, margin=margin, check=check, seconds=AGREE_SECONDS, threads=threads, progress=say
-    )
+        desk, day, bound, first, margin=margin, check=check, seconds=AGREE_SECONDS, state_seconds=STATE_SECONDS,
+        threads=threads, progress=say,
+    )  # fmt: skip
     seconds = {"commitment": sum(found.seconds.values()), **truth.seconds, "all": time.perf_counter() - began}
-    return Chained(truth.points.scenarios, _tables(truth, day, desk.flows), _summary(truth, committed, seconds))
+    tables = _tables(truth, day, desk.flows)
+    summary = {**_summary(truth, committed, seconds), **remaining(tables, day.local)}
+    return Chained(truth.points.scenarios, tables, summary)
+
+
+def remaining(tables: Mapping[str, dict[str, Any]], local: Array) -> dict[str, list[dict[str, Any]]]:
+    """What is left between plan and AC, by reason: steps on which they do not agree, ratings that outages break.
+
+    Args:
+        tables: columns of `plan_agreement` and, where outages were limits, `plan_outages`.
+        local: (T,) start of each step.
+    """
+    out: dict[str, list[dict[str, Any]]] = {}
+    for name, table in (("not_agreed", "plan_agreement"), ("outages_left", "plan_outages")):
+        columns = tables.get(table)
+        reason = np.asarray([] if columns is None else columns["reason"], object)
+        step = np.asarray([] if columns is None else columns["step"], np.int64)
+        rows = []
+        for word in sorted(set(reason[reason != ""].tolist())):
+            steps = np.unique(step[reason == word])
+            rows.append(
+                {"reason": word, "rows": int((reason == word).sum()), "steps": len(steps), "times": spans(steps, local)}
+            )
+        out[name] = sorted(rows, key=lambda row: (-row["steps"], row["reason"]))
+    return out
+
+
+def spans(steps: Array, local: Array) -> list[str]:
+    """Runs of steps as times of day: ``"17:45-18:15"``, from the start of the first to that of the last, or one time."""
+    runs = np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1) if len(steps) else []
+    clock = [str(t).partition("T")[2][:5] for t in local.astype("datetime64[m]")]
+    return [clock[run[0]] if len(run) == 1 else f"{clock[run[0]]}-{clock[run[-1]]}" for run in runs]
 
 
 def _outages_at(threads: int | None) -> Callable[[Points], SecurityReport]:
@@ -256,6 +291,7 @@ def _summary(truth: Truth, committed: Plan, seconds: dict[str, float]) -> dict[s
         "rounds": truth.rounds,
         "outage_limits": truth.outage_rows,
         "outage_breaches": broken,
+        "states_switched": truth.switched,
         "steps_agreed": int(truth.agreed.sum()),
         "agreed_share": AGREED_SHARE,
         "largest_move_share": float((moved / np.maximum(plan.load_p_mw.sum(1), 1e-9)).max()),

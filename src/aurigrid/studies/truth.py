@@ -1,19 +1,10 @@
 """AC truth: a plan's steps as AC operating points, and what they teach the plan, until both agree.
 
 Each round solves every step as an AC optimal power flow that moves the plan's outputs as little as it can (squared MW) and keeps
-every limit of the intact grid where that is possible. What it finds goes back into the plan's linear problem:
-
-- losses are those of the AC flows, half at each end of a branch;
-- a branch's limit on linear flow is its linear flow at the AC point, and what its rating leaves beside its reactive flow there:
-  ``f <= f* + sqrt(rate^2 - Q*^2) - P*``, in either direction, so the AC point itself lies inside;
-- where voltages or reactive power made the point move, its prices c give a row ``(c_mean - c) (p - p*) <= 0`` on what nodes
-  inject: of all points that AC allows, the nearest to the plan is p*, and c its distance's slope, so the row cuts the plan off
-  and not what AC allows (exactly so where that is convex);
-- with outages counted, the linear flow after each is limited alike, by the rating after outages; where AC finds a branch
-  overloaded after one all the same, the limit becomes ``f <= f* + rate - S*``, f* its linear flow at the point and S* that of AC.
-
-An outer approximation by supporting hyperplanes, with linear flows corrected at the latest point. Steps on which plan and AC do
-not come together are told with what stands in the way.
+every limit of the intact grid where that is possible. What it finds goes back into the plan's linear problem: losses are those of
+the AC flows, and limits are corrected (`aurigrid.studies.lessons`). An outer approximation by supporting hyperplanes, with linear
+flows corrected at the latest point. After some rounds states are improved as well, by the prices of that problem: what AC takes
+away may need other plants. Steps on which plan and AC do not come together are told with what stands in the way.
 """
 
 from __future__ import annotations
@@ -26,23 +17,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aurigrid.dispatch.answer import Desk, plan_of, with_outputs
-from aurigrid.dispatch.flows import BASE, VOLTAGE, Flows, Limits, add_rows, net_injection
+from aurigrid.dispatch.flows import BASE, Flows
 from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.highs import DispatchError
-from aurigrid.dispatch.lean import LeanRun
-from aurigrid.dispatch.merge import merge
-from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.plan import Plan
-from aurigrid.dispatch.redispatch import Key, at_given_states
-from aurigrid.dispatch.secure import Secured, Settled, dormant, secured_of
-from aurigrid.dispatch.system import System
+from aurigrid.dispatch.refine import refine
 from aurigrid.model.base import on_base
-from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
-from aurigrid.security.contingencies import KINDS
-from aurigrid.security.report import OVERLOAD, OVERLOAD_SHORT, SecurityReport
+from aurigrid.security.report import SecurityReport
 from aurigrid.studies.conditions import (
     BASE_MVA,
     CHANGE_WEIGHT,
@@ -51,54 +35,16 @@ from aurigrid.studies.conditions import (
     storage_as_load,
     tightened,
 )
+from aurigrid.studies.lessons import Lessons, breaches, learn, learn_after, more_after, solve_within
 from aurigrid.studies.points import Points, operating_points
 
 AGREED_SHARE = 0.002
 """Share of a step's load that AC may move of a plan with which it agrees."""
-OUTAGE_PRICE = 500.0
-"""Price of a MWh of flow above a limit after an outage: below that of load that is not served, so that no load is shed for it."""
 
-_ROUNDS, _ADDED_ROUNDS = 6, 20
-_TOL_MW, _WORST_OF_A_STEP = 1e-2, 30
-_LEAST_ACTIVE = 0.2
-"""Share of a rating that is left to active power at least, whatever the reactive flow."""
-_OUTAGES_A_BRANCH, _CHECKS = 2, 4
-"""Outages of a branch and step that a check brings in; how often all outages are solved in AC at most."""
-
-
-@dataclass(eq=False)
-class Lessons:
-    """What AC points have taught: limits on linear flows and injections.
-
-    Attributes:
-        up, down: (n_branch, T) most MW in the direction of a branch and against it.
-        loss_mw: (n_node, T).
-        more_after: (n_branch,) MW beyond that which a branch may carry after an outage; None where outages are no limits.
-        after: MW that the flow after an outage may reach in the direction of the key's sign, where AC said something of it.
-        cuts: (key, factor (n_node,), room) of rows on injections.
-    """
-
-    up: Array
-    down: Array
-    loss_mw: Array
-    more_after: Array | None = None
-    after: dict[Key, float] = field(default_factory=dict)
-    cuts: list[tuple[Key, Array, float]] = field(default_factory=list)
-
-    def room(self, flows: Flows, key: Key) -> tuple[Array, float]:
-        """Factors (n_node,) and room of the row of a flow limit."""
-        m, k, _, sign = key
-        h, constant = flows.row(m, k)
-        return sign * h, self.most(key) - sign * constant
-
-    def most(self, key: Key) -> float:
-        """MW that the linear flow of a key may reach."""
-        m, k, t, sign = key
-        most = float((self.up if sign > 0 else self.down)[m, t])
-        if k == BASE:
-            return most
-        assert self.more_after is not None
-        return self.after.get(key, most + float(self.more_after[m]))
+_ROUNDS, _CHECKS = 6, 4
+"""Rounds before a check, and after it; how often all outages are solved in AC at most."""
+_SWITCHED_AFTER = (2, 4)
+"""Rounds after which states are improved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +57,7 @@ class Truth:
         moved_mw: (T, n_gen) what AC moves of it.
         agreed: (T,) whether AC moves no more than `AGREED_SHARE` of the load and every limit of the intact grid holds.
         rounds: rounds that were made.
+        switched: units and steps whose state is another than the plan began with.
         outage_rows: limits after outages that are rows of the plan.
         checked: outages at the points, as the last check found them; None where outages are no limits.
         seconds: wall time by part.
@@ -122,6 +69,7 @@ class Truth:
     moved_mw: Array
     agreed: Array
     rounds: int
+    switched: int
     outage_rows: int
     checked: SecurityReport | None
     seconds: dict[str, float]
@@ -184,6 +132,7 @@ def agree(
     check: Callable[[Points], SecurityReport] | None = None,
     rounds: int = _ROUNDS,
     seconds: float = np.inf,
+    state_seconds: float = 0.0,
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Truth:
@@ -199,264 +148,115 @@ def agree(
             all the same corrects them once plan and points agree, and both are brought together again, `_CHECKS` times at most.
         rounds: most rounds before a check, and after it.
         seconds: time after which no further round is begun.
+        state_seconds: time for other states, after some rounds each, where what AC taught makes them cheaper; none where 0.
         threads: for power flows.
         progress: told what is done.
     """
-    flows, clock = desk.flows, {"dispatch": 0.0, "points": 0.0, "outages": 0.0}
-    if flows is None or len(bound.system.shifters):
+    if desk.flows is None or len(bound.system.shifters):
         raise DispatchError(
             "a plan without flow limits, or whose phase shifters turn, cannot be brought together with AC"
         )
-    conditions = conditions_of_plan(plan, margin)
-    rate = np.repeat(flows.rate_mw[:, None], plan.n_steps, 1)
-    lessons = Lessons(rate, rate.copy(), plan.secured.loss_mw, None if check is None else _more_after(flows, margin))
+    going = _Approach(
+        desk, desk.flows, day, bound, plan, _no_lessons(desk.flows, plan, margin, check is not None), margin, threads
+    )
     report: SecurityReport | None = None
-    done, checks, began = 0, 0, time.perf_counter()
+    done, checks, began, say = 0, 0, time.perf_counter(), progress or (lambda text: None)
     while True:
         for last in [False] * (rounds - 1) + [True]:
-            begun = time.perf_counter()
-            points = operating_points(conditions, batch_of_plan(conditions, plan), threads=threads)
-            moved = np.where(np.isnan(points.p_mw), np.nan, points.p_mw - plan.gen_p_mw)
-            agreed = (shift_mw(moved) <= AGREED_SHARE * plan.load_p_mw.sum(1)) & (points.label == 1)
-            clock["points"] += time.perf_counter() - begun
+            going.solve_points()
             done += 1
-            if progress is not None:
-                progress(f"round {done}: plan and AC agree in {int(agreed.sum())} of {len(agreed)} steps")
-            if agreed.all() or last or time.perf_counter() - began > seconds:
+            say(f"round {done}: plan and AC agree in {int(going.agreed.sum())} of {len(going.agreed)} steps")
+            if going.agreed.all() or last or time.perf_counter() - began > seconds:
                 break
-            _learn(lessons, flows, plan, points, agreed, margin)
-            plan = _planned(desk, day, bound, lessons, plan, clock)
+            going.learn()
+            if state_seconds > 0 and done in _SWITCHED_AFTER:
+                going.switch(state_seconds)
         if check is None:
             break
         begun = time.perf_counter()
-        report = check(points)
-        more = _learn_after(lessons, flows, plan, points, report, margin)
-        clock["outages"] += time.perf_counter() - begun
+        report = check(going.points)
+        more = learn_after(going.lessons, desk.flows, going.plan, going.points, report, margin)
+        going.clock["outages"] += time.perf_counter() - begun
         checks += 1
-        if progress is not None:
-            progress(
-                f"check {checks}: {len(breaches(report, plan.net))} limits broken after outages, {more} rows corrected"
-            )
+        say(f"check {checks}: {len(breaches(report, plan.net))} limits broken after outages, {more} rows corrected")
         if not more or checks == _CHECKS:
             break
-        plan = _planned(desk, day, bound, lessons, plan, clock)
-    begun = time.perf_counter()
-    plan = plan_of(desk, day, bound, plan.secured)
-    clock["dispatch"] += time.perf_counter() - begun
-    limits = sum(key[1] >= 0 for key in plan.secured.limits.key)
-    return Truth(plan, conditions, points, moved, agreed, done, limits, report, clock)
+        going.replan()
+    return going.truth(done, int((going.plan.gen_on != plan.gen_on).sum()), report)
 
 
-def _more_after(flows: Flows, margin: float) -> Array:
-    """(n_branch,) MW that branches may carry after an outage beyond their rating."""
-    with np.errstate(invalid="ignore"):
-        more = (flows.rate_after_mw - flows.rate_mw) * (1 - margin)
-    return np.where(np.isfinite(more), more, 0.0)
+def _no_lessons(flows: Flows, plan: Plan, margin: float, outages: bool) -> Lessons:
+    rate = np.repeat(flows.rate_mw[:, None], plan.n_steps, 1)
+    return Lessons(rate, rate.copy(), plan.secured.loss_mw, more_after(flows, margin) if outages else None)
 
 
-def _planned(desk: Desk, day: Profiles, bound: Bound, lessons: Lessons, before: Plan, clock: dict[str, float]) -> Plan:
-    begun = time.perf_counter()
-    assert desk.flows is not None
-    outages = lessons.more_after is not None
-    known = [key for key in before.secured.limits.key if key[3] < 2 and (key[1] == BASE or (outages and key[1] >= 0))]
-    plan = with_outputs(before, desk, day, bound, solve_within(bound.system, desk.flows, lessons, known))
-    clock["dispatch"] += time.perf_counter() - begun
-    return plan
+@dataclass(eq=False)
+class _Approach:
+    """A plan, its points and what they have taught so far; `clock` has the seconds of each part."""
 
+    desk: Desk
+    flows: Flows
+    day: Profiles
+    bound: Bound
+    plan: Plan
+    lessons: Lessons
+    margin: float
+    threads: int | None
+    conditions: Conditions = field(init=False)
+    points: Points = field(init=False)
+    moved: Array = field(init=False)
+    agreed: Array = field(init=False)
+    clock: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("dispatch", "points", "states", "outages"), 0.0)
+    )
 
-def solve_within(system: System, flows: Flows, lessons: Lessons, known: list[Key]) -> Secured:
-    """Dispatch a system whose states are given inside what AC has taught.
+    def __post_init__(self) -> None:
+        self.conditions = conditions_of_plan(self.plan, self.margin)
 
-    Args:
-        system: what is to be dispatched.
-        flows: linear flows of its grid.
-        lessons: limits and losses.
-        known: limits that are rows from the start; others come in as they break.
-    """
-    began = time.perf_counter()
-    merged = merge(system)
-    model = build_model(merged.system.replace(demand_mw=merged.system.demand_mw + lessons.loss_mw))
-    model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
-    rows: list[tuple[Key, Array, float]] = [
-        (key, *lessons.room(flows, key)) for key in dict.fromkeys([*known, *lessons.after])
-    ]
-    model, limits = _with_rows(model, limits, rows + lessons.cuts)
-    run = LeanRun(model.problem, dormant(model))
-    left: tuple[Key, ...] = ()
-    for _ in range(_ADDED_ROUNDS):
-        answer = run.solve()
-        if answer.x is None:
-            break
-        left = tuple(_broken(flows, flows.of(net_injection(model, answer.x)), lessons, set(limits.key)))
-        if not left:
-            break
-        model, limits = _with_rows(model, limits, [(key, *lessons.room(flows, key)) for key in left])
-        run.grow(model.problem)
-    done = Settled(model, limits, None, answer, run, lessons.loss_mw, left)
-    return secured_of(merged, done, None, {"dispatch": time.perf_counter() - began})
+    def solve_points(self) -> None:
+        """Solve the plan's steps in AC."""
+        begun, plan = time.perf_counter(), self.plan
+        self.points = operating_points(self.conditions, batch_of_plan(self.conditions, plan), threads=self.threads)
+        self.moved = np.where(np.isnan(self.points.p_mw), np.nan, self.points.p_mw - plan.gen_p_mw)
+        near = shift_mw(self.moved) <= AGREED_SHARE * plan.load_p_mw.sum(1)
+        self.agreed = near & (self.points.label == 1)
+        self.clock["points"] += time.perf_counter() - begun
 
+    def learn(self) -> None:
+        """Take in what the points say, and plan again."""
+        learn(self.lessons, self.flows, self.plan, self.points, self.agreed, self.margin)
+        self.replan()
 
-def _with_rows(model: Model, limits: Limits, rows: list[tuple[Key, Array, float]]) -> tuple[Model, Limits]:
-    """The model with these rows; what exceeds a limit after an outage costs less than load that is not served."""
-    if not rows:
-        return model, limits
-    keys = [key for key, _, _ in rows]
-    model, more = add_rows(model, limits, keys, np.array([h for _, h, _ in rows]), np.array([r for _, _, r in rows]))
-    cost = model.problem.cost.copy()
-    mine = more.excess[len(limits.key) :]
-    outage = np.array([k >= 0 for _, k, _, _ in keys])
-    cost[mine[outage]] = np.minimum(cost[mine[outage]], model.system.step_h * OUTAGE_PRICE)
-    return dataclasses.replace(model, problem=dataclasses.replace(model.problem, cost=cost)), more
+    def replan(self) -> None:
+        """Outputs anew inside what AC has taught."""
+        begun = time.perf_counter()
+        self.plan = self._within(self.bound)
+        self.clock["dispatch"] += time.perf_counter() - begun
 
+    def switch(self, seconds: float) -> None:
+        """Other states, where they make the plan cheaper inside what AC has taught."""
+        begun, system = time.perf_counter(), self.bound.system
+        states = refine(system, None, self.plan.secured, target=-np.inf, until=begun + seconds)
+        bound = dataclasses.replace(self.bound, system=system.replace(fixed_on=states))
+        other = self._within(bound)
+        if other.secured.answer.cost < self.plan.secured.answer.cost:
+            self.bound, self.plan = bound, other
+            self.conditions = conditions_of_plan(other, self.margin)
+        self.clock["states"] += time.perf_counter() - begun
 
-def _broken(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
-    """Limits that linear flows (n_branch, T) break, a step's worst first; of the outages that overload a branch, the worst."""
-    out: list[Key] = []
-    over = np.maximum(flow - lessons.up, -flow - lessons.down)
-    for t in np.flatnonzero((over > _TOL_MW).any(0)).tolist():
-        branch = np.flatnonzero(over[:, t] > _TOL_MW)
-        branch = branch[np.argsort(-over[branch, t], kind="stable")]
-        keys = [(m, BASE, t, 1 if flow[m, t] > lessons.up[m, t] else -1) for m in branch.tolist()]
-        out += [key for key in keys if key not in known][:_WORST_OF_A_STEP]
-    if lessons.more_after is None:
-        return out
-    return out + _broken_after(flows, flow, lessons, known)
+    def _within(self, bound: Bound) -> Plan:
+        outages, limits = self.lessons.more_after is not None, self.plan.secured.limits
+        known = [key for key in limits.key if key[3] < 2 and (key[1] == BASE or (outages and key[1] >= 0))]
+        return with_outputs(
+            self.plan, self.desk, self.day, bound, solve_within(bound.system, self.flows, self.lessons, known)
+        )
 
-
-def _broken_after(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) -> list[Key]:
-    """Limits after outages that flows (n_branch, T) break, a step's worst first, one a branch and step."""
-    assert lessons.more_after is not None
-    least = np.minimum(lessons.up, lessons.down) + lessons.more_after[:, None]
-    # what AC taught of single outages may be less than what holds for all
-    for (m, _, t, _), most in lessons.after.items():
-        least[m, t] = min(least[m, t], most)
-    branch, outage = flows.pairs(flow, (least - np.abs(flow)).min(1, initial=np.inf))
-    factor, out = flows.transfer[branch, outage], []
-    for t in range(flow.shape[1]):
-        after = flow[branch, t] + factor * flow[flows.outage[outage], t]
-        worst: dict[int, tuple[float, Key]] = {}
-        for i in np.flatnonzero(np.abs(after) > least[branch, t] + _TOL_MW).tolist():
-            m = int(branch[i])
-            key = (m, int(flows.outage[outage[i]]), t, 1 if after[i] > 0 else -1)
-            over = abs(float(after[i])) - lessons.most(key)
-            if over > _TOL_MW and key not in known and over > worst.get(m, (0.0, key))[0]:
-                worst[m] = over, key
-        out += [key for _, key in sorted(worst.values(), key=lambda item: -item[0])[:_WORST_OF_A_STEP]]
-    return out
-
-
-def _injections(plan: Plan, points: Points, loss_mw: Array, flows: Flows) -> Array:
-    """(n_node, T) net injections of the points, losses taken out."""
-    grid, net = flows.grid, plan.net
-    root = grid.node_of_bus
-    out = -loss_mw.copy()
-    np.add.at(out, root[net.gen.bus], np.where(net.gen.in_service, np.nan_to_num(points.p_mw), 0.0).T)
-    np.add.at(out, root[net.load.bus], -np.where(net.load.in_service, plan.load_p_mw, 0.0).T)
-    np.add.at(out, root, np.nan_to_num(points.result.short_mw).T)
-    np.add.at(out, root[net.storage.bus], plan.storage_p_mw.T)
-    sent, share = plan.hvdc_p_mw, net.hvdc.loss_share
-    np.add.at(out, root[net.hvdc.from_bus], np.where(sent > 0, -sent, -sent * (1 - share)).T)
-    np.add.at(out, root[net.hvdc.to_bus], np.where(sent > 0, sent * (1 - share), sent).T)
-    return out
-
-
-def _losses(points: Points, flows: Flows) -> Array:
-    """(n_node, T) losses of the AC flows, half at each end."""
-    lost = 0.5 * np.nan_to_num(points.result.p_from_mw + points.result.p_to_mw).T
-    live = flows.grid.from_node >= 0
-    out = np.zeros((flows.grid.n_node, lost.shape[1]))
-    for node in (flows.from_node, flows.to_node):
-        np.add.at(out, node[live], lost[live])
-    return out
-
-
-def _learn(
-    lessons: Lessons,
-    flows: Flows,
-    plan: Plan,
-    points: Points,
-    agreed: Array,
-    margin: float,
-) -> None:
-    """Take in what the points say of the intact grid."""
-    found, solved = points.result, points.label != 3
-    loss = _losses(points, flows)
-    lessons.loss_mw = np.where(solved, loss, lessons.loss_mw)
-    injected = _injections(plan, points, lessons.loss_mw, flows)
-    linear = flows.of(injected)
-    s_from, s_to = np.hypot(found.p_from_mw, found.q_from_mvar), np.hypot(found.p_to_mw, found.q_to_mvar)
-    at_from = s_from >= s_to
-    active = np.where(at_from, found.p_from_mw, -found.p_to_mw).T
-    reactive = np.where(at_from, found.q_from_mvar, found.q_to_mvar).T
-    rate = flows.rate_mw[:, None] * (1 - margin)
-    with np.errstate(invalid="ignore"):
-        most = np.sqrt(np.maximum(rate**2 - reactive**2, (_LEAST_ACTIVE * rate) ** 2))
-    offset = linear - active
-    known = solved & np.isfinite(most) & np.isfinite(offset)
-    lessons.up = np.where(known, most + offset, lessons.up)
-    lessons.down = np.where(known, most - offset, lessons.down)
-    _cut(lessons, plan, points, agreed, injected, flows)
-
-
-def _cut(lessons: Lessons, plan: Plan, points: Points, agreed: Array, injected: Array, flows: Flows) -> None:
-    """Rows that cut the plan off from what AC allows, by the prices of its nearest point."""
-    found = points.result
-    root = flows.grid.node_of_bus
-    first = np.unique(root, return_index=True)[1]
-    for i, (key, factor, room) in enumerate(lessons.cuts):
-        reached = float(factor @ injected[:, key[2]])
-        if points.label[key[2]] == 1 and reached > room:  # AC reaches what was cut off: it is not convex here
-            lessons.cuts[i] = (key, factor, reached)
-    for t in np.flatnonzero(~agreed & (points.label != 3)).tolist():
-        price = np.zeros(flows.grid.n_node)
-        price[root[first]] = np.nan_to_num(found.price_per_mwh[t, first])
-        weight = np.maximum(plan.rows.system.demand_mw[:, t], 0.0)
-        factor = float(price @ weight) / max(float(weight.sum()), 1e-9) - price
-        size = float(np.abs(factor).max())
-        if size < 1e-6:
-            continue
-        factor = factor / size
-        bus = int(found.voltage_bus[t])
-        branch = int(found.rating_price[t].argmax())
-        key = (bus, VOLTAGE, t, len(lessons.cuts)) if bus >= 0 else (branch, BASE, t, 2 + len(lessons.cuts))
-        lessons.cuts.append((key, factor, float(factor @ injected[:, t])))
-
-
-def _learn_after(
-    lessons: Lessons, flows: Flows, plan: Plan, points: Points, report: SecurityReport, margin: float
-) -> int:
-    """Take in what outages overload; the number of limits that came in or were corrected."""
-    found, branch_of = report.found, outage_branches(report, flows)
-    rows = breaches(report, plan.net)
-    rows = rows[branch_of[found.contingency[rows]] >= 0]
-    rows = rows[np.argsort(-found.severity[rows], kind="stable")]
-    linear = flows.of(_injections(plan, points, lessons.loss_mw, flows))
-    place = {int(k): c for c, k in enumerate(flows.outage)}
-    count: dict[tuple[int, int], int] = {}
-    for i in rows.tolist():
-        t, m, k = int(found.scenario[i]), int(found.element[i]), int(branch_of[found.contingency[i]])
-        if count.get((t, m), 0) >= _OUTAGES_A_BRANCH or m == k:
-            continue
-        count[t, m] = count.get((t, m), 0) + 1
-        f = linear[m, t] + flows.transfer[m, place[k]] * linear[k, t]
-        lessons.after[m, k, t, 1 if f > 0 else -1] = abs(f) + found.limit[i] * (1 - margin) - found.value[i]
-    return sum(count.values())
-
-
-def breaches(report: SecurityReport, net: Network) -> Array:
-    """Rows of `report.found`: branches above their rating (the short-term one where given) after an outage, not before it."""
-    found = report.found
-    rows = np.flatnonzero((found.contingency >= 0) & np.isin(found.kind, (OVERLOAD, OVERLOAD_SHORT)))
-    rows = rows[~(found.base_value[rows] > found.limit[rows])]
-    short = net.branch.rate_short_mva[found.element[rows]]
-    return np.asarray(rows[(found.kind[rows] == OVERLOAD_SHORT) | ~np.isfinite(short)])
-
-
-def outage_branches(report: SecurityReport, flows: Flows) -> Array:
-    """(n_contingency,) position of the branch that an outage is of, -1 where it is not one that linear flows follow."""
-    out = np.full(report.contingencies.n, -1)
-    known, listed = set(flows.outage.tolist()), report.contingencies
-    for c in np.flatnonzero(np.isin(listed.kind, [KINDS.index(name) for name in ("line", "transformer")])).tolist():
-        branch = int(listed.branch[c][0])
-        out[c] = branch if branch in known else -1
-    return out
+    def truth(self, rounds: int, switched: int, report: SecurityReport | None) -> Truth:
+        """What came of it, the plan with the prices and causes of its last problem."""
+        begun = time.perf_counter()
+        plan = plan_of(self.desk, self.day, self.bound, self.plan.secured)
+        self.clock["dispatch"] += time.perf_counter() - begun
+        limits = sum(key[1] >= 0 for key in plan.secured.limits.key)
+        return Truth(
+            plan, self.conditions, self.points, self.moved, self.agreed, rounds, switched, limits, report, self.clock
+        )  # fmt: skip
