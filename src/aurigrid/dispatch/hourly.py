@@ -29,6 +29,8 @@ from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
 _MANY = 4_000
 """States from which on they are decided by the hour."""
+_AGAIN = 5.0
+"""Seconds that must be left for the bound to be raised once more, by the prices of the better states."""
 _SEARCHED, _BOUND_PART, _SEARCH_GAP = 0.4, 0.1, 0.4
 """Shares of the time left for the search by the hour and then for the bound; share of the gap at which that search stops."""
 
@@ -55,7 +57,8 @@ def _by_hours(
     system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses
 ) -> Secured:
     clock = Clock()
-    until = clock.began + time_limit
+    began = clock.began
+    until = began + time_limit
     hourly = merge(coarse(system, parts))
     mean = relaxation(hourly, flows, losses=losses)
     clock.mark("relaxation")
@@ -78,6 +81,10 @@ def _by_hours(
         again = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=done.loss_mw)
         done = again if again.answer.cost < done.answer.cost else done
         clock.mark("states by the step")
+        left = began + time_limit - clock.last
+        if relative_gap(done.answer.cost, bound) > gap and left > _AGAIN:
+            bound = max(bound, _bound(system, mean, done, flows, parts, gap, left))
+            clock.mark("bound")
     bound = min(bound, done.answer.cost)
     spent, cost = clock.last - clock.began, done.answer.cost
     status = "gap" if relative_gap(cost, bound) <= gap else "time"

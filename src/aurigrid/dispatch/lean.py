@@ -14,6 +14,8 @@ is the rest; what is answered is the point and the prices of the whole problem:
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
@@ -30,10 +32,11 @@ class LeanRun:
     Args:
         problem: the whole problem; its columns with equal bounds are settled, and must stay so.
         asleep: columns that may be left out at 0 for a start.
+        until: `time.perf_counter` after which the solver stops, with or without a point.
     """
 
-    def __init__(self, problem: Problem, asleep: Array) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, asleep: Array, until: float = np.inf) -> None:
+        self.problem, self.until = problem, until
         self._asleep = np.zeros(problem.n, bool)
         self._asleep[asleep] = True
         self._asleep &= problem.lower < problem.upper
@@ -123,6 +126,9 @@ class LeanRun:
     def solve(self) -> Answer:
         """Run from the basis at hand, and wake what would lower the cost."""
         for _ in range(_WAKES):
+            if np.isfinite(self.until):  # the solver's clock goes on from run to run
+                left = max(self.until - time.perf_counter(), 0.0)
+                self.h.setOptionValue("time_limit", self.h.getRunTime() + left)
             self.h.run()
             answer = self._answer()
             asleep = np.flatnonzero(self._asleep)

@@ -38,12 +38,12 @@ from aurigrid.studies.lessons import breaches, outage_branches
 from aurigrid.studies.points import Points, point_columns, reason_columns
 from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, shift_mw
 
-BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.005
+BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.01
 """Length of the blocks on whose means states are decided, h; seconds and relative gap at which that search stops."""
 AGREE_SECONDS = 45.0
 """Seconds after which no further round of plan and AC is begun."""
-STATE_SECONDS = 6.0
-"""Seconds for other states inside what AC has taught, after some rounds each."""
+STATE_SECONDS = 10.0
+"""Seconds for other states inside what AC has taught first."""
 
 _EXCESS_MW = 0.1
 """Flow above a limit that a plan counts as one that it could not avoid, MW."""

@@ -147,27 +147,15 @@ def run_day(
     began = time.perf_counter()
     given, profiles, name = load_with_profiles(grid, scale=scale)
     day = profiles.day(date)
-    for option, value, words in (
-        ("participation", participation, ("dispatch", "grid")),
-        ("dispatch", dispatch, ("plan", "points", "data")),
-        ("security", security, ("base", "n-1")),
-    ):
-        if value not in words:
-            raise InputError(Issue("day", option, f"is {value!r}", hint=f"choose {' or '.join(words)}"))
-    if not commit_seconds > 0:
-        raise InputError(Issue("day", "commit_seconds", f"is {commit_seconds}", hint="give seconds"))
+    _check_choices(participation, dispatch, security, commit_seconds)
     shared = slack == "distributed" and participation == "dispatch"
     scenarios = settled(given, day.scenarios(given), shared)
-    net = scenarios.net
-    found = build_list(net, contingencies)
+    found = build_list(scenarios.net, contingencies)
     if steps_per_call < 1:
         raise InputError(Issue("day", "steps_per_call", f"must be at least 1, is {steps_per_call}"))
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(name)}_{date}"
     options = {"slack": slack, "q_limits": q_limits, "tol_pu": tol_pu, "max_iterations": max_iterations}
-    check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
-    solving = 0.0
-    about: dict[str, dict[str, Any]] = {}
-    planned: Chained | None = None
+    check_options(scenarios.net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
     recorded = {
         "date": date,
         "contingencies": spec(contingencies),
@@ -177,27 +165,26 @@ def run_day(
         **({"scale": factors_of(scale)} if scale else {}),
         **({"commit_seconds": commit_seconds, "security": security} if dispatch == "plan" else {}),
     }
+    solving = 0.0
+    about: dict[str, dict[str, Any]] = {}
+    planned: Chained | None = None
     if dispatch == "plan":
-        if (folder / POINTS_FILE).is_file():
-            planned = kept_points(folder / POINTS_FILE, given)
-        else:
-            # a folder that cannot be continued is told before time is spent
+
+        def refuse_others() -> None:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                _open(folder, net, name, recorded, found, day)
-            planned = plan_day(
-                given, day, margin=MARGIN, security=security, commit_seconds=commit_seconds, threads=threads, told=told
-            )
+                _open(folder, scenarios.net, name, recorded, found, day)
+
+        asked = {"security": security, "commit_seconds": commit_seconds, "threads": threads, "told": told}
+        planned = _plan(given, day, folder, refuse_others, asked)
         about = planned.tables
         scenarios = settled(planned.scenarios.net, planned.scenarios, shared)
-        net = scenarios.net
         solving = planned.summary["seconds"]["points"] if about else 0.0
-    if dispatch == "points":
+    elif dispatch == "points":
         clock = time.perf_counter()
         about, points = _points(given, day, scenarios, {**options, "threads": threads})
         scenarios = settled(given, points.scenarios, shared)
-        net = scenarios.net
         solving = time.perf_counter() - clock
-    writer = _open(folder, net, name, recorded, found, day, planned)
+    writer = _open(folder, scenarios.net, name, recorded, found, day, planned)
     for table, columns in about.items():
         writer.write_once(table, columns)
     ahead = [step for step in range(len(day)) if step not in set(writer.finished)]
@@ -225,6 +212,34 @@ def run_day(
     writer.close("finished", result.to_dict())
     ensure_features(folder)
     return result
+
+
+def _check_choices(participation: str, dispatch: str, security: str, commit_seconds: float) -> None:
+    """Refuse words that mean nothing, and a time that is none."""
+    for option, value, words in (
+        ("participation", participation, ("dispatch", "grid")),
+        ("dispatch", dispatch, ("plan", "points", "data")),
+        ("security", security, ("base", "n-1")),
+    ):
+        if value not in words:
+            raise InputError(Issue("day", option, f"is {value!r}", hint=f"choose {' or '.join(words)}"))
+    if not commit_seconds > 0:
+        raise InputError(Issue("day", "commit_seconds", f"is {commit_seconds}", hint="give seconds"))
+
+
+def _plan(
+    net: Network, day: Profiles, folder: Path, refuse_others: Callable[[], None], asked: dict[str, Any]
+) -> Chained:
+    """The day planned, or the points of an earlier call that the folder holds.
+
+    Args:
+        refuse_others: told before time is spent, so that a folder that cannot be continued is refused.
+        asked: options of `plan_day`.
+    """
+    if (folder / POINTS_FILE).is_file():
+        return kept_points(folder / POINTS_FILE, net)
+    refuse_others()
+    return plan_day(net, day, margin=MARGIN, **asked)
 
 
 def _points(

@@ -3,8 +3,8 @@
 Each round solves every step as an AC optimal power flow that moves the plan's outputs as little as it can (squared MW) and keeps
 every limit of the intact grid where that is possible. What it finds goes back into the plan's linear problem: losses are those of
 the AC flows, and limits are corrected (`aurigrid.studies.lessons`). An outer approximation by supporting hyperplanes, with linear
-flows corrected at the latest point. After some rounds states are improved as well, by the prices of that problem: what AC takes
-away may need other plants. Steps on which plan and AC do not come together are told with what stands in the way.
+flows corrected at the latest point. After the first round states are improved as well, by the prices of that problem: what AC
+takes away may need other plants. Steps on which plan and AC do not come together are told with what stands in the way.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from aurigrid.studies.points import Points, operating_points
 AGREED_SHARE = 0.002
 """Share of a step's load that AC may move of a plan with which it agrees."""
 
-_ROUNDS, _CHECKS = 6, 4
+_ROUNDS, _CHECKS = 9, 4
 """Rounds before a check, and after it; how often all outages are solved in AC at most."""
-_SWITCHED_AFTER = (2, 4)
-"""Rounds after which states are improved."""
+_SWITCHED_AFTER = 1
+"""Round after which states are improved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ def agree(
             all the same corrects them once plan and points agree, and both are brought together again, `_CHECKS` times at most.
         rounds: most rounds before a check, and after it.
         seconds: time after which no further round is begun.
-        state_seconds: time for other states, after some rounds each, where what AC taught makes them cheaper; none where 0.
+        state_seconds: time for other states after the first round, where what AC taught makes them cheaper; none where 0.
         threads: for power flows.
         progress: told what is done.
     """
@@ -169,7 +169,7 @@ def agree(
             if going.agreed.all() or last or time.perf_counter() - began > seconds:
                 break
             going.learn()
-            if state_seconds > 0 and done in _SWITCHED_AFTER:
+            if state_seconds > 0 and done == _SWITCHED_AFTER:
                 going.switch(state_seconds)
         if check is None:
             break
