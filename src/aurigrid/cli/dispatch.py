@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from aurigrid.cli import show
 from aurigrid.cli.common import From, Json, Scale, SeriesFiles, To, guarded, print_json
+from aurigrid.cli.dispatch_options import (
+    Ahead,
+    Case,
+    Co2Price,
+    Day,
+    ElasticOption,
+    Errors,
+    Every,
+    Fade,
+    ForecastFiles,
+    Gap,
+    Losses,
+    LossesOption,
+    Market,
+    Notice,
+    PlanOut,
+    ReserveShare,
+    Rolling,
+    ScenarioCount,
+    Security,
+    SecurityOption,
+    Seed,
+    Shifters,
+    TimeLimit,
+)
 from aurigrid.cli.rolling import roll, shortages, show_energy
 
 if TYPE_CHECKING:
@@ -19,142 +41,36 @@ if TYPE_CHECKING:
 
 _MARKS = (0.01, 0.005, 0.001)
 _SHOWN = 8
-
-
-def hours(what: str) -> Any:
-    """An option of hours."""
-    return typer.Option(min=0.0, help=what, show_default=False)
-
-
-class Losses(StrEnum):
-    """How losses are counted."""
-
-    none = "none"
-    fixed = "fixed"
-    marginal = "marginal"
-
-
-class Security(StrEnum):
-    """Which flow limits are kept."""
-
-    n1 = "n-1"
-    base = "base"
-    none = "none"
-
-
 _COUNTED = {Losses.none: False, Losses.fixed: True, Losses.marginal: "marginal"}
 
 
 @guarded
 def dispatch(
-    case: Annotated[
-        str,
-        typer.Argument(
-            metavar="GRID|FILE",
-            help="A grid with profiles (catalogue name, SimBench code, folder), or a PGLib-UC instance (.json).",
-            show_default=False,
-        ),
-    ],
+    case: Case,
     profiles: SeriesFiles = None,
-    date: Annotated[str | None, typer.Option(help="The day, YYYY-MM-DD.", show_default=False)] = None,
+    date: Day = None,
     start: From = None,
     stop: To = None,
-    security: Annotated[
-        Security | None,
-        typer.Option(
-            help="Flow limits: n-1 after outages too, base of the intact grid, none. n-1 where absent.",
-            show_default=False,
-        ),
-    ] = None,
-    gap: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=1.0, help="Relative gap at which to stop; 0.005, or 0.001 of an instance.", show_default=False
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            min=1.0, help="Seconds after which the search stops; 60, or 570 of an instance.", show_default=False
-        ),
-    ] = None,
-    co2_price: Annotated[
-        float | None, typer.Option(min=0.0, help="Price of carbon, currency/t.", show_default=False)
-    ] = None,
+    security: SecurityOption = None,
+    gap: Gap = None,
+    time_limit: TimeLimit = None,
+    co2_price: Co2Price = None,
     scale: Scale = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the tables, as Parquet and CSV.", show_default=False)
-    ] = None,
-    rolling: Annotated[
-        bool,
-        typer.Option(
-            "--rolling",
-            help="Commit on the forecast, then dispatch again turn by turn. --out grows with each; a second call goes on.",
-        ),
-    ] = False,
-    forecast: Annotated[
-        Path | None,
-        typer.Option(
-            help="With --rolling: what is expected, files like --profiles; what happens where absent.",
-            show_default=False,
-        ),
-    ] = None,
-    fade: Annotated[
-        float | None,
-        hours("With --rolling: correct the forecast by its present error, which fades with this time constant, h."),
-    ] = None,
-    every: Annotated[
-        float | None, hours("With --rolling: h from one re-dispatch to the next; 0.25 where absent.")
-    ] = None,
-    ahead: Annotated[
-        float | None, hours("With --rolling: how many h each re-dispatch looks ahead; 24 where absent.")
-    ] = None,
-    notice: Annotated[
-        float | None, hours("With --rolling: states within these h of a commitment stay as they were; 1 where absent.")
-    ] = None,
-    scenarios: Annotated[
-        int | None, typer.Option(min=2, help="Play this many scenarios against the plan, in AC.", show_default=False)
-    ] = None,
-    errors: Annotated[
-        str | None,
-        typer.Option(
-            help="Standard deviations of forecasts: shares of capacity, of load; wind=0.08,solar=0.06,load=0.02.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the scenarios; 0 where absent.", show_default=False)
-    ] = None,
-    reserve_share: Annotated[
-        float | None,
-        typer.Option(
-            "--reserve-share", help="Hold reserve with which this share of scenarios balances.", show_default=False
-        ),
-    ] = None,
-    market: Annotated[
-        bool,
-        typer.Option(
-            "--market",
-            help="Keep the day-ahead rules of an RTS-GMLC folder: reserves, must-take plants, thermal sun, hot to cold starts.",
-        ),
-    ] = False,
-    losses: Annotated[
-        Losses | None,
-        typer.Option(
-            help="Losses: none, fixed (part of the demand; where absent), marginal (plants are loaded with regard to them).",
-            show_default=False,
-        ),
-    ] = None,
-    elastic: Annotated[
-        str | None,
-        typer.Option(
-            help="What loads would pay: 0.05=200,0.1=500 goes without 5 % above 200 a MWh, without 10 % more above 500.",
-            show_default=False,
-        ),
-    ] = None,
-    shifters: Annotated[
-        bool, typer.Option("--shifters", help="Let phase shifters turn within their positions, step by step.")
-    ] = False,
+    out: PlanOut = None,
+    rolling: Rolling = False,
+    forecast: ForecastFiles = None,
+    fade: Fade = None,
+    every: Every = None,
+    ahead: Ahead = None,
+    notice: Notice = None,
+    scenarios: ScenarioCount = None,
+    errors: Errors = None,
+    seed: Seed = None,
+    reserve_share: ReserveShare = None,
+    market: Market = False,
+    losses: LossesOption = None,
+    elastic: ElasticOption = None,
+    shifters: Shifters = False,
     json: Json = False,
 ) -> int:
     """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
