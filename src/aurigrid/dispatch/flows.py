@@ -17,6 +17,7 @@ has n_branch (1 + n_outage) T such limits; only those that a plan breaks become 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -257,26 +258,29 @@ def add_rows(
     columns = np.concatenate([c for c, _, _ in terms])
     node = np.concatenate([n for _, n, _ in terms])
     mw = np.concatenate([m for _, _, m in terms])
-    index, value, upper = [], [], []
-    for i, (_, _, t, _) in enumerate(keys):
-        v = factor[i][node] * mw
-        used = np.abs(v) > 1e-9
-        others, coefficients = more[i] if more is not None else _NO_TERMS
-        index.append(np.r_[columns[used, t], others, problem.n + i])
-        value.append(np.r_[v[used], coefficients, -1.0])
-        upper.append(room[i] + float(factor[i] @ system.demand_mw[:, t]))
-    n, sizes = len(keys), [len(part) for part in index]
-    start = np.r_[problem.start, problem.start[-1] + np.cumsum(sizes)].astype(np.int32)
+    n, step = len(keys), np.array([t for _, _, t, _ in keys], np.int64)
+    upper = room + np.einsum("ij,ji->i", factor, system.demand_mw[:, step])
+    row, index, value = (list(part) for part in zip(*_entries(columns, node, mw, factor, step), strict=True))
+    for i, (others, coefficients) in enumerate(more or ()):
+        row.append(np.full(len(others), i))
+        index.append(others)
+        value.append(coefficients)
+    row.append(np.arange(n))
+    index.append(problem.n + np.arange(n))
+    value.append(np.full(n, -1.0))
+    rows = np.concatenate(row)
+    order = np.argsort(rows, kind="stable")
+    ends = problem.start[-1] + np.cumsum(np.bincount(rows, minlength=n))
     bigger = Problem(
         np.r_[problem.cost, np.full(n, system.step_h * system.limit_price)],
         np.r_[problem.lower, np.zeros(n)],
         np.r_[problem.upper, np.full(n, np.inf)],
         np.r_[problem.integer, np.zeros(n, bool)],
         np.r_[problem.row_lower, np.full(n, -np.inf)],
-        np.r_[problem.row_upper, np.array(upper)],
-        start,
-        np.concatenate([problem.index, *index]).astype(np.int32),
-        np.concatenate([problem.value, *value]),
+        np.r_[problem.row_upper, upper],
+        np.r_[problem.start, ends].astype(np.int32),
+        np.r_[problem.index, np.concatenate(index)[order]].astype(np.int32),
+        np.r_[problem.value, np.concatenate(value)[order]],
         problem.offset,
     )
     grown = Limits(
@@ -286,6 +290,19 @@ def add_rows(
         np.vstack([limits.factor.reshape(-1, len(system.area)), factor]),
     )
     return dataclasses.replace(model, problem=bigger), grown
+
+
+_TOGETHER = 256
+
+
+def _entries(
+    columns: Array, node: Array, mw: Array, factor: Array, step: Array
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Row, column and coefficient of what injects, some rows at a time: as many as one array should hold."""
+    for first in range(0, len(step), _TOGETHER):
+        part = factor[first : first + _TOGETHER, node] * mw
+        row, term = np.nonzero(np.abs(part) > 1e-9)
+        yield first + row, columns[term, step[first + row]], part[row, term]
 
 
 def at_demand(model: Model, limits: Limits, demand: Array) -> Model:
