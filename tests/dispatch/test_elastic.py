@@ -80,6 +80,15 @@ def test_a_series_says_what_a_dispatchable_load_asks_for() -> None:
     assert (-plan.gen_p_mw[:, 2] <= np.minimum(asks, 40.0) + 1e-9).all()
 
 
+def test_a_curve_that_pays_more_for_more_is_told() -> None:
+    net = with_sinks(meshed())
+    odd = net.replace(cost_point=net.cost_point.replace(cost_per_h=np.array([-1300.0, -400.0, -100.0, 0.0])))
+    profiles = steps_of(net, LOAD)
+    noted = [ag.dispatch(n, profiles, security="none", **EXACT).notes for n in (net, odd)]
+    assert not any("pay more" in note for note in noted[0])
+    assert any("b pays" in note for note in noted[1])
+
+
 def test_parts_of_loads_cost_what_they_go_without() -> None:
     net = meshed()
     plan = ag.dispatch(net, steps_of(net, LOAD), elastic=PARTS, **EXACT)

@@ -107,6 +107,14 @@ def bind(
     low, high = _limits(net, p, float(load.sum(1).max(initial=0.0)), notes)
     must = (low > 0) | (gen.start_cost > 0) | (gen.min_up_h > 0) | (gen.min_down_h > 0) | (gen.cost_c0_per_h > 0)
     switched = must & ~weather & (high > 0)
+    rising = [
+        g for g in np.flatnonzero(live & sinks(net)).tolist() if (np.diff(_curve(net, g, low[g], high[g])[2]) < 0).any()
+    ]
+    if rising:
+        told = ", ".join(map(str, gen.id[rising][:5]))
+        notes.append(
+            f"gen: {len(rising)} dispatchable loads pay more for later MW than for the first ({told}): those first"
+        )
     unit = np.flatnonzero(live & switched)
     rest = np.flatnonzero(live & ~switched & ((high > low) | (high != 0)))
     injections, rows = _injections(net, grid, rest, low, high, p, given & (weather | sinks(net)), budget_mwh, h)
