@@ -1,5 +1,5 @@
 import { render } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { effect, signal } from "@preact/signals";
 import { t } from "./i18n";
 import { ask } from "./api";
@@ -86,7 +86,7 @@ function keys(e: KeyboardEvent): void {
 }
 
 function App() {
-  useEffect(() => {
+  useLayoutEffect(() => {
     addEventListener("keydown", keys);
     followOutages();
     void begin();

@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs when it runs, so that ``--help`` and small grids start at once.
+"""The command line. A command is loaded when it is called and imports what it needs when it runs, so that it starts at once.
 
 Exit codes: 0 done, 1 no solution or results that could not be written, 2 bad input or usage, 130 interrupted.
 """
@@ -6,15 +6,68 @@ Exit codes: 0 done, 1 no solution or results that could not be written, 2 bad in
 from __future__ import annotations
 
 import gc
-from typing import Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
 from aurigrid import __version__
-from aurigrid.cli import bench, diagnose, dispatch, grid, learn, opf, outages, runs, secure, serve, similar
+
+if TYPE_CHECKING:
+    from click import Command, Context
+
+_HOME = {
+    "info": "grid",
+    "pf": "grid",
+    "opf": "opf",
+    "diagnose": "diagnose",
+    "n1": "outages",
+    "actions": "secure",
+    "dispatch": "dispatch",
+    "day": "runs",
+    "generate": "runs",
+    "sql": "runs",
+    "serve": "serve",
+    "similar": "similar",
+    "convert": "grid",
+    "dataset": "learn",
+    "train": "learn",
+    "bench": "bench",
+    "models": "learn",
+}
+"""Commands in the order of the help, each with the module that has it."""
+
+
+def _load(name: str) -> Command:
+    found = getattr(import_module(f"aurigrid.cli.{_HOME[name]}"), name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command()(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+class Commands(typer.core.TyperGroup):
+    """Commands that are loaded when they are asked for: making all of them takes longer than many a command."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = dict.fromkeys(_HOME)  # type: ignore[arg-type]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """A command by its name; None where there is none."""
+        if cmd_name in _HOME and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands.get(cmd_name)
+
 
 app = typer.Typer(
     name="aurigrid",
+    cls=Commands,
     help="Exact AC power flow, optimal power flow and outage analysis of power grids, in batches.",
     epilog="Exit codes: 0 done, 1 no solution, 2 bad input, 130 interrupted. Every command has --help and --json.",
     no_args_is_help=True,
@@ -37,28 +90,6 @@ def options(
     ] = False,
 ) -> None:
     """Exact AC power flow, optimal power flow and outage analysis of power grids, in batches."""
-
-
-for _command in (
-    grid.info,
-    grid.pf,
-    opf.opf,
-    diagnose.diagnose,
-    outages.n1,
-    secure.actions,
-    dispatch.dispatch,
-    runs.day,
-    runs.generate,
-    runs.sql,
-    serve.serve,
-    similar.similar,
-    grid.convert,
-    learn.dataset,
-    learn.train,
-    bench.bench,
-):
-    app.command()(_command)
-app.add_typer(learn.models, name="models")
 
 
 def main() -> None:

@@ -172,7 +172,9 @@ def train(
     show.summary([], [f"aurigrid models explain {card.name}", f"aurigrid n1 {grid} -c n-2:branches --engine learned"])
 
 
-models = typer.Typer(help="Models at hand: list, explain, remove.", no_args_is_help=True, rich_markup_mode=None)
+models = typer.Typer(
+    add_completion=False, help="Models at hand: list, explain, remove.", no_args_is_help=True, rich_markup_mode=None
+)
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
 
 

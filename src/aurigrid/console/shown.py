@@ -6,7 +6,7 @@ FastAPI describes and checks them like the models of `aurigrid.console.models`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aurigrid.console.columns import Columns
@@ -112,4 +112,4 @@ class Opening:
 
 def as_json(value: Any) -> str:
     """A data class as JSON."""
-    return json.dumps(asdict(value), separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, default=vars, separators=(",", ":"), allow_nan=False)

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { computed, signal } from "@preact/signals";
 import { num, percent } from "../format";
 import { t } from "../i18n";
@@ -75,7 +75,7 @@ const bar = signal<[number, number]>([0, 0]);
 
 export function MapPane() {
   const host = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: graphics are set up while the first answer is on its way
     let view: MapView;
     try {
       view = new MapView(host.current!);

@@ -1,15 +1,17 @@
-// The grid in WebGL2: one instanced draw a layer, for lines, arrows and buses. What changes with a step is one float a
-// branch and one a bus; what changes with the view is three uniforms. So a frame costs the script next to nothing, at
-// ten thousand buses as at ten.
+// The grid in WebGL2: one draw a layer, for lines, arrows and buses. What changes with a step is one float and one byte a
+// branch and a bus; what changes with the view is three uniforms. So a frame costs the script next to nothing, at ten
+// thousand buses as at ten. Branches stand in textures that the vertex shader reads by number: instances would do as well on a
+// graphics unit, but drawing in software, as in a virtual machine, takes some 20 us for each of them.
 
 export interface Camera { x: number; y: number; scale: number } // map units at the centre; pixels a map unit
 export type Rgb = [number, number, number];
 
-/** Flags of a branch or bus. */
-export const HALO = 1, SELECTED = 2, OUT = 4, DEAD = 8;
+/** Marks of a branch or bus; the last two say where a branch's power goes. */
+export const HALO = 1, SELECTED = 2, OUT = 4, DEAD = 8, FORWARD = 16, BACKWARD = 32;
 
 export interface Palette { ramp: Rgb[]; stops: number[]; halo: Rgb; selected: Rgb; out: Rgb; ring: Rgb; bus: Rgb[] }
-type Values = Float32Array | Uint8Array | Int8Array;
+type Values = Float32Array | Uint8Array;
+const WIDE = 1024; // branches in a row of a texture
 
 const COMMON = `#version 300 es
 precision highp float; precision highp int;
@@ -25,19 +27,25 @@ vec3 ramp(float v) {
   return c;
 }
 `;
-const LINE_VS = `${COMMON}
-layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag;
+const BRANCH = `
+precision highp sampler2D; precision highp usampler2D;
+uniform sampler2D uEnds, uShape, uLoading; uniform usampler2D uMark;
+ivec2 cell(int k) { return ivec2(k % ${WIDE}, k / ${WIDE}); }
+`;
+const LINE_VS = `${COMMON}${BRANCH}
 uniform int uPass; out float vAlong, vValue; flat out int vFlag; flat out float vLength;
 void main() {
-  vec2 a = place(aEnds.xy), b = place(aEnds.zw), d = b - a; float l = length(d);
+  ivec2 at = cell(gl_VertexID / 6); int k = gl_VertexID % 6, flag = int(texelFetch(uMark, at, 0).r);
+  if (uPass == 0 && (flag & 3) == 0) { gl_Position = vec4(2.0, 2.0, 0.0, 1.0); return; }
+  vec4 ends = texelFetch(uEnds, at, 0); vec2 shape = texelFetch(uShape, at, 0).rg; float value = texelFetch(uLoading, at, 0).r;
+  vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
   vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
-  int flag = int(aFlag), k = gl_VertexID;
-  float w = aShape.y * uSize * (aValue > 0.8 ? 1.0 + 0.5 * min(aValue - 0.8, 0.8) : 1.0);
-  if (uPass == 0) w = (flag & 3) == 0 ? 0.0 : w + ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
+  float w = shape.y * uSize * (value > 0.8 ? 1.0 + 0.5 * min(value - 0.8, 0.8) : 1.0);
+  if (uPass == 0) w += ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
   float side = (k == 0 || k == 1 || k == 4) ? -1.0 : 1.0, end = (k == 0 || k == 2 || k == 3) ? 0.0 : 1.0;
-  float fan = aShape.x * min(3.2 * uRatio, l * 0.06);
+  float fan = shape.x * min(3.2 * uRatio, l * 0.06);
   vec2 p = mix(a, b, end) + n * (fan + side * w * 0.5) + u * (end * 2.0 - 1.0) * (uPass == 0 ? w * 0.3 : 0.0);
-  vAlong = end * l; vLength = l; vValue = aValue; vFlag = flag;
+  vAlong = end * l; vLength = l; vValue = value; vFlag = flag;
   gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(p);
 }`;
 const LINE_FS = `#version 300 es
@@ -50,17 +58,17 @@ void main() {
   if (gone && mod(vAlong / uRatio, 8.0) > 4.0) discard;
   o = gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96); o.rgb *= o.a;
 }`;
-const ARROW_VS = `${COMMON}
-layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aFlow;
+const ARROW_VS = `${COMMON}${BRANCH}
 out float vValue;
 void main() {
-  vec2 a = place(aEnds.xy), b = place(aEnds.zw), d = b - a; float l = length(d);
-  vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
-  float s = (2.2 + aShape.y * 0.9 * uSize) * uRatio; bool show = l > 30.0 * uRatio && abs(aFlow) > 0.5 && (int(aFlag) & 12) == 0 && aValue == aValue;
-  float fan = aShape.x * min(3.2 * uRatio, l * 0.06);
-  vec2 m = (a + b) * 0.5 + n * fan; if (aFlow < 0.0) u = -u;
-  vec2 p = gl_VertexID == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (gl_VertexID == 1 ? 0.85 : -0.85);
-  vValue = aValue; gl_Position = show ? clip(p) : vec4(2.0, 2.0, 0.0, 1.0);
+  ivec2 at = cell(gl_VertexID / 3); int k = gl_VertexID % 3, flag = int(texelFetch(uMark, at, 0).r);
+  vec4 ends = texelFetch(uEnds, at, 0); vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
+  gl_Position = vec4(2.0, 2.0, 0.0, 1.0); vValue = texelFetch(uLoading, at, 0).r;
+  if (l <= 30.0 * uRatio || (flag & 48) == 0 || (flag & 12) != 0 || !(vValue == vValue)) return;
+  vec2 shape = texelFetch(uShape, at, 0).rg, u = d / l, n = vec2(-u.y, u.x);
+  float s = (2.2 + shape.y * 0.9 * uSize) * uRatio, fan = shape.x * min(3.2 * uRatio, l * 0.06);
+  vec2 m = (a + b) * 0.5 + n * fan; if ((flag & 32) != 0) u = -u;
+  gl_Position = clip(k == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (k == 1 ? 0.85 : -0.85));
 }`;
 const ARROW_FS = `#version 300 es
 precision highp float; precision highp int;
@@ -95,12 +103,15 @@ void main() {
 export const ratio = () => Math.min(devicePixelRatio || 1, 2);
 
 interface Program { use: WebGLProgram; at: Map<string, WebGLUniformLocation>; palette?: Palette }
+interface Texture { unit: number; parts: number; kept: number; format: number; type: number; it?: WebGLTexture }
 
 export class Renderer {
   private gl: WebGL2RenderingContext;
-  private line: Program; private arrow: Program; private bus: Program;
+  private linked: WebGLProgram[];
+  private programs: [Program, Program, Program] | null = null;
   private lines!: WebGLVertexArrayObject; private buses!: WebGLVertexArrayObject;
   private buffers: Record<string, WebGLBuffer> = {};
+  private textures: Record<string, Texture>;
   private nLine = 0; private nBus = 0;
   byLevel = false;
   palette!: Palette;
@@ -109,13 +120,17 @@ export class Renderer {
     const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true });
     if (!gl) throw new Error("WebGL2 is not available in this browser");
     this.gl = gl;
-    const linked = [[LINE_VS, LINE_FS], [ARROW_VS, ARROW_FS], [BUS_VS, BUS_FS]].map(([vertex, fragment]) => this.link(vertex!, fragment!));
-    [this.line, this.arrow, this.bus] = linked.map((program) => this.ready(program)) as [Program, Program, Program];
+    this.linked = [[LINE_VS, LINE_FS], [ARROW_VS, ARROW_FS], [BUS_VS, BUS_FS]].map(([vertex, fragment]) => this.link(vertex!, fragment!));
+    this.textures = {
+      ends: { unit: 0, parts: 4, kept: gl.RGBA32F, format: gl.RGBA, type: gl.FLOAT }, shape: { unit: 1, parts: 2, kept: gl.RG32F, format: gl.RG, type: gl.FLOAT },
+      loading: { unit: 2, parts: 1, kept: gl.R32F, format: gl.RED, type: gl.FLOAT }, mark: { unit: 3, parts: 1, kept: gl.R8UI, format: gl.RED_INTEGER, type: gl.UNSIGNED_BYTE },
+    };
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  /** A program that is being compiled: asking whether it is done waits for it, so all are begun first. */
+  /** A program that is being compiled: asking whether it is done waits for it, so nobody asks before there is something to draw. */
   private link(vertex: string, fragment: string): WebGLProgram {
     const gl = this.gl, use = gl.createProgram()!;
     for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]] as const) {
@@ -142,15 +157,33 @@ export class Renderer {
     return { use, at };
   }
 
-  private attribute(name: string, index: number, size: number, data: Values, each: number): void {
+  private attribute(name: string, index: number, size: number, data: Values): void {
     const gl = this.gl;
     if (this.buffers[name]) gl.deleteBuffer(this.buffers[name]!);
     this.buffers[name] = gl.createBuffer()!;
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]!);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
     gl.enableVertexAttribArray(index);
-    gl.vertexAttribPointer(index, size, data instanceof Float32Array ? gl.FLOAT : data instanceof Int8Array ? gl.BYTE : gl.UNSIGNED_BYTE, false, 0, 0);
-    gl.vertexAttribDivisor(index, each);
+    gl.vertexAttribPointer(index, size, data instanceof Float32Array ? gl.FLOAT : gl.UNSIGNED_BYTE, false, 0, 0);
+  }
+
+  /** Room for a column of the branches. */
+  private texture(name: string): void {
+    const gl = this.gl, t = this.textures[name]!;
+    if (t.it) gl.deleteTexture(t.it);
+    t.it = gl.createTexture()!;
+    gl.activeTexture(gl.TEXTURE0 + t.unit);
+    gl.bindTexture(gl.TEXTURE_2D, t.it);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, t.kept, WIDE, Math.max(1, Math.ceil(this.nLine / WIDE)));
+    for (const which of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, which, gl.NEAREST);
+  }
+
+  /** Values of a column of the branches: whole rows of its texture, then the rest. */
+  private fill(name: string, data: Values): void {
+    const gl = this.gl, t = this.textures[name]!, whole = Math.floor(this.nLine / WIDE), rest = this.nLine % WIDE;
+    gl.activeTexture(gl.TEXTURE0 + t.unit);
+    if (whole) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, WIDE, whole, t.format, t.type, data, 0);
+    if (rest) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, whole, rest, 1, t.format, t.type, data, whole * WIDE * t.parts);
   }
 
   /** The grid: branches as x1 y1 x2 y2; of each its place in a fan of parallel circuits, and its width, px. */
@@ -158,24 +191,23 @@ export class Renderer {
     const gl = this.gl;
     this.nLine = ends.length / 4;
     this.nBus = sizes.length;
-    gl.bindVertexArray((this.lines = gl.createVertexArray()!));
-    this.attribute("ends", 0, 4, ends, 1);
-    this.attribute("shape", 1, 2, shape, 1);
-    this.attribute("loading", 2, 1, new Float32Array(this.nLine), 1);
-    this.attribute("lineFlag", 3, 1, new Uint8Array(this.nLine), 1);
-    this.attribute("flow", 4, 1, new Int8Array(this.nLine), 1);
+    for (const name of Object.keys(this.textures)) this.texture(name);
+    this.fill("ends", ends);
+    this.fill("shape", shape);
+    this.lines = gl.createVertexArray()!; // without a column: a vertex knows its number
     gl.bindVertexArray((this.buses = gl.createVertexArray()!));
-    this.attribute("place", 0, 2, places, 0);
-    this.attribute("size", 1, 1, sizes, 0);
-    this.attribute("voltage", 2, 1, new Float32Array(this.nBus), 0);
-    this.attribute("busFlag", 3, 1, new Uint8Array(this.nBus), 0);
-    this.attribute("level", 4, 1, levels, 0);
+    this.attribute("place", 0, 2, places);
+    this.attribute("size", 1, 1, sizes);
+    this.attribute("voltage", 2, 1, new Float32Array(this.nBus));
+    this.attribute("busMark", 3, 1, new Uint8Array(this.nBus));
+    this.attribute("level", 4, 1, levels);
     gl.bindVertexArray(null);
   }
 
-  /** New values of a column that changes with the step; flow is a sign. */
-  set(name: "loading" | "lineFlag" | "flow" | "voltage" | "busFlag", data: Values): void {
+  /** New values of a column that changes with the step. */
+  set(name: "loading" | "mark" | "voltage" | "busMark", data: Values): void {
     const gl = this.gl;
+    if (name in this.textures) { this.fill(name, data); return; }
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]!);
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, data);
   }
@@ -190,6 +222,7 @@ export class Renderer {
     gl.uniform1f(at.get("uSize")!, size);
     if (at.has("uRatio")) gl.uniform1f(at.get("uRatio")!, fine);
     if (program.palette === p) return; // uniforms stay as they are
+    for (const [name, unit] of [["uEnds", 0], ["uShape", 1], ["uLoading", 2], ["uMark", 3]] as const) if (at.has(name)) gl.uniform1i(at.get(name)!, unit);
     program.palette = p;
     const colours: [string, Rgb][] = [
       ["uHalo", p.halo], ["uSelected", p.selected], ["uOut", p.out], ["uRing", p.ring],
@@ -203,26 +236,26 @@ export class Renderer {
     if (at.has("uLevels")) gl.uniform3fv(at.get("uLevels")!, p.bus.slice(3, 9).flat());
   }
 
-
   draw(camera: Camera, detail: number): void {
     const gl = this.gl;
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (!this.nBus) return;
+    const [line, arrow, bus] = (this.programs ??= this.linked.map((program) => this.ready(program)) as [Program, Program, Program]);
     gl.bindVertexArray(this.lines);
-    this.uniforms(this.line, camera, detail * ratio());
+    this.uniforms(line, camera, detail * ratio());
     for (const pass of [0, 1]) {
-      gl.uniform1i(this.line.at.get("uPass")!, pass);
-      gl.drawArraysInstanced(gl.TRIANGLES, 0, 6, this.nLine);
+      gl.uniform1i(line.at.get("uPass")!, pass);
+      gl.drawArrays(gl.TRIANGLES, 0, 6 * this.nLine);
     }
-    this.uniforms(this.arrow, camera, detail);
-    gl.drawArraysInstanced(gl.TRIANGLES, 0, 3, this.nLine);
+    this.uniforms(arrow, camera, detail);
+    gl.drawArrays(gl.TRIANGLES, 0, 3 * this.nLine);
     gl.bindVertexArray(this.buses);
-    this.uniforms(this.bus, camera, detail);
-    gl.uniform1i(this.bus.at.get("uByLevel")!, this.byLevel ? 1 : 0);
+    this.uniforms(bus, camera, detail);
+    gl.uniform1i(bus.at.get("uByLevel")!, this.byLevel ? 1 : 0);
     for (const pass of [0, 1]) {
-      gl.uniform1i(this.bus.at.get("uPass")!, pass);
+      gl.uniform1i(bus.at.get("uPass")!, pass);
       gl.drawArrays(gl.POINTS, 0, this.nBus);
     }
     gl.bindVertexArray(null);

@@ -1,13 +1,13 @@
 // The map as SVG: the same shapes at the same places as the renderer's, for what is in view.
 import { escaped } from "../files/save";
 import type { Drawing } from "./geometry";
-import { DEAD, HALO, OUT, SELECTED, type Camera, type Palette, type Rgb } from "./renderer";
+import { BACKWARD, DEAD, FORWARD, HALO, OUT, SELECTED, type Camera, type Palette, type Rgb } from "./renderer";
 
 export interface Label { text: string; x: number; y: number; bold: boolean }
 export interface GridLine { x?: number; y?: number; text: string }
 export interface Frame {
   drawing: Drawing; camera: Camera; width: number; height: number; detail: number; palette: Palette; byLevel: boolean;
-  loading: Float32Array; flow: Int8Array; lineFlag: Uint8Array; voltage: Float32Array; busFlag: Uint8Array;
+  loading: Float32Array; mark: Uint8Array; voltage: Float32Array; busMark: Uint8Array;
 }
 interface Colours { map: string; ink: string; soft: string; faint: string; graticule: string }
 
@@ -43,7 +43,7 @@ function branchesOf(f: Frame): [string[], string[]] {
     const bx = f.width / 2 + (ends[4 * k + 2]! - x) * scale, by = f.height / 2 - (ends[4 * k + 3]! - y) * scale;
     if (Math.max(ax, bx) < 0 || Math.min(ax, bx) > f.width || Math.max(ay, by) < 0 || Math.min(ay, by) > f.height) continue;
     const l = Math.hypot(bx - ax, by - ay), [ux, uy] = l > 0.001 ? [(bx - ax) / l, (by - ay) / l] : [1, 0];
-    const fan = shape[2 * k]! * Math.min(3.2, l * 0.06), value = f.loading[k]!, flag = f.lineFlag[k]!;
+    const fan = shape[2 * k]! * Math.min(3.2, l * 0.06), value = f.loading[k]!, flag = f.mark[k]!;
     const [fx, fy] = [uy * fan, -ux * fan]; // the normal of the renderer, whose y points up
     const w = shape[2 * k + 1]! * f.detail * (value > 0.8 ? 1 + 0.5 * Math.min(value - 0.8, 0.8) : 1);
     const d = `M${n(ax + fx)} ${n(ay + fy)}L${n(bx + fx)} ${n(by + fy)}`, gone = (flag & (OUT | DEAD)) !== 0 || value !== value;
@@ -51,8 +51,8 @@ function branchesOf(f: Frame): [string[], string[]] {
     else if (flag & HALO) halos.push(`<path d="${d}" stroke="${hex(p.halo)}" stroke-opacity="0.34" stroke-width="${n(w + 9)}" stroke-linecap="round"/>`);
     const tone = gone ? hex(p.out) : ramp(p, value);
     out.push(`<path d="${d}" stroke="${tone}" stroke-width="${n(w)}"${gone ? ' stroke-dasharray="4 4"' : ""}/>`);
-    if (l > 30 && f.flow[k] && !gone) {
-      const s = 2.2 + shape[2 * k + 1]! * 0.9 * f.detail, way = f.flow[k]!, [mx, my] = [(ax + bx) / 2 + fx, (ay + by) / 2 + fy], [dx, dy] = [ux * way, uy * way];
+    if (l > 30 && flag & (FORWARD | BACKWARD) && !gone) {
+      const s = 2.2 + shape[2 * k + 1]! * 0.9 * f.detail, way = flag & FORWARD ? 1 : -1, [mx, my] = [(ax + bx) / 2 + fx, (ay + by) / 2 + fy], [dx, dy] = [ux * way, uy * way];
       const tip = `${n(mx + dx * s * 1.25)} ${n(my + dy * s * 1.25)}`, foot = (side: number) => `${n(mx - dx * s * 0.85 - dy * s * side)} ${n(my - dy * s * 0.85 + dx * s * side)}`;
       out.push(`<path d="M${tip}L${foot(0.85)}L${foot(-0.85)}Z" fill="${tone}"/>`);
     }
@@ -63,7 +63,7 @@ function branchesOf(f: Frame): [string[], string[]] {
 function busesOf(f: Frame): [string[], string[]] {
   const { places, sizes, levels } = f.drawing, { x, y, scale } = f.camera, p = f.palette, halos: string[] = [], out: string[] = [];
   for (let i = 0; i < f.voltage.length; i++) {
-    const flag = f.busFlag[i]!, plain = sizes[i]! * f.detail, s = flag & SELECTED ? Math.max(plain, 9) : plain;
+    const flag = f.busMark[i]!, plain = sizes[i]! * f.detail, s = flag & SELECTED ? Math.max(plain, 9) : plain;
     const cx = f.width / 2 + (places[2 * i]! - x) * scale, cy = f.height / 2 - (places[2 * i + 1]! - y) * scale;
     if (s < 1 || cx < -9 || cy < -9 || cx > f.width + 9 || cy > f.height + 9) continue;
     const place = `cx="${n(cx)}" cy="${n(cy)}"`;

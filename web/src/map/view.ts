@@ -3,7 +3,7 @@
 import type { Grid, State } from "../api";
 import { drawing, toSegment, type Drawing } from "./geometry";
 import { palette } from "./palette";
-import { DEAD, HALO, OUT, ratio, Renderer, SELECTED, type Camera } from "./renderer";
+import { BACKWARD, DEAD, FORWARD, HALO, OUT, ratio, Renderer, SELECTED, type Camera } from "./renderer";
 import { mapSvg, type GridLine, type Label } from "./svg";
 
 export interface Scene {
@@ -57,8 +57,8 @@ export class MapView {
   private width = 1; private height = 1; private fitScale = 1;
   private asked = 0;
   private drag: { x: number; y: number; moved: boolean } | null = null;
-  private loading = new Float32Array(0); private lineFlag = new Uint8Array(0); private flow = new Int8Array(0);
-  private voltage = new Float32Array(0); private busFlag = new Uint8Array(0); private band: Float32Array = new Float32Array(0);
+  private loading = new Float32Array(0); private mark = new Uint8Array(0);
+  private voltage = new Float32Array(0); private busMark = new Uint8Array(0); private band: Float32Array = new Float32Array(0);
   private watch: ResizeObserver;
   private colours = new Map<string, string>();
   private worst: number[] = [];
@@ -101,10 +101,9 @@ export class MapView {
       this.renderer.setGrid(d.ends, d.shape, d.places, d.sizes, d.levels);
       const [m, n] = [scene.grid.branch.rows, scene.grid.bus.rows];
       this.loading = new Float32Array(m);
-      this.lineFlag = new Uint8Array(m);
-      this.flow = new Int8Array(m);
+      this.mark = new Uint8Array(m);
       this.voltage = new Float32Array(n);
-      this.busFlag = new Uint8Array(n);
+      this.busMark = new Uint8Array(n);
       this.band = bands(scene.grid);
     }
     this.recolour();
@@ -119,31 +118,29 @@ export class MapView {
     const flows = s.state?.branch.has("loading") ? s.state.branch : null, loading = flows?.f("loading"), p = flows?.f("p_from_mw");
     const earlier = s.change ? s.before?.branch.f("loading") : undefined;
     const [table, at] = s.selected.split(":");
-    const inService = branch.i("in_service"), line = { value: this.loading, flow: this.flow, flag: this.lineFlag };
+    const inService = branch.i("in_service"), { mark } = this, shown = this.loading;
     const broken = marked(s.brokenBranch, branch.rows), out = marked(s.wentOut, branch.rows);
     const selected = table === "branch" ? Number(at) : -1, n = branch.rows;
     this.worst.length = 0;
     for (let k = 0; k < n; k++) {
       const now = loading ? loading[k]! : 0, mw = p ? p[k]! : 0;
       const on = mw === mw, value = now === now ? now : on ? 0 : NaN; // no rating, no loading: drawn as unloaded
-      line.value[k] = earlier ? value - (earlier[k]! || 0) : value;
-      line.flow[k] = mw > 0.5 ? 1 : mw < -0.5 ? -1 : 0;
-      line.flag[k] = (broken[k]! && HALO) | (k === selected ? SELECTED : 0) | (!inService[k] || out[k] ? OUT : on ? 0 : DEAD);
+      shown[k] = earlier ? value - (earlier[k]! || 0) : value;
+      mark[k] = (broken[k]! && HALO) | (k === selected ? SELECTED : 0) | (!inService[k] || out[k] ? OUT : on ? 0 : DEAD) | (mw > 0.5 ? FORWARD : mw < -0.5 ? BACKWARD : 0);
       if (broken[k] && value > 1) this.worst.push(k);
     }
     if (loading) this.worst.sort((a, b) => loading[b]! - loading[a]!);
     const price = s.prices && s.state?.bus.has("price_per_mwh") ? s.state.bus.f("price_per_mwh") : null;
     const v = s.state?.bus.has("v_mag") ? s.state.bus.f("v_mag") : null, band = this.band;
-    const brokenBus = marked(s.brokenBus, bus.rows), bus_ = { value: this.voltage, flag: this.busFlag }, chosen = table === "bus" ? Number(at) : -1;
+    const brokenBus = marked(s.brokenBus, bus.rows), volts = this.voltage, { busMark } = this, chosen = table === "bus" ? Number(at) : -1;
     for (let i = 0; i < bus.rows; i++) {
-      bus_.value[i] = price ? (price[i]! - s.prices![0]) / s.prices![1] : v ? (v[i]! - 1) / band[i]! : 0;
-      bus_.flag[i] = (brokenBus[i]! && HALO) | (i === chosen ? SELECTED : 0);
+      volts[i] = price ? (price[i]! - s.prices![0]) / s.prices![1] : v ? (v[i]! - 1) / band[i]! : 0;
+      busMark[i] = (brokenBus[i]! && HALO) | (i === chosen ? SELECTED : 0);
     }
     this.renderer.set("loading", this.loading);
-    this.renderer.set("flow", this.flow);
-    this.renderer.set("lineFlag", this.lineFlag);
+    this.renderer.set("mark", mark);
     this.renderer.set("voltage", this.voltage);
-    this.renderer.set("busFlag", this.busFlag);
+    this.renderer.set("busMark", busMark);
   }
 
   // --- the camera ----------------------------------------------------------------------------------------------------
@@ -404,7 +401,7 @@ export class MapView {
   picture(): { width: number; height: number; svg: string } {
     const frame = {
       drawing: this.drawing!, camera: this.camera, width: this.width, height: this.height, detail: this.detail, palette: this.renderer.palette, byLevel: this.renderer.byLevel,
-      loading: this.loading, flow: this.flow, lineFlag: this.lineFlag, voltage: this.voltage, busFlag: this.busFlag,
+      loading: this.loading, mark: this.mark, voltage: this.voltage, busMark: this.busMark,
     };
     const colours = { map: this.colour("--map"), ink: this.colour("--ink"), soft: this.colour("--soft"), faint: this.colour("--faint"), graticule: this.colour("--graticule") };
     return { width: this.width, height: this.height, svg: mapSvg(frame, this.meridians(), this.placed(), colours) };

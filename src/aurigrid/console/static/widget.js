@@ -277,45 +277,50 @@ function x(e, t, n, r, i, a) {
 	return Math.hypot(e - n - l * o, t - r - l * s);
 }
 // src/map/renderer.ts
-var S = "#version 300 es\nprecision highp float; precision highp int;\nuniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;\nvec2 place(vec2 p) { return (p - uCentre) * uScale; }\nvec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }\n", C = "\nuniform vec3 uRamp[6]; uniform float uStops[6];\nvec3 ramp(float v) {\n  vec3 c = uRamp[0];\n  for (int i = 1; i < 6; i++) c = mix(c, uRamp[i], clamp((v - uStops[i-1]) / (uStops[i] - uStops[i-1]), 0.0, 1.0));\n  return c;\n}\n", w = `${S}
-layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag;
+var S = 1024, C = "#version 300 es\nprecision highp float; precision highp int;\nuniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;\nvec2 place(vec2 p) { return (p - uCentre) * uScale; }\nvec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }\n", w = "\nuniform vec3 uRamp[6]; uniform float uStops[6];\nvec3 ramp(float v) {\n  vec3 c = uRamp[0];\n  for (int i = 1; i < 6; i++) c = mix(c, uRamp[i], clamp((v - uStops[i-1]) / (uStops[i] - uStops[i-1]), 0.0, 1.0));\n  return c;\n}\n", T = `
+precision highp sampler2D; precision highp usampler2D;
+uniform sampler2D uEnds, uShape, uLoading; uniform usampler2D uMark;
+ivec2 cell(int k) { return ivec2(k % ${S}, k / ${S}); }
+`, E = `${C}${T}
 uniform int uPass; out float vAlong, vValue; flat out int vFlag; flat out float vLength;
 void main() {
-  vec2 a = place(aEnds.xy), b = place(aEnds.zw), d = b - a; float l = length(d);
+  ivec2 at = cell(gl_VertexID / 6); int k = gl_VertexID % 6, flag = int(texelFetch(uMark, at, 0).r);
+  if (uPass == 0 && (flag & 3) == 0) { gl_Position = vec4(2.0, 2.0, 0.0, 1.0); return; }
+  vec4 ends = texelFetch(uEnds, at, 0); vec2 shape = texelFetch(uShape, at, 0).rg; float value = texelFetch(uLoading, at, 0).r;
+  vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
   vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
-  int flag = int(aFlag), k = gl_VertexID;
-  float w = aShape.y * uSize * (aValue > 0.8 ? 1.0 + 0.5 * min(aValue - 0.8, 0.8) : 1.0);
-  if (uPass == 0) w = (flag & 3) == 0 ? 0.0 : w + ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
+  float w = shape.y * uSize * (value > 0.8 ? 1.0 + 0.5 * min(value - 0.8, 0.8) : 1.0);
+  if (uPass == 0) w += ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
   float side = (k == 0 || k == 1 || k == 4) ? -1.0 : 1.0, end = (k == 0 || k == 2 || k == 3) ? 0.0 : 1.0;
-  float fan = aShape.x * min(3.2 * uRatio, l * 0.06);
+  float fan = shape.x * min(3.2 * uRatio, l * 0.06);
   vec2 p = mix(a, b, end) + n * (fan + side * w * 0.5) + u * (end * 2.0 - 1.0) * (uPass == 0 ? w * 0.3 : 0.0);
-  vAlong = end * l; vLength = l; vValue = aValue; vFlag = flag;
+  vAlong = end * l; vLength = l; vValue = value; vFlag = flag;
   gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(p);
-}`, T = `#version 300 es
+}`, D = `#version 300 es
 precision highp float; precision highp int;
 uniform int uPass; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut; in float vAlong, vValue; flat in int vFlag; flat in float vLength; out vec4 o;
-${C}
+${w}
 void main() {
   if (uPass == 0) { o = (vFlag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); o.rgb *= o.a; return; }
   bool gone = (vFlag & 12) != 0 || !(vValue == vValue);
   if (gone && mod(vAlong / uRatio, 8.0) > 4.0) discard;
   o = gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96); o.rgb *= o.a;
-}`, E = `${S}
-layout(location=0) in vec4 aEnds; layout(location=1) in vec2 aShape; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aFlow;
+}`, O = `${C}${T}
 out float vValue;
 void main() {
-  vec2 a = place(aEnds.xy), b = place(aEnds.zw), d = b - a; float l = length(d);
-  vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
-  float s = (2.2 + aShape.y * 0.9 * uSize) * uRatio; bool show = l > 30.0 * uRatio && abs(aFlow) > 0.5 && (int(aFlag) & 12) == 0 && aValue == aValue;
-  float fan = aShape.x * min(3.2 * uRatio, l * 0.06);
-  vec2 m = (a + b) * 0.5 + n * fan; if (aFlow < 0.0) u = -u;
-  vec2 p = gl_VertexID == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (gl_VertexID == 1 ? 0.85 : -0.85);
-  vValue = aValue; gl_Position = show ? clip(p) : vec4(2.0, 2.0, 0.0, 1.0);
-}`, D = `#version 300 es
+  ivec2 at = cell(gl_VertexID / 3); int k = gl_VertexID % 3, flag = int(texelFetch(uMark, at, 0).r);
+  vec4 ends = texelFetch(uEnds, at, 0); vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
+  gl_Position = vec4(2.0, 2.0, 0.0, 1.0); vValue = texelFetch(uLoading, at, 0).r;
+  if (l <= 30.0 * uRatio || (flag & 48) == 0 || (flag & 12) != 0 || !(vValue == vValue)) return;
+  vec2 shape = texelFetch(uShape, at, 0).rg, u = d / l, n = vec2(-u.y, u.x);
+  float s = (2.2 + shape.y * 0.9 * uSize) * uRatio, fan = shape.x * min(3.2 * uRatio, l * 0.06);
+  vec2 m = (a + b) * 0.5 + n * fan; if ((flag & 32) != 0) u = -u;
+  gl_Position = clip(k == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (k == 1 ? 0.85 : -0.85));
+}`, ee = `#version 300 es
 precision highp float; precision highp int;
 in float vValue; out vec4 o;
-${C}
-void main() { o = vec4(ramp(vValue), 1.0); }`, O = `${S}
+${w}
+void main() { o = vec4(ramp(vValue), 1.0); }`, te = `${C}
 layout(location=0) in vec2 aPlace; layout(location=1) in float aSize; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aLevel;
 uniform int uPass; out float vValue, vSize; flat out int vFlag, vLevel;
 void main() {
@@ -324,15 +329,15 @@ void main() {
   else if ((flag & 2) != 0) s = max(s, 9.0 * uRatio);
   vValue = aValue; vFlag = flag; vSize = s; vLevel = int(aLevel); gl_PointSize = s;
   gl_Position = s < 1.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(place(aPlace));
-}`, ee = "#version 300 es\nprecision highp float; precision highp int;\nuniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;\nvoid main() {\n  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;\n  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;\n  if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }\n  bool gone = !(vValue == vValue);\n  vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));\n  vec3 ring = gone ? uOut : uRing;\n  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));\n  o = vec4(c, inside); o.rgb *= o.a;\n}", k = () => Math.min(devicePixelRatio || 1, 2), te = class {
+}`, ne = "#version 300 es\nprecision highp float; precision highp int;\nuniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;\nvoid main() {\n  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;\n  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;\n  if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }\n  bool gone = !(vValue == vValue);\n  vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));\n  vec3 ring = gone ? uOut : uRing;\n  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));\n  o = vec4(c, inside); o.rgb *= o.a;\n}", k = () => Math.min(devicePixelRatio || 1, 2), re = class {
 	canvas;
 	gl;
-	line;
-	arrow;
-	bus;
+	linked;
+	programs = null;
 	lines;
 	buses;
 	buffers = {};
+	textures;
 	nLine = 0;
 	nBus = 0;
 	byLevel = !1;
@@ -345,13 +350,40 @@ void main() {
 			premultipliedAlpha: !0
 		});
 		if (!t) throw Error("WebGL2 is not available in this browser");
-		this.gl = t;
-		let n = [
-			[w, T],
+		this.gl = t, this.linked = [
 			[E, D],
-			[O, ee]
-		].map(([e, t]) => this.link(e, t));
-		[this.line, this.arrow, this.bus] = n.map((e) => this.ready(e)), t.enable(t.BLEND), t.blendFunc(t.ONE, t.ONE_MINUS_SRC_ALPHA);
+			[O, ee],
+			[te, ne]
+		].map(([e, t]) => this.link(e, t)), this.textures = {
+			ends: {
+				unit: 0,
+				parts: 4,
+				kept: t.RGBA32F,
+				format: t.RGBA,
+				type: t.FLOAT
+			},
+			shape: {
+				unit: 1,
+				parts: 2,
+				kept: t.RG32F,
+				format: t.RG,
+				type: t.FLOAT
+			},
+			loading: {
+				unit: 2,
+				parts: 1,
+				kept: t.R32F,
+				format: t.RED,
+				type: t.FLOAT
+			},
+			mark: {
+				unit: 3,
+				parts: 1,
+				kept: t.R8UI,
+				format: t.RED_INTEGER,
+				type: t.UNSIGNED_BYTE
+			}
+		}, t.pixelStorei(t.UNPACK_ALIGNMENT, 1), t.enable(t.BLEND), t.blendFunc(t.ONE, t.ONE_MINUS_SRC_ALPHA);
 	}
 	link(e, t) {
 		let n = this.gl, r = n.createProgram();
@@ -377,21 +409,38 @@ void main() {
 			at: n
 		};
 	}
-	attribute(e, t, n, r, i) {
-		let a = this.gl;
-		this.buffers[e] && a.deleteBuffer(this.buffers[e]), this.buffers[e] = a.createBuffer(), a.bindBuffer(a.ARRAY_BUFFER, this.buffers[e]), a.bufferData(a.ARRAY_BUFFER, r, a.DYNAMIC_DRAW), a.enableVertexAttribArray(t), a.vertexAttribPointer(t, n, r instanceof Float32Array ? a.FLOAT : r instanceof Int8Array ? a.BYTE : a.UNSIGNED_BYTE, !1, 0, 0), a.vertexAttribDivisor(t, i);
+	attribute(e, t, n, r) {
+		let i = this.gl;
+		this.buffers[e] && i.deleteBuffer(this.buffers[e]), this.buffers[e] = i.createBuffer(), i.bindBuffer(i.ARRAY_BUFFER, this.buffers[e]), i.bufferData(i.ARRAY_BUFFER, r, i.DYNAMIC_DRAW), i.enableVertexAttribArray(t), i.vertexAttribPointer(t, n, r instanceof Float32Array ? i.FLOAT : i.UNSIGNED_BYTE, !1, 0, 0);
+	}
+	texture(e) {
+		let t = this.gl, n = this.textures[e];
+		n.it && t.deleteTexture(n.it), n.it = t.createTexture(), t.activeTexture(t.TEXTURE0 + n.unit), t.bindTexture(t.TEXTURE_2D, n.it), t.texStorage2D(t.TEXTURE_2D, 1, n.kept, S, Math.max(1, Math.ceil(this.nLine / S)));
+		for (let e of [t.TEXTURE_MIN_FILTER, t.TEXTURE_MAG_FILTER]) t.texParameteri(t.TEXTURE_2D, e, t.NEAREST);
+	}
+	fill(e, t) {
+		let n = this.gl, r = this.textures[e], i = Math.floor(this.nLine / S), a = this.nLine % S;
+		n.activeTexture(n.TEXTURE0 + r.unit), i && n.texSubImage2D(n.TEXTURE_2D, 0, 0, 0, S, i, r.format, r.type, t, 0), a && n.texSubImage2D(n.TEXTURE_2D, 0, 0, i, a, 1, r.format, r.type, t, i * S * r.parts);
 	}
 	setGrid(e, t, n, r, i) {
 		let a = this.gl;
-		this.nLine = e.length / 4, this.nBus = r.length, a.bindVertexArray(this.lines = a.createVertexArray()), this.attribute("ends", 0, 4, e, 1), this.attribute("shape", 1, 2, t, 1), this.attribute("loading", 2, 1, new Float32Array(this.nLine), 1), this.attribute("lineFlag", 3, 1, new Uint8Array(this.nLine), 1), this.attribute("flow", 4, 1, new Int8Array(this.nLine), 1), a.bindVertexArray(this.buses = a.createVertexArray()), this.attribute("place", 0, 2, n, 0), this.attribute("size", 1, 1, r, 0), this.attribute("voltage", 2, 1, new Float32Array(this.nBus), 0), this.attribute("busFlag", 3, 1, new Uint8Array(this.nBus), 0), this.attribute("level", 4, 1, i, 0), a.bindVertexArray(null);
+		this.nLine = e.length / 4, this.nBus = r.length;
+		for (let e of Object.keys(this.textures)) this.texture(e);
+		this.fill("ends", e), this.fill("shape", t), this.lines = a.createVertexArray(), a.bindVertexArray(this.buses = a.createVertexArray()), this.attribute("place", 0, 2, n), this.attribute("size", 1, 1, r), this.attribute("voltage", 2, 1, new Float32Array(this.nBus)), this.attribute("busMark", 3, 1, new Uint8Array(this.nBus)), this.attribute("level", 4, 1, i), a.bindVertexArray(null);
 	}
 	set(e, t) {
 		let n = this.gl;
-		n.bindBuffer(n.ARRAY_BUFFER, this.buffers[e]), n.bufferSubData(n.ARRAY_BUFFER, 0, t);
+		e in this.textures ? this.fill(e, t) : (n.bindBuffer(n.ARRAY_BUFFER, this.buffers[e]), n.bufferSubData(n.ARRAY_BUFFER, 0, t));
 	}
 	uniforms(e, t, n) {
 		let r = this.gl, i = e.at, a = this.palette, o = k();
 		if (r.useProgram(e.use), r.uniform2f(i.get("uView"), this.canvas.width, this.canvas.height), r.uniform2f(i.get("uCentre"), t.x, t.y), r.uniform1f(i.get("uScale"), t.scale * o), r.uniform1f(i.get("uSize"), n), i.has("uRatio") && r.uniform1f(i.get("uRatio"), o), e.palette === a) return;
+		for (let [e, t] of [
+			["uEnds", 0],
+			["uShape", 1],
+			["uLoading", 2],
+			["uMark", 3]
+		]) i.has(e) && r.uniform1i(i.get(e), t);
 		e.palette = a;
 		let s = [
 			["uHalo", a.halo],
@@ -407,24 +456,24 @@ void main() {
 	}
 	draw(e, t) {
 		let n = this.gl;
-		if (n.viewport(0, 0, this.canvas.width, this.canvas.height), n.clearColor(0, 0, 0, 0), n.clear(n.COLOR_BUFFER_BIT), this.nBus) {
-			n.bindVertexArray(this.lines), this.uniforms(this.line, e, t * k());
-			for (let e of [0, 1]) n.uniform1i(this.line.at.get("uPass"), e), n.drawArraysInstanced(n.TRIANGLES, 0, 6, this.nLine);
-			this.uniforms(this.arrow, e, t), n.drawArraysInstanced(n.TRIANGLES, 0, 3, this.nLine), n.bindVertexArray(this.buses), this.uniforms(this.bus, e, t), n.uniform1i(this.bus.at.get("uByLevel"), +!!this.byLevel);
-			for (let e of [0, 1]) n.uniform1i(this.bus.at.get("uPass"), e), n.drawArrays(n.POINTS, 0, this.nBus);
-			n.bindVertexArray(null);
-		}
+		if (n.viewport(0, 0, this.canvas.width, this.canvas.height), n.clearColor(0, 0, 0, 0), n.clear(n.COLOR_BUFFER_BIT), !this.nBus) return;
+		let [r, i, a] = this.programs ??= this.linked.map((e) => this.ready(e));
+		n.bindVertexArray(this.lines), this.uniforms(r, e, t * k());
+		for (let e of [0, 1]) n.uniform1i(r.at.get("uPass"), e), n.drawArrays(n.TRIANGLES, 0, 6 * this.nLine);
+		this.uniforms(i, e, t), n.drawArrays(n.TRIANGLES, 0, 3 * this.nLine), n.bindVertexArray(this.buses), this.uniforms(a, e, t), n.uniform1i(a.at.get("uByLevel"), +!!this.byLevel);
+		for (let e of [0, 1]) n.uniform1i(a.at.get("uPass"), e), n.drawArrays(n.POINTS, 0, this.nBus);
+		n.bindVertexArray(null);
 	}
-}, A, ne, re, j, ie, ae, oe, se, ce, le, ue, de = Symbol.for("pv"), fe = {}, pe = [], me = /^m(i|n|o|s|text|space)$/, he = Array.isArray, ge = pe.slice, M = Object.assign;
-function N(e) {
+}, A, ie, ae, j, oe, se, ce, le, ue, de, fe, M = Symbol.for("pv"), pe = {}, me = [], he = /^m(i|n|o|s|text|space)$/, ge = Array.isArray, _e = me.slice, N = Object.assign;
+function P(e) {
 	e && e.parentNode && e.remove();
 }
-function _e(e, t, n) {
+function ve(e, t, n) {
 	var r, i, a, o = {}, s = arguments.length;
 	for (a in t) a == "key" ? r = t[a] : a == "ref" && typeof e != "function" ? i = t[a] : o[a] = t[a];
-	return s > 2 && (o.children = s > 3 ? ge.call(arguments, 2) : n), ve(e, o, r, i, null);
+	return s > 2 && (o.children = s > 3 ? _e.call(arguments, 2) : n), ye(e, o, r, i, null);
 }
-function ve(e, t, n, r, i) {
+function ye(e, t, n, r, i) {
 	var a = {
 		type: e,
 		props: t,
@@ -435,51 +484,51 @@ function ve(e, t, n, r, i) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: de,
-		__v: i || ++ne,
+		constructor: M,
+		__v: i || ++ie,
 		__i: -1,
 		__u: 0
 	};
 	return !i && A.vnode && A.vnode(a), a;
 }
-function P(e) {
+function be(e) {
 	return e.children;
 }
-function F(e, t) {
+function xe(e, t) {
 	this.props = e, this.context = t, this.__g = 0;
 }
-function I(e, t) {
-	if (t == null) return e.__ && I(e.__, e.__i + 1);
+function F(e, t) {
+	if (t == null) return e.__ && F(e.__, e.__i + 1);
 	for (var n; t < e.__k.length; t++) if ((n = e.__k[t]) && n.__e) return n.__e;
-	return typeof e.type != "function" || e.props.__P ? null : I(e);
+	return typeof e.type != "function" || e.props.__P ? null : F(e);
 }
-function ye(e) {
+function Se(e) {
 	var t, n = e.__v, r = n.__e, i = [], a = [], o = e.__P;
-	o && ((t = M({ constructor: de }, n)).__v = n.__v + 1, A.vnode && A.vnode(t), Ae(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || I(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, Ne(i, t, a), n.__ = n.__e = null, t.__e != r && be(t));
+	o && ((t = N({ constructor: M }, n)).__v = n.__v + 1, A.vnode && A.vnode(t), Ne(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || F(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, Ie(i, t, a), n.__ = n.__e = null, t.__e != r && Ce(t));
 }
-function be(e) {
+function Ce(e) {
 	if ((e = e.__) && e.__c && !e.props.__P) return e.__e = null, e.__k.some(function(t) {
 		return t && (e.__e = t.__e);
-	}), be(e);
+	}), Ce(e);
 }
-function xe(e) {
-	(8 & e.__g || (e.__g |= 8, j.push(e), ae++)) && ie == A.debounceRendering || ((ie = A.debounceRendering) || queueMicrotask)(Se);
+function we(e) {
+	(8 & e.__g || (e.__g |= 8, j.push(e), se++)) && oe == A.debounceRendering || ((oe = A.debounceRendering) || queueMicrotask)(Te);
 }
-function Se() {
+function Te() {
 	try {
-		for (var e, t = 1; j.length;) j.length > t && j.sort(oe), e = j.shift(), t = j.length, 8 & e.__g && ye(e);
+		for (var e, t = 1; j.length;) j.length > t && j.sort(ce), e = j.shift(), t = j.length, 8 & e.__g && Se(e);
 	} finally {
-		(ae = j.length) && (ie || queueMicrotask)(Se);
+		(se = j.length) && (oe || queueMicrotask)(Te);
 	}
 }
-function Ce(e, t, n, r, i, a, o, s, c, l, u) {
-	var d, f, p, m, h, g, _ = r.__k || pe, v = t.length;
-	for (c = we(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || fe, p.__i = d, g = Ae(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && Fe(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Te(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
+function Ee(e, t, n, r, i, a, o, s, c, l, u) {
+	var d, f, p, m, h, g, _ = r.__k || me, v = t.length;
+	for (c = De(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || pe, p.__i = d, g = Ne(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && Re(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Oe(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
 	return n.__e = h, c;
 }
-function we(e, t, n, r, i) {
+function De(e, t, n, r, i) {
 	var a, o, s, c, l, u, d, f, p, m = n.length, h = m, g = 0, _ = 0, v = e.__k = Array(i);
-	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = ve(null, o) : he(o) ? o = v[a] = ve(P, { children: o }) : o.constructor === de && o.__b ? o = v[a] = ve(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = Ee(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
+	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = ye(null, o) : ge(o) ? o = v[a] = ye(be, { children: o }) : o.constructor === M && o.__b ? o = v[a] = ye(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = ke(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
 	if (_) {
 		for (u = [], d = [], a = 0; a < i; a++) if ((o = v[a]) && 16 & o.__u) {
 			for (g = 0, f = u.length; g < f;) u[p = g + f >> 1] < o.__i ? g = p + 1 : f = p;
@@ -487,21 +536,21 @@ function we(e, t, n, r, i) {
 		}
 		for (g = u.length; a--;) d[a] && (d[a] == g ? g-- : v[a].__u |= 4);
 	}
-	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = I(s)), Ie(s, s));
+	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = F(s)), ze(s, s));
 	return r;
 }
-function Te(e, t, n, r) {
+function Oe(e, t, n, r) {
 	var i, a, o, s;
 	if (typeof e.type == "function") {
 		if (e.props.__P) return t;
-		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Te(i[a], t, n, !1));
+		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Oe(i[a], t, n, !1));
 		return t;
 	}
-	for (t && !t.parentNode && (t = I(e)) && !t.parentNode && (t = null), o = e.__e, s = t; s && s.nodeType == 8;) s = s.nextSibling;
+	for (t && !t.parentNode && (t = F(e)) && !t.parentNode && (t = null), o = e.__e, s = t; s && s.nodeType == 8;) s = s.nextSibling;
 	for (o != s && (!r && n.moveBefore && o.parentNode ? n.moveBefore(o, t) : n.insertBefore(o, t || null)), t = o; (t &&= t.nextSibling) && t.nodeType == 8 && !t.data.startsWith("$s"););
 	return t;
 }
-function Ee(e, t, n, r) {
+function ke(e, t, n, r) {
 	var i, a = e.key, o = e.type, s = t[n], c = s && !(2 & s.__u);
 	if (s === null && a == null || c && a == s.key && o == s.type) return n;
 	if (r > +!!c) {
@@ -510,18 +559,18 @@ function Ee(e, t, n, r) {
 	}
 	return -1;
 }
-function De(e, t, n) {
+function Ae(e, t, n) {
 	n ??= "", t[0] == "-" ? e.setProperty(t, n) : e[t] = n;
 }
-function Oe(e, t, n, r, i) {
+function je(e, t, n, r, i) {
 	var a, o;
 	if (t == "style") {
 		if (typeof n == "string") e.style.cssText = n;
 		else {
-			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || De(e.style, t);
-			if (n) for (t in n) r && n[t] == r[t] || De(e.style, t, n[t]);
+			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || Ae(e.style, t);
+			if (n) for (t in n) r && n[t] == r[t] || Ae(e.style, t, n[t]);
 		}
-	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = ue[t] || (ue[t] = ke(t)), (e.__a ||= {})[t] = le, a = t != (t = t.replace(ce, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
+	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = fe[t] || (fe[t] = Me(t)), (e.__a ||= {})[t] = de, a = t != (t = t.replace(ue, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
 	else {
 		if (i == "http://www.w3.org/2000/svg") t = t.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
 		else if (t != "width" && t != "height" && t != "href" && t != "list" && t != "form" && t != "tabIndex" && t != "download" && t != "rowSpan" && t != "colSpan" && t != "role" && t != "popover" && t in e) try {
@@ -532,28 +581,28 @@ function Oe(e, t, n, r, i) {
 		n == null || !1 === n && t[4] != "-" ? e.removeAttribute(t) : e.setAttribute(t, t == "popover" && n == 1 ? "" : n);
 	}
 }
-function ke(e) {
+function Me(e) {
 	return function(t) {
 		var n = this.__e;
 		if (n) {
-			if (n = n[e], t[se] == null) t[se] = le++;
-			else if (t[se] < this.__a[e]) return;
+			if (n = n[e], t[le] == null) t[le] = de++;
+			else if (t[le] < this.__a[e]) return;
 			return n(A.event ? A.event(t) : t);
 		}
 	};
 }
-function Ae(e, t, n, r, i, a, o, s, c, l) {
+function Ne(e, t, n, r, i, a, o, s, c, l) {
 	var u, d, f, p, m, h, g, _, v, y, b, x, S, C, w, T, E, D, O = t.type;
-	if (t.constructor !== de) return null;
-	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = je(u, a) : a.push(u), s = a[0] || s), (u = A.__b) && u(t);
+	if (t.constructor !== M) return null;
+	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = Pe(u, a) : a.push(u), s = a[0] || s), (u = A.__b) && u(t);
 	n: if (typeof O == "function") {
 		f = o.length;
 		try {
-			if (_ = t.props, v = (u = O.prototype) && u.render, y = (u = O.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new O(_, b) : (t.__c = p = new F(_, b), p.constructor = O, p.render = Le), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), O.getDerivedStateFromProps && (p.__s == p.state && (p.__s = M({}, p.__s)), M(p.__s, O.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
+			if (_ = t.props, v = (u = O.prototype) && u.render, y = (u = O.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new O(_, b) : (t.__c = p = new xe(_, b), p.constructor = O, p.render = Be), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), O.getDerivedStateFromProps && (p.__s == p.state && (p.__s = N({}, p.__s)), N(p.__s, O.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
 				if (_ !== m && v && !O.getDerivedStateFromProps && p.componentWillReceiveProps && p.componentWillReceiveProps(_, b), t.__v == n.__v && !(8 & p.__g) || !(4 & p.__g) && p.shouldComponentUpdate && !1 === p.shouldComponentUpdate(_, p.__s, b)) {
 					t.__v != n.__v && (p.props = _, p.state = p.__s, p.__g &= -9), t.__e = n.__e, t.__k = n.__k, t.__k.some(function(e) {
 						e && (e.__ = t);
-					}), pe.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = I(n);
+					}), me.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = F(n);
 					break n;
 				}
 				p.componentWillUpdate && p.componentWillUpdate(_, p.__s, b), v && p.componentDidUpdate && p.__h.push(function() {
@@ -564,9 +613,9 @@ function Ae(e, t, n, r, i, a, o, s, c, l) {
 			do
 				p.__g &= -9, x && x(t), u = p.render(p.props, p.state = p.__s, p.context);
 			while (8 & p.__g && ++S < 25);
-			v && (pe.push.apply(p.__h, p.__k), p.__k = []), p.state = p.__s, p.getChildContext && (r = M({}, r, p.getChildContext())), v && n.__c && p.getSnapshotBeforeUpdate && (g = p.getSnapshotBeforeUpdate(m, h)), C = u && u.type === P && u.key == null ? u.props.children : u, _.__P && (u = s, i = (e = _.__P).namespaceURI, c = a = null, n.props && n.props.__P != e && (n.__k.some(function(e) {
-				e && Ie(e, e);
-			}), n.__k = null), s = n.__k ? I(n, 0) : null), s = Ce(e, he(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(N), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
+			v && (me.push.apply(p.__h, p.__k), p.__k = []), p.state = p.__s, p.getChildContext && (r = N({}, r, p.getChildContext())), v && n.__c && p.getSnapshotBeforeUpdate && (g = p.getSnapshotBeforeUpdate(m, h)), C = u && u.type === be && u.key == null ? u.props.children : u, _.__P && (u = s, i = (e = _.__P).namespaceURI, c = a = null, n.props && n.props.__P != e && (n.__k.some(function(e) {
+				e && ze(e, e);
+			}), n.__k = null), s = n.__k ? F(n, 0) : null), s = Ee(e, ge(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(P), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
 		} catch (e) {
 			if (o.length = f, t.__v = null, c || a) {
 				if (e && e.then) {
@@ -577,7 +626,7 @@ function Ae(e, t, n, r, i, a, o, s, c, l) {
 								if (D == T) break;
 							} else {
 								if (D.nodeType != 8) break;
-								D.data.startsWith("$s") && (T = je(w = D));
+								D.data.startsWith("$s") && (T = Pe(w = D));
 							}
 						}
 					}
@@ -585,15 +634,15 @@ function Ae(e, t, n, r, i, a, o, s, c, l) {
 						for (; s && s.nodeType == 8 && s.nextSibling;) s = s.nextSibling;
 						w = s;
 					}
-					(u = je(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
-				} else a && a.some(N);
+					(u = Pe(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
+				} else a && a.some(P);
 			} else t.__e = n.__e;
-			t.__k ||= n.__k || [], e && e.then || Me(t), A.__e(e, t, n);
+			t.__k ||= n.__k || [], e && e.then || Fe(t), A.__e(e, t, n);
 		}
-	} else s = t.__e = Pe(n.__e, t, n, r, i, a, o, c, l, e);
+	} else s = t.__e = Le(n.__e, t, n, r, i, a, o, c, l, e);
 	return (u = A.diffed) && u(t), s;
 }
-function je(e, t) {
+function Pe(e, t) {
 	if (e && e.nodeType == 8 && e.data.startsWith("$s")) for (var n = 1; e = e.nextSibling;) {
 		if (e.nodeType == 8) {
 			if (e.data.startsWith("$s")) n++;
@@ -602,11 +651,11 @@ function je(e, t) {
 		t && t.push(e);
 	}
 }
-function Me(e) {
-	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(Me));
+function Fe(e) {
+	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(Fe));
 }
-function Ne(e, t, n) {
-	for (var r = 0; r < n.length;) Fe(n[r++], n[r++], n[r++]);
+function Ie(e, t, n) {
+	for (var r = 0; r < n.length;) Re(n[r++], n[r++], n[r++]);
 	A.__c && A.__c(t, e), e.some(function(t) {
 		try {
 			e = t.__h, t.__h = [], e.some(function(e) {
@@ -617,8 +666,8 @@ function Ne(e, t, n) {
 		}
 	});
 }
-function Pe(e, t, n, r, i, a, o, s, c, l) {
-	var u, d, f, p, m, h, g, _, v = n.props || fe, y = t.props, b = t.type;
+function Le(e, t, n, r, i, a, o, s, c, l) {
+	var u, d, f, p, m, h, g, _, v = n.props || pe, y = t.props, b = t.type;
 	if (b == "svg" ? i = "http://www.w3.org/2000/svg" : b == "math" ? i = "http://www.w3.org/1998/Math/MathML" : i ||= "http://www.w3.org/1999/xhtml", a) {
 		for (u = 0; u < a.length; u++) if ((m = a[u]) && (b ? m.localName == b : m.nodeType == 3)) {
 			e = m, a[u] = null;
@@ -630,23 +679,23 @@ function Pe(e, t, n, r, i, a, o, s, c, l) {
 		e = _.createElementNS(i, b, y.is ? y : l), s &&= (A.__m && A.__m(t, a), !1), a = null;
 	}
 	if (b) {
-		if (l = b == "template" && e.content || e, a = b == "textarea" && y.defaultValue != null ? null : a && ge.call(l.childNodes), !s && a) for (v = {}, u = 0; u < e.attributes.length; u++) v[(m = e.attributes[u]).name] = m.value;
-		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || Oe(e, u, null, m, i);
-		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || Oe(e, u, m, v[u], i);
-		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && me.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Ce(l, he(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && I(n, 0), s, c), a && a.some(N)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || Oe(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && Oe(e, u, g, v[u], i));
+		if (l = b == "template" && e.content || e, a = b == "textarea" && y.defaultValue != null ? null : a && _e.call(l.childNodes), !s && a) for (v = {}, u = 0; u < e.attributes.length; u++) v[(m = e.attributes[u]).name] = m.value;
+		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || je(e, u, null, m, i);
+		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || je(e, u, m, v[u], i);
+		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && he.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Ee(l, ge(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && F(n, 0), s, c), a && a.some(P)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || je(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && je(e, u, g, v[u], i));
 	} else v === y || s && e.data == y || (e.data = y);
 	return e;
 }
-function Fe(e, t, n, r) {
+function Re(e, t, n, r) {
 	try {
 		typeof e == "function" ? t ? t.__x = e(t) || 1 : (r &&= r.__c || r.__e) && (t = r.__x) && (r.__x = null, typeof t == "function" ? t() : e(null)) : e.current = t;
 	} catch (e) {
 		A.__e(e, n);
 	}
 }
-function Ie(e, t, n) {
+function ze(e, t, n) {
 	var r, i, a, o;
-	if (A.unmount && A.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || Fe(r, null, t, e), r = e.__c) {
+	if (A.unmount && A.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || Re(r, null, t, e), r = e.__c) {
 		if (r.componentWillUnmount) try {
 			r.componentWillUnmount();
 		} catch (e) {
@@ -654,10 +703,10 @@ function Ie(e, t, n) {
 		}
 		r.__P = r.__n = null;
 	}
-	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && Ie(r[o], t, typeof e.type != "function" || n && !e.props.__P);
-	!n && (r = e.__c) && (r = r.__z) && (i = je(r, a = [])) && (r == e.__e && a.some(N), N(i), N(r)), n || N(e.__e), e.__e = e.__c = e.__ = null;
+	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && ze(r[o], t, typeof e.type != "function" || n && !e.props.__P);
+	!n && (r = e.__c) && (r = r.__z) && (i = Pe(r, a = [])) && (r == e.__e && a.some(P), P(i), P(r)), n || P(e.__e), e.__e = e.__c = e.__ = null;
 }
-function Le(e, t, n) {
+function Be(e, t, n) {
 	return this.constructor(e, n);
 }
 A = { __e: function(e, t, n, r) {
@@ -669,79 +718,79 @@ A = { __e: function(e, t, n, r) {
 			e = t;
 		}
 	}
-	throw ae = 0, e;
-} }, ne = 0, re = function(e) {
-	return e != null && e.constructor === de;
-}, F.prototype.setState = function(e, t) {
+	throw se = 0, e;
+} }, ie = 0, ae = function(e) {
+	return e != null && e.constructor === M;
+}, xe.prototype.setState = function(e, t) {
 	var n = this.__s;
-	n && n != this.state || (n = this.__s = M({}, this.state)), typeof e == "function" && (e = e(M({}, n), this.props)), e && (M(n, e), this.__v && (t && this.__k.push(t), xe(this)));
-}, F.prototype.forceUpdate = function(e) {
-	this.__v && (this.__g |= 4, e && this.__h.push(e), xe(this));
-}, F.prototype.render = P, j = [], ae = 0, oe = function(e, t) {
+	n && n != this.state || (n = this.__s = N({}, this.state)), typeof e == "function" && (e = e(N({}, n), this.props)), e && (N(n, e), this.__v && (t && this.__k.push(t), we(this)));
+}, xe.prototype.forceUpdate = function(e) {
+	this.__v && (this.__g |= 4, e && this.__h.push(e), we(this));
+}, xe.prototype.render = be, j = [], se = 0, ce = function(e, t) {
 	return e.__v.__b - t.__v.__b;
-}, se = Symbol(), ce = /(PointerCapture)$|Capture$/i, le = 0, ue = {};
+}, le = Symbol(), ue = /(PointerCapture)$|Capture$/i, de = 0, fe = {};
 // node_modules/preact/hooks/dist/hooks.mjs
-var Re, L, ze, Be, Ve = Object.is, He = 0, Ue = [], We = [], R = A, Ge = R.__b, Ke = R.__r, qe = R.diffed, Je = R.__c, Ye = R.unmount, Xe = R.__;
-function Ze(e, t) {
-	R.__h && R.__h(L, e, He || t), He = 0;
-	var n = L.__H || (L.__H = {
+var Ve, I, He, Ue, We = Object.is, Ge = 0, Ke = [], qe = [], L = A, Je = L.__b, Ye = L.__r, Xe = L.diffed, Ze = L.__c, Qe = L.unmount, $e = L.__;
+function et(e, t) {
+	L.__h && L.__h(I, e, Ge || t), Ge = 0;
+	var n = I.__H || (I.__H = {
 		__: [],
 		__h: []
 	});
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
-function Qe(e, t) {
-	var n = Ze(Re++, 7);
-	return it(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+function tt(e, t) {
+	var n = et(Ve++, 7);
+	return st(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
 }
-function $e() {
+function nt() {
 	var e;
 	do {
-		for (; e = We.shift();) try {
-			z(e);
+		for (; e = qe.shift();) try {
+			R(e);
 		} catch (t) {
-			R.__e(t, { __: (e = e.__P) && e.__v });
+			L.__e(t, { __: (e = e.__P) && e.__v });
 		}
-		for (; e = Ue.shift();) {
+		for (; e = Ke.shift();) {
 			var t = e.__H;
 			if (e.__P && t) try {
-				t.__h.some(z), t.__h.some(rt), t.__h = [];
+				t.__h.some(R), t.__h.some(ot), t.__h = [];
 			} catch (n) {
-				t.__h = [], R.__e(n, e.__v);
+				t.__h = [], L.__e(n, e.__v);
 			}
 		}
-	} while (We.length);
+	} while (qe.length);
 }
-R.__b = function(e) {
-	L = null, Ge && Ge(e);
-}, R.__ = function(e, t) {
-	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), Xe && Xe(e, t);
-}, R.__r = function(e) {
-	Ke && Ke(e), Re = 0;
-	var t = (L = e.__c).__H;
-	t && (ze == L ? L.__h = [] : (t.__h.some(z), t.__h.some(rt), Re = 0), t.__h = [], t.__.some(function(e) {
+L.__b = function(e) {
+	I = null, Je && Je(e);
+}, L.__ = function(e, t) {
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), $e && $e(e, t);
+}, L.__r = function(e) {
+	Ye && Ye(e), Ve = 0;
+	var t = (I = e.__c).__H;
+	t && (He == I ? I.__h = [] : (t.__h.some(R), t.__h.some(ot), Ve = 0), t.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})), ze = L;
-}, R.diffed = function(e) {
-	qe && qe(e);
+	})), He = I;
+}, L.diffed = function(e) {
+	Xe && Xe(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && nt(Ue.push(t)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && at(Ke.push(t)), t.__H.__.some(function(e) {
 		e.u && (e.__H = e.u);
-	})), ze = L = null;
-}, R.__c = function(e, t) {
+	})), He = I = null;
+}, L.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(z), e.__h = e.__h.filter(function(e) {
-				return !e.__ || rt(e);
+			e.__h.some(R), e.__h = e.__h.filter(function(e) {
+				return !e.__ || ot(e);
 			});
 		} catch (t) {
 			e.__h = [function() {
 				throw t;
 			}];
 		}
-	}), Je && Je(e, t);
-}, R.unmount = function(e) {
-	Ye && Ye(e);
+	}), Ze && Ze(e, t);
+}, L.unmount = function(e) {
+	Qe && Qe(e);
 	var t, n, r = e.__c;
 	r && r.__H && (r.__H.__.some(function(r) {
 		try {
@@ -750,54 +799,54 @@ R.__b = function(e) {
 					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
 					n &&= n.__c;
 				}
-				r.__P = n, nt(We.push(r));
-			} else z(r);
+				r.__P = n, at(qe.push(r));
+			} else R(r);
 		} catch (e) {
 			t = e;
 		}
-	}), r.__H = void 0, t && R.__e(t, r.__v));
+	}), r.__H = void 0, t && L.__e(t, r.__v));
 };
-var et = typeof requestAnimationFrame == "function";
-function tt(e) {
+var rt = typeof requestAnimationFrame == "function";
+function it(e) {
 	var t, n = function() {
-		clearTimeout(r), et && cancelAnimationFrame(t), setTimeout(e);
+		clearTimeout(r), rt && cancelAnimationFrame(t), setTimeout(e);
 	}, r = setTimeout(n, 35);
-	et && (t = requestAnimationFrame(n));
+	rt && (t = requestAnimationFrame(n));
 }
-function nt(e) {
-	e != 1 && Be == R.requestAnimationFrame || ((Be = R.requestAnimationFrame) || tt)($e);
+function at(e) {
+	e != 1 && Ue == L.requestAnimationFrame || ((Ue = L.requestAnimationFrame) || it)(nt);
 }
-function z(e) {
-	var t = L, n = e.__c;
-	typeof n == "function" && (e.__c = void 0, n()), L = t;
+function R(e) {
+	var t = I, n = e.__c;
+	typeof n == "function" && (e.__c = void 0, n()), I = t;
 }
-function rt(e) {
-	var t = L;
-	e.__c = e.__(), L = t;
+function ot(e) {
+	var t = I;
+	e.__c = e.__(), I = t;
 }
-function it(e, t) {
+function st(e, t) {
 	return !e || e.length != t.length || t.some(function(t, n) {
-		return !Ve(t, e[n]);
+		return !We(t, e[n]);
 	});
 }
 // node_modules/@preact/signals-core/dist/signals-core.module.js
-var at = Symbol.for("preact-signals");
-function ot() {
+var ct = Symbol.for("preact-signals");
+function lt() {
 	if (H > 1) H--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = pt;
-			for (pt = void 0; e !== void 0;) {
+			var e = ht;
+			for (ht = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
-		})(); lt !== void 0;) {
-			var n = lt;
-			for (lt = void 0, ut++; n !== void 0;) {
+		})(); V !== void 0;) {
+			var n = V;
+			for (V = void 0, ft++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && gt(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && vt(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -805,53 +854,53 @@ function ot() {
 				n = r;
 			}
 		}
-		if (ut = 0, H--, t) throw e;
+		if (ft = 0, H--, t) throw e;
 	}
 }
-function st(e) {
+function ut(e) {
 	if (H > 0) return e();
-	ft = ++dt, H++;
+	mt = ++pt, H++;
 	try {
 		return e();
 	} finally {
-		ot();
+		lt();
 	}
 }
-var B, V = void 0;
-function ct(e) {
-	var t = V, n = B;
-	V = void 0, B = void 0;
+var z, B = void 0;
+function dt(e) {
+	var t = B, n = z;
+	B = void 0, z = void 0;
 	try {
 		return e();
 	} finally {
-		V = t, B = n;
+		B = t, z = n;
 	}
 }
-var lt = void 0, H = 0, ut = 0, dt = 0, ft = 0, pt = void 0, mt = 0;
-function ht(e) {
-	if (V !== void 0) {
+var V = void 0, H = 0, ft = 0, pt = 0, mt = 0, ht = void 0, gt = 0;
+function _t(e) {
+	if (B !== void 0) {
 		var t = e.n;
-		if (t === void 0 || t.t !== V) return t = {
+		if (t === void 0 || t.t !== B) return t = {
 			i: 0,
 			S: e,
-			p: V.s,
+			p: B.s,
 			n: void 0,
-			t: V,
+			t: B,
 			e: void 0,
 			x: void 0,
 			r: t
-		}, V.s !== void 0 && (V.s.n = t), V.s = t, e.n = t, 32 & V.f && e.S(t), t;
-		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = V.s, t.n = void 0, V.s.n = t, V.s = t), t;
+		}, B.s !== void 0 && (B.s.n = t), B.s = t, e.n = t, 32 & B.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = B.s, t.n = void 0, B.s.n = t, B.s = t), t;
 	}
 }
 function U(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-U.prototype.brand = at, U.prototype.h = function() {
+U.prototype.brand = ct, U.prototype.h = function() {
 	return !0;
 }, U.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? ct(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? dt(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
@@ -859,7 +908,7 @@ U.prototype.brand = at, U.prototype.h = function() {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && ct(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && dt(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
@@ -868,7 +917,7 @@ U.prototype.brand = at, U.prototype.h = function() {
 	var t = this;
 	return J(function() {
 		var n = t.value;
-		ct(function() {
+		dt(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
@@ -880,29 +929,29 @@ U.prototype.brand = at, U.prototype.h = function() {
 	return this.value;
 }, U.prototype.peek = function() {
 	var e = this;
-	return ct(function() {
+	return dt(function() {
 		return e.value;
 	});
 }, Object.defineProperty(U.prototype, "value", {
 	get: function() {
-		var e = ht(this);
+		var e = _t(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if (ut > 100) throw Error("Cycle detected");
+			if (ft > 100) throw Error("Cycle detected");
 			(function(e) {
-				H !== 0 && ut === 0 && e.l !== ft && (e.l = ft, pt = {
+				H !== 0 && ft === 0 && e.l !== mt && (e.l = mt, ht = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: pt
+					o: ht
 				});
-			})(this), this.v = e, this.i++, mt++, H++;
+			})(this), this.v = e, this.i++, gt++, H++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				ot();
+				lt();
 			}
 		}
 	}
@@ -910,11 +959,11 @@ U.prototype.brand = at, U.prototype.h = function() {
 function W(e, t) {
 	return new U(e, t);
 }
-function gt(e) {
+function vt(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function _t(e) {
+function yt(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -923,7 +972,7 @@ function _t(e) {
 		}
 	}
 }
-function vt(e) {
+function bt(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
@@ -931,21 +980,21 @@ function vt(e) {
 	e.s = n;
 }
 function G(e, t) {
-	U.call(this, void 0, t), this.x = e, this.s = void 0, this.g = mt - 1, this.f = 4;
+	U.call(this, void 0, t), this.x = e, this.s = void 0, this.g = gt - 1, this.f = 4;
 }
 G.prototype = new U(), G.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === mt)) return !0;
-	if (this.g = mt, this.f |= 1, this.i > 0 && !gt(this)) return this.f &= -2, !0;
-	var e = V;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === gt)) return !0;
+	if (this.g = gt, this.f |= 1, this.i > 0 && !vt(this)) return this.f &= -2, !0;
+	var e = B;
 	try {
-		_t(this), V = this;
+		yt(this), B = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return V = e, vt(this), this.f &= -2, !0;
+	return B = e, bt(this), this.f &= -2, !0;
 }, G.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
@@ -964,43 +1013,43 @@ G.prototype = new U(), G.prototype.h = function() {
 	}
 }, Object.defineProperty(G.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = ht(this);
+	var e = _t(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
 function K(e, t) {
 	return new G(e, t);
 }
-function yt(e) {
+function xt(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
 		H++;
-		var n = V;
-		V = void 0;
+		var n = B;
+		B = void 0;
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, bt(e), t;
+			throw e.f &= -2, e.f |= 8, St(e), t;
 		} finally {
-			V = n, ot();
+			B = n, lt();
 		}
 	}
 }
-function bt(e) {
+function St(e) {
 	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, yt(e);
+	e.x = void 0, e.s = void 0, xt(e);
 }
-function xt(e) {
-	if (V !== this) throw Error("Out-of-order effect");
-	vt(this), V = e, this.f &= -2;
+function Ct(e) {
+	if (B !== this) throw Error("Out-of-order effect");
+	bt(this), B = e, this.f &= -2;
 	try {
-		8 & this.f && bt(this);
+		8 & this.f && St(this);
 	} finally {
-		ot();
+		lt();
 	}
 }
 function q(e, t) {
-	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, B && B.push(this);
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, z && z.push(this);
 }
 q.prototype.c = function() {
 	var e = this.S();
@@ -1013,13 +1062,13 @@ q.prototype.c = function() {
 	}
 }, q.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, yt(this), _t(this), H++;
-	var e = V;
-	return V = this, xt.bind(this, e);
+	this.f |= 1, this.f &= -9, xt(this), yt(this), H++;
+	var e = B;
+	return B = this, Ct.bind(this, e);
 }, q.prototype.N = function() {
-	2 & this.f || (this.f |= 2, this.u = lt, lt = this);
+	2 & this.f || (this.f |= 2, this.u = V, V = this);
 }, q.prototype.d = function() {
-	this.f |= 8, 1 & this.f || bt(this);
+	this.f |= 8, 1 & this.f || St(this);
 }, q.prototype.dispose = function() {
 	this.d();
 };
@@ -1034,24 +1083,24 @@ function J(e, t) {
 	return r[Symbol.dispose] = r, r;
 }
 // node_modules/@preact/signals/dist/signals.module.js
-var St, Ct, wt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Tt = [];
+var wt, Tt, Et = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Dt = [];
 J(function() {
-	St = this.N;
+	wt = this.N;
 })();
 function Y(e, t) {
 	A[e] = t.bind(null, A[e] || function() {});
 }
 function X(e) {
-	if (Ct) {
-		var t = Ct;
-		Ct = void 0, t();
+	if (Tt) {
+		var t = Tt;
+		Tt = void 0, t();
 	}
-	Ct = e && e.S();
+	Tt = e && e.S();
 }
-function Et(e) {
-	var t = this, n = e.data, r = Ot(n);
+function Ot(e) {
+	var t = this, n = e.data, r = At(n);
 	r.name = "ReactiveDom", r.value = n;
-	var i = Qe(function() {
+	var i = tt(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
@@ -1060,9 +1109,9 @@ function Et(e) {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
 		}), a = K(function() {
-			return !Array.isArray(i.value) && !re(i.value);
+			return !Array.isArray(i.value) && !ae(i.value);
 		}), o = J(function() {
-			if (this.N = jt, a.value) {
+			if (this.N = Nt, a.value) {
 				var t = i.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
 			}
@@ -1073,14 +1122,14 @@ function Et(e) {
 	}, []), a = i[0], o = i[1];
 	return a.value ? o.peek() : o.value;
 }
-Et.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
+Ot.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 	constructor: {
 		configurable: !0,
-		value: _e(P, null).constructor
+		value: ve(be, null).constructor
 	},
 	type: {
 		configurable: !0,
-		value: Et
+		value: Ot
 	},
 	props: {
 		configurable: !0,
@@ -1105,7 +1154,7 @@ Et.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 	}
 	e(t);
 }), Y("__r", function(e, t) {
-	if (e(t), t.type !== P) {
+	if (e(t), t.type !== be) {
 		X();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
@@ -1116,7 +1165,7 @@ Et.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 		}(function(e) {
 			return function() {
 				var t;
-				wt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				Et && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
 		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), X(n);
 	}
@@ -1133,19 +1182,19 @@ Et.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 		}
 		if (r) for (var c in a || (a = {}, n.U = a), r) {
 			var l = a[c], u = r[c];
-			l === void 0 ? (l = Dt(n, c, u, i), a[c] = l) : l.o(u, i);
+			l === void 0 ? (l = kt(n, c, u, i), a[c] = l) : l.o(u, i);
 		}
 	}
 	e(t);
 });
-function Dt(e, t, n, r) {
+function kt(e, t, n, r) {
 	var i = t in e && e.ownerSVGElement === void 0, a = W(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
 		d: J(function() {
-			this.N = jt;
+			this.N = Nt;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
@@ -1178,7 +1227,7 @@ Y("unmount", function(e, t) {
 	e(t);
 }), Y("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
-}), F.prototype.shouldComponentUpdate = function(e, t) {
+}), xe.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
 	var n = this.__$u, r = n && n.s !== void 0;
 	for (var i in t) return !0;
@@ -1190,151 +1239,151 @@ Y("unmount", function(e, t) {
 	for (var s in this.props) if (!(s in e)) return !0;
 	return !1;
 };
-function Ot(e, t) {
-	return Qe(function() {
+function At(e, t) {
+	return tt(function() {
 		return W(e, t);
 	}, []);
 }
-var kt = function(e) {
+var jt = function(e) {
 	queueMicrotask(function() {
 		queueMicrotask(e);
 	});
 };
-function At() {
-	st(function() {
-		for (var e; e = Tt.shift();) St.call(e);
+function Mt() {
+	ut(function() {
+		for (var e; e = Dt.shift();) wt.call(e);
 	});
 }
-function jt() {
-	Tt.push(this) === 1 && (A.requestAnimationFrame || kt)(At);
+function Nt() {
+	Dt.push(this) === 1 && (A.requestAnimationFrame || jt)(Mt);
 }
 // src/state.ts
-var Mt = [
+var Pt = [
 	"map",
 	"schedule",
 	"data",
 	"studies"
-], Nt = W("map"), Pt = W(""), Ft = W(0), It = W(-1), Lt = W("n"), Rt = W(""), zt = W("outages");
+], Ft = W("map"), It = W(""), Lt = W(0), Rt = W(-1), zt = W("n"), Bt = W(""), Vt = W("outages");
 W(!1), W(null), W(""), W(!0);
-var Bt = W(null);
+var Ht = W(null);
 W([]), W(null), W(null);
-var Vt = W(null), Ht = W(null), Ut = W(null);
+var Ut = W(null), Wt = W(null), Gt = W(null);
 W(!1), W("");
-var Wt = W(!1);
-new Promise((e) => Wt.subscribe((t) => {
+var Kt = W(!1);
+new Promise((e) => Kt.subscribe((t) => {
 	t && e();
 }));
-var Gt = (e) => {
+var qt = (e) => {
 	try {
 		return localStorage.getItem(`aurigrid.${e}`);
 	} catch {
 		return null;
 	}
-}, Kt = (e, t) => {
+}, Jt = (e, t) => {
 	try {
 		localStorage.setItem(`aurigrid.${e}`, t);
 	} catch {}
-}, qt = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", Jt = W(Gt("theme") || qt);
+}, Yt = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", Xt = W(qt("theme") || Yt);
 J(() => {
-	document.documentElement.dataset.theme = Jt.value, Kt("theme", Jt.value);
+	document.documentElement.dataset.theme = Xt.value, Jt("theme", Xt.value);
 });
-var Yt = W(Gt("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+var Zt = W(qt("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
 J(() => {
-	document.documentElement.lang = Yt.value === "zh" ? "zh-CN" : "en", Kt("lang", Yt.value);
+	document.documentElement.lang = Zt.value === "zh" ? "zh-CN" : "en", Jt("lang", Zt.value);
 });
-var Xt = K(() => Vt.value ? Array.from(Vt.value.table.i("step")) : []);
-K(() => Bt.value?.find((e) => e.key === Pt.value)?.kind ?? "day"), K(() => {
-	let e = Vt.value?.shares.spread_price_per_mwh;
+var Qt = K(() => Ut.value ? Array.from(Ut.value.table.i("step")) : []);
+K(() => Ht.value?.find((e) => e.key === It.value)?.kind ?? "day"), K(() => {
+	let e = Ut.value?.shares.spread_price_per_mwh;
 	if (!e) return null;
 	let t = Float32Array.from(e.f("q50")).filter((e) => e === e).sort(), n = t[t.length >> 1] ?? 0, r = [...e.f("q10"), ...e.f("q90")].filter((e) => e === e).map((e) => Math.abs(e - n)).sort((e, t) => e - t);
 	return [n, Math.max(1, r[Math.floor(.95 * (r.length - 1))] ?? 1)];
-}), K(() => Math.max(0, Xt.value.indexOf(Ft.value))), K(() => {
-	let e = Ut.value;
-	return It.value >= 0 && Lt.value !== "n" && e && Zt(e.status) ? e : Ht.value;
+}), K(() => Math.max(0, Qt.value.indexOf(Lt.value))), K(() => {
+	let e = Gt.value;
+	return Rt.value >= 0 && zt.value !== "n" && e && $t(e.status) ? e : Wt.value;
 });
-var Zt = (e) => e === "converged" || e === "islanded";
-function Qt() {
+var $t = (e) => e === "converged" || e === "islanded";
+function en() {
 	let [e = "", t = ""] = location.hash.replace(/^#\/?/, "").split("?"), [n = "", r = ""] = e.split("/").map(decodeURIComponent), i = new URLSearchParams(t);
-	st(() => {
-		n && (Pt.value = n), Nt.value = Mt.includes(r) ? r : "map", Ft.value = Number(i.get("step") ?? 0) || 0, It.value = i.has("outage") ? Number(i.get("outage")) : -1, Lt.value = i.get("mode") || (It.value >= 0 ? "n1" : "n"), Rt.value = i.get("element") ?? "", zt.value = i.get("side") || (Rt.value ? "element" : "outages");
+	ut(() => {
+		n && (It.value = n), Ft.value = Pt.includes(r) ? r : "map", Lt.value = Number(i.get("step") ?? 0) || 0, Rt.value = i.has("outage") ? Number(i.get("outage")) : -1, zt.value = i.get("mode") || (Rt.value >= 0 ? "n1" : "n"), Bt.value = i.get("element") ?? "", Vt.value = i.get("side") || (Bt.value ? "element" : "outages");
 	});
 }
-var $t = null;
-Qt(), $t = o(Pt.peek(), Ft.peek()), $t.catch(() => void 0), Array.isArray;
+var tn = null;
+en(), tn = o(It.peek(), Lt.peek()), tn.catch(() => void 0), Array.isArray;
 // src/files/save.tsx
-var en = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, tn = (e, t, n) => [
+var nn = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, rn = (e, t, n) => [
 	0,
 	1,
 	2
-].map((r) => e[r] + (t[r] - e[r]) * n), nn = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
-function rn(e, t) {
+].map((r) => e[r] + (t[r] - e[r]) * n), an = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
+function on(e, t) {
 	let n = e.ramp[0];
-	for (let r = 1; r < e.ramp.length; r++) n = tn(n, e.ramp[r], nn((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
+	for (let r = 1; r < e.ramp.length; r++) n = rn(n, e.ramp[r], an((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
 	return Z(n);
 }
-function an(e, t, n, r) {
-	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => on(t, e, r))], [a, o] = sn(e), [s, c] = cn(e);
+function sn(e, t, n, r) {
+	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => cn(t, e, r))], [a, o] = ln(e), [s, c] = un(e);
 	i.push(...a, ...o, ...s, ...c);
-	for (let e of n) i.push(`<text x="${Q(e.x)}" y="${Q(e.y + 4)}" font-size="11"${e.bold ? " font-weight=\"600\"" : ""} fill="${e.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${en(e.text)}</text>`);
+	for (let e of n) i.push(`<text x="${Q(e.x)}" y="${Q(e.y + 4)}" font-size="11"${e.bold ? " font-weight=\"600\"" : ""} fill="${e.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${nn(e.text)}</text>`);
 	return i.join("");
 }
-function on(e, t, n) {
+function cn(e, t, n) {
 	let r = `<path d="${e.x === void 0 ? `M0 ${e.y}H${t.width}` : `M${e.x} 0V${t.height}`}" stroke="${n.graticule}"/>`;
 	return e.text ? `${r}<text x="${e.x === void 0 ? 5 : e.x + 4}" y="${e.y === void 0 ? 12 : e.y - 4}" font-size="10" fill="${n.faint}">${e.text}</text>` : r;
 }
-function sn(e) {
+function ln(e) {
 	let { ends: t, shape: n } = e.drawing, { x: r, y: i, scale: a } = e.camera, o = e.palette, s = [], c = [];
 	for (let l = 0; l < e.loading.length; l++) {
 		let u = e.width / 2 + (t[4 * l] - r) * a, d = e.height / 2 - (t[4 * l + 1] - i) * a, f = e.width / 2 + (t[4 * l + 2] - r) * a, p = e.height / 2 - (t[4 * l + 3] - i) * a;
 		if (Math.max(u, f) < 0 || Math.min(u, f) > e.width || Math.max(d, p) < 0 || Math.min(d, p) > e.height) continue;
-		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.lineFlag[l], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (v > .8 ? 1 + .5 * Math.min(v - .8, .8) : 1), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
+		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.mark[l], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (v > .8 ? 1 + .5 * Math.min(v - .8, .8) : 1), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
 		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 5)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
-		let T = w ? Z(o.out) : rn(o, v);
-		if (c.push(`<path d="${C}" stroke="${T}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && e.flow[l] && !w) {
-			let t = 2.2 + n[2 * l + 1] * .9 * e.detail, r = e.flow[l], [i, a] = [(u + f) / 2 + b, (d + p) / 2 + x], [o, s] = [h * r, g * r], m = `${Q(i + o * t * 1.25)} ${Q(a + s * t * 1.25)}`, _ = (e) => `${Q(i - o * t * .85 - s * t * e)} ${Q(a - s * t * .85 + o * t * e)}`;
+		let T = w ? Z(o.out) : on(o, v);
+		if (c.push(`<path d="${C}" stroke="${T}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && y & 48 && !w) {
+			let t = 2.2 + n[2 * l + 1] * .9 * e.detail, r = y & 16 ? 1 : -1, [i, a] = [(u + f) / 2 + b, (d + p) / 2 + x], [o, s] = [h * r, g * r], m = `${Q(i + o * t * 1.25)} ${Q(a + s * t * 1.25)}`, _ = (e) => `${Q(i - o * t * .85 - s * t * e)} ${Q(a - s * t * .85 + o * t * e)}`;
 			c.push(`<path d="M${m}L${_(.85)}L${_(-.85)}Z" fill="${T}"/>`);
 		}
 	}
 	return [s, c];
 }
-function cn(e) {
+function un(e) {
 	let { places: t, sizes: n, levels: r } = e.drawing, { x: i, y: a, scale: o } = e.camera, s = e.palette, c = [], l = [];
 	for (let u = 0; u < e.voltage.length; u++) {
-		let d = e.busFlag[u], f = n[u] * e.detail, p = d & 2 ? Math.max(f, 9) : f, m = e.width / 2 + (t[2 * u] - i) * o, h = e.height / 2 - (t[2 * u + 1] - a) * o;
+		let d = e.busMark[u], f = n[u] * e.detail, p = d & 2 ? Math.max(f, 9) : f, m = e.width / 2 + (t[2 * u] - i) * o, h = e.height / 2 - (t[2 * u + 1] - a) * o;
 		if (p < 1 || m < -9 || h < -9 || m > e.width + 9 || h > e.height + 9) continue;
 		let g = `cx="${Q(m)}" cy="${Q(h)}"`;
 		d & 3 && c.push(`<circle ${g} r="${Q((Math.max(f, 5) + 9) / 2)}" fill="${Z(d & 2 ? s.selected : s.halo)}" opacity="${d & 2 ? .95 : .34}"/>`);
-		let _ = e.voltage[u], v = _ !== _, y = Math.max(1, p * .16), b = s.bus[1], x = v ? s.ring : e.byLevel ? s.bus[3 + r[u]] : _ < 0 ? tn(b, s.bus[0], nn(-_)) : tn(b, s.bus[2], nn(_));
+		let _ = e.voltage[u], v = _ !== _, y = Math.max(1, p * .16), b = s.bus[1], x = v ? s.ring : e.byLevel ? s.bus[3 + r[u]] : _ < 0 ? rn(b, s.bus[0], an(-_)) : rn(b, s.bus[2], an(_));
 		l.push(`<circle ${g} r="${Q(Math.max(.5, (p - y) / 2))}" fill="${Z(x)}" stroke="${Z(v ? s.out : s.ring)}" stroke-width="${Q(y)}"/>`);
 	}
 	return [c, l];
 }
 // src/map/view.ts
-var ln = 111.195, $ = 8, un = 190, dn = "11px system-ui, \"Noto Sans CJK SC\", sans-serif", fn = `600 ${dn}`, pn = /* @__PURE__ */ new Map();
-function mn(e) {
-	let t = pn.get(e);
+var dn = 111.195, $ = 8, fn = 190, pn = "11px system-ui, \"Noto Sans CJK SC\", sans-serif", mn = `600 ${pn}`, hn = /* @__PURE__ */ new Map();
+function gn(e) {
+	let t = hn.get(e);
 	if (t === void 0) {
 		t = 0;
 		for (let n of e) t += n > "⺀" ? 11 : 6.2;
-		pn.size > 2e4 && pn.clear(), pn.set(e, t);
+		hn.size > 2e4 && hn.clear(), hn.set(e, t);
 	}
 	return t;
 }
-var hn = /* @__PURE__ */ new WeakMap();
-function gn(e, t) {
-	let n = hn.get(e);
+var _n = /* @__PURE__ */ new WeakMap();
+function vn(e, t) {
+	let n = _n.get(e);
 	if (!n || n.length !== t) {
 		n = new Uint8Array(t);
 		for (let t of e) n[t] = 1;
-		hn.set(e, n);
+		_n.set(e, n);
 	}
 	return n;
 }
-function _n(e) {
+function yn(e) {
 	let t = e.bus.f("v_min_pu"), n = e.bus.f("v_max_pu");
 	return t.map((e, t) => Math.max(.02, Math.min(n[t] < 2 ? n[t] - 1 : .1, e > 0 ? 1 - e : .1, .1)));
 }
-var vn = class {
+var bn = class {
 	host;
 	camera = {
 		x: 0,
@@ -1353,10 +1402,9 @@ var vn = class {
 	asked = 0;
 	drag = null;
 	loading = /* @__PURE__ */ new Float32Array();
-	lineFlag = /* @__PURE__ */ new Uint8Array();
-	flow = /* @__PURE__ */ new Int8Array();
+	mark = /* @__PURE__ */ new Uint8Array();
 	voltage = /* @__PURE__ */ new Float32Array();
-	busFlag = /* @__PURE__ */ new Uint8Array();
+	busMark = /* @__PURE__ */ new Uint8Array();
 	band = /* @__PURE__ */ new Float32Array();
 	watch;
 	colours = /* @__PURE__ */ new Map();
@@ -1372,7 +1420,7 @@ var vn = class {
 		].map(() => {
 			let t = document.createElement("canvas");
 			return t.className = "map-layer", e.appendChild(t), t;
-		}), this.size(), this.renderer = new te(this.gl), this.watch = new ResizeObserver(() => this.resize()), this.watch.observe(e), e.addEventListener("pointerdown", this.down), e.addEventListener("pointermove", this.move), e.addEventListener("pointerup", this.up), e.addEventListener("pointerleave", () => this.onhover(null, 0, 0)), e.addEventListener("wheel", this.wheel, { passive: !1 }), e.addEventListener("dblclick", (e) => this.zoom(2, e.offsetX, e.offsetY));
+		}), this.size(), this.renderer = new re(this.gl), this.watch = new ResizeObserver(() => this.resize()), this.watch.observe(e), e.addEventListener("pointerdown", this.down), e.addEventListener("pointermove", this.move), e.addEventListener("pointerup", this.up), e.addEventListener("pointerleave", () => this.onhover(null, 0, 0)), e.addEventListener("wheel", this.wheel, { passive: !1 }), e.addEventListener("dblclick", (e) => this.zoom(2, e.offsetX, e.offsetY));
 	}
 	close() {
 		this.watch.disconnect(), cancelAnimationFrame(this.asked), this.host.replaceChildren();
@@ -1383,30 +1431,23 @@ var vn = class {
 			let t = this.drawing = b(e.grid);
 			this.renderer.setGrid(t.ends, t.shape, t.places, t.sizes, t.levels);
 			let [n, r] = [e.grid.branch.rows, e.grid.bus.rows];
-			this.loading = new Float32Array(n), this.lineFlag = new Uint8Array(n), this.flow = new Int8Array(n), this.voltage = new Float32Array(r), this.busFlag = new Uint8Array(r), this.band = _n(e.grid);
+			this.loading = new Float32Array(n), this.mark = new Uint8Array(n), this.voltage = new Float32Array(r), this.busMark = new Uint8Array(r), this.band = yn(e.grid);
 		}
 		this.recolour(), t && this.fit(), this.later();
 	}
 	recolour() {
 		let e = this.scene, { bus: t, branch: n } = e.grid;
 		this.renderer.palette = y(e.theme, e.change), this.renderer.byLevel = e.byLevel;
-		let r = e.state?.branch.has("loading") ? e.state.branch : null, i = r?.f("loading"), a = r?.f("p_from_mw"), o = e.change ? e.before?.branch.f("loading") : void 0, [s, c] = e.selected.split(":"), l = n.i("in_service"), u = {
-			value: this.loading,
-			flow: this.flow,
-			flag: this.lineFlag
-		}, d = gn(e.brokenBranch, n.rows), f = gn(e.wentOut, n.rows), p = s === "branch" ? Number(c) : -1, m = n.rows;
+		let r = e.state?.branch.has("loading") ? e.state.branch : null, i = r?.f("loading"), a = r?.f("p_from_mw"), o = e.change ? e.before?.branch.f("loading") : void 0, [s, c] = e.selected.split(":"), l = n.i("in_service"), { mark: u } = this, d = this.loading, f = vn(e.brokenBranch, n.rows), p = vn(e.wentOut, n.rows), m = s === "branch" ? Number(c) : -1, h = n.rows;
 		this.worst.length = 0;
-		for (let e = 0; e < m; e++) {
+		for (let e = 0; e < h; e++) {
 			let t = i ? i[e] : 0, n = a ? a[e] : 0, r = n === n, s = t === t ? t : r ? 0 : NaN;
-			u.value[e] = o ? s - (o[e] || 0) : s, u.flow[e] = n > .5 ? 1 : n < -.5 ? -1 : 0, u.flag[e] = (d[e] && 1) | (e === p ? 2 : 0) | (!l[e] || f[e] ? 4 : r ? 0 : 8), d[e] && s > 1 && this.worst.push(e);
+			d[e] = o ? s - (o[e] || 0) : s, u[e] = (f[e] && 1) | (e === m ? 2 : 0) | (!l[e] || p[e] ? 4 : r ? 0 : 8) | (n > .5 ? 16 : n < -.5 ? 32 : 0), f[e] && s > 1 && this.worst.push(e);
 		}
 		i && this.worst.sort((e, t) => i[t] - i[e]);
-		let h = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, g = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, _ = this.band, v = gn(e.brokenBus, t.rows), b = {
-			value: this.voltage,
-			flag: this.busFlag
-		}, x = s === "bus" ? Number(c) : -1;
-		for (let n = 0; n < t.rows; n++) b.value[n] = h ? (h[n] - e.prices[0]) / e.prices[1] : g ? (g[n] - 1) / _[n] : 0, b.flag[n] = (v[n] && 1) | (n === x ? 2 : 0);
-		this.renderer.set("loading", this.loading), this.renderer.set("flow", this.flow), this.renderer.set("lineFlag", this.lineFlag), this.renderer.set("voltage", this.voltage), this.renderer.set("busFlag", this.busFlag);
+		let g = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, _ = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, v = this.band, b = vn(e.brokenBus, t.rows), x = this.voltage, { busMark: S } = this, C = s === "bus" ? Number(c) : -1;
+		for (let n = 0; n < t.rows; n++) x[n] = g ? (g[n] - e.prices[0]) / e.prices[1] : _ ? (_[n] - 1) / v[n] : 0, S[n] = (b[n] && 1) | (n === C ? 2 : 0);
+		this.renderer.set("loading", this.loading), this.renderer.set("mark", u), this.renderer.set("voltage", this.voltage), this.renderer.set("busMark", S);
 	}
 	resize() {
 		let { clientWidth: e, clientHeight: t } = this.host, n = this.width === 1;
@@ -1552,8 +1593,8 @@ var vn = class {
 	}
 	meridians() {
 		let { grid: e } = this.scene, t = [];
-		if (!e.geographic || this.height / this.camera.scale > 360 * ln) return t;
-		let [n, r] = e.origin, i = this.camera, a = ln * Math.cos(r * Math.PI / 180), o = this.height / i.scale / ln, s = [
+		if (!e.geographic || this.height / this.camera.scale > 360 * dn) return t;
+		let [n, r] = e.origin, i = this.camera, a = dn * Math.cos(r * Math.PI / 180), o = this.height / i.scale / dn, s = [
 			.1,
 			.25,
 			.5,
@@ -1570,12 +1611,12 @@ var vn = class {
 				text: r > 40 && r < this.width - 90 ? `${c(e)} ${e < 0 ? "W" : "E"}` : ""
 			});
 		}
-		for (let e = Math.ceil((r + (i.y - l[1]) / ln) / s) * s;; e += s) {
-			let [, n] = this.screen(0, (e - r) * ln);
+		for (let e = Math.ceil((r + (i.y - l[1]) / dn) / s) * s;; e += s) {
+			let [, n] = this.screen(0, (e - r) * dn);
 			if (n < 0) break;
 			t.push({
 				y: Math.round(n) + .5,
-				text: n > 24 && n < this.height - un ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
+				text: n > 24 && n < this.height - fn ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
 			});
 		}
 		return t;
@@ -1585,7 +1626,7 @@ var vn = class {
 		e.setTransform(t, 0, 0, t, 0, 0), e.clearRect(0, 0, this.width, this.height), e.textBaseline = "middle", e.lineJoin = "round", e.lineWidth = 3, e.strokeStyle = this.colour("--map");
 		let n = this.placed(), r = this.colour("--ink"), i = this.colour("--soft");
 		for (let t of [!0, !1]) {
-			e.font = t ? fn : dn, e.fillStyle = t ? r : i;
+			e.font = t ? mn : pn, e.fillStyle = t ? r : i;
 			for (let r of n) r.bold === t && (e.strokeText(r.text, r.x, r.y), e.fillText(r.text, r.x, r.y));
 		}
 	}
@@ -1593,7 +1634,7 @@ var vn = class {
 		let e = this.drawing, t = this.scene, n = [], r = Math.ceil(this.width / $), i = r * Math.ceil(this.height / $);
 		this.taken.length < i && (this.taken = new Uint8Array(i));
 		let a = this.taken.fill(0), o = (e, t, i, o) => {
-			let s = mn(e);
+			let s = gn(e);
 			if (t < 4 || i < 10 || t + s > this.width - 4 || i > this.height - 10) return !1;
 			let [c, l, u, d] = [
 				t / $ | 0,
@@ -1642,10 +1683,9 @@ var vn = class {
 			palette: this.renderer.palette,
 			byLevel: this.renderer.byLevel,
 			loading: this.loading,
-			flow: this.flow,
-			lineFlag: this.lineFlag,
+			mark: this.mark,
 			voltage: this.voltage,
-			busFlag: this.busFlag
+			busMark: this.busMark
 		}, t = {
 			map: this.colour("--map"),
 			ink: this.colour("--ink"),
@@ -1656,7 +1696,7 @@ var vn = class {
 		return {
 			width: this.width,
 			height: this.height,
-			svg: an(e, this.meridians(), this.placed(), t)
+			svg: sn(e, this.meridians(), this.placed(), t)
 		};
 	}
 	async measure(e) {
@@ -1687,7 +1727,7 @@ var vn = class {
 		].map((e) => e * t).filter((t) => t <= e).pop() ?? t;
 		return [n, n * this.camera.scale];
 	}
-}, yn = {
+}, xn = {
 	dark: {
 		map: "#0f1519",
 		ink: "#e7eef1",
@@ -1703,7 +1743,7 @@ var vn = class {
 		graticule: "#e6ebee"
 	}
 };
-function bn(e) {
+function Sn(e) {
 	let t = (t) => new a(e[t]);
 	return {
 		name: e.name,
@@ -1716,7 +1756,7 @@ function bn(e) {
 		switches: t("switch")
 	};
 }
-function xn(e) {
+function Cn(e) {
 	return !e || !e.bus ? null : {
 		step: 0,
 		contingency: -1,
@@ -1728,14 +1768,14 @@ function xn(e) {
 		gen: new a(e.gen)
 	};
 }
-function Sn({ model: e, el: t }) {
+function wn({ model: e, el: t }) {
 	let n = document.createElement("div"), r = document.createElement("div");
 	n.className = "aurigrid-map", n.tabIndex = 0, r.className = "aurigrid-key", n.style.height = `${e.get("height")}px`, t.append(n, r);
-	let i = new vn(n), a = bn(e.get("grid")), o = () => {
-		let t = e.get("theme") === "dark" ? "dark" : "light", r = xn(e.get("state"));
+	let i = new bn(n), a = Sn(e.get("grid")), o = () => {
+		let t = e.get("theme") === "dark" ? "dark" : "light", r = Cn(e.get("state"));
 		n.style.height = `${e.get("height")}px`;
-		for (let [e, r] of Object.entries(yn[t])) n.style.setProperty(`--${e}`, r);
-		n.style.background = yn[t].map;
+		for (let [e, r] of Object.entries(xn[t])) n.style.setProperty(`--${e}`, r);
+		n.style.background = xn[t].map;
 		let o = r?.branch.has("loading") ? r.branch.f("loading") : /* @__PURE__ */ new Float32Array(), c = /* @__PURE__ */ new Set();
 		o.forEach((e, t) => {
 			e > 1 && c.add(t);
@@ -1784,7 +1824,7 @@ function Sn({ model: e, el: t }) {
 		l[e.key] && (e.preventDefault(), e.stopPropagation(), l[e.key]());
 	});
 	let u = [["change:grid", () => {
-		a = bn(e.get("grid")), o();
+		a = Sn(e.get("grid")), o();
 	}], ...[
 		"state",
 		"theme",
@@ -1796,5 +1836,5 @@ function Sn({ model: e, el: t }) {
 		u.forEach(([t, n]) => e.off(t, n)), i.close();
 	};
 }
-var Cn = { render: Sn };
-export { Cn as default };
+var Tn = { render: wn };
+export { Tn as default };
