@@ -1,10 +1,12 @@
-"""The pictures of docs/console.md: the console's page in headless Chromium, on days that are stored.
+"""The pictures of docs/console.md: the console's page in headless Chromium, on days and plans that are stored.
 
     aurigrid day --out runs/generated
     aurigrid day --dispatch data --out runs/data
+    aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base --out runs/plan
+    aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base --scale wind=1.5 --out runs/windy
     python examples/console_pictures.py runs docs/images
 
-`generated` and `data` are looked for in the folder given. Needs the extras ``console`` and ``dev`` and Chromium.
+`generated`, `data`, `plan` and `windy` are looked for in the folder given. Needs the extras ``console`` and ``dev`` and Chromium.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ VIEWS = [  # name of the picture, theme, language, address, height, what must ha
     ),
     ("console-similar-zh", "light", "zh", f"generated/map?step={STEP}&side=similar", 800, ".near"),
     ("console-schedule", "dark", "en", f"generated/schedule?step={STEP}", 900, ".page .plot"),
+    ("console-plan", "dark", "en", f"plan/schedule?step={STEP}", 1700, "[data-testid=limits]"),
+    ("console-compare", "dark", "en", f"plan/schedule?step={STEP}", 1080, ".page .plot"),
     ("console-sql", "dark", "en", f"data/data?step={STEP}", 720, "[data-testid=rows] td"),
     ("console-studies", "dark", "en", f"data/studies?step={STEP}", 720, "[data-testid=study-form]"),
 ]
@@ -47,6 +51,9 @@ def show(page: Page, name: str) -> None:
     """Bring the page to what a picture shows, beyond its address."""
     if name == "console-outage":
         page.get_by_text("agrees with the stored result").wait_for(timeout=60_000)
+    if name == "console-compare":
+        page.get_by_test_id("compare").select_option("windy")
+        page.get_by_test_id("figures").wait_for()
     if name == "console-sql":
         page.get_by_test_id("sql-tab").click()
         page.get_by_test_id("sql-run").click()
@@ -71,6 +78,7 @@ def main(runs: Path, out: Path) -> None:
                 context = browser.new_context(viewport=size, color_scheme=theme, locale=locale)  # type: ignore[arg-type]
                 page = context.new_page()
                 page.goto(link)
+                page.locator("html[data-ready=all]").wait_for(state="attached", timeout=60_000)
                 page.goto(page.url.split("#")[0] + f"#/{address}")
                 page.reload()
                 page.locator(wanted).first.wait_for(timeout=60_000)

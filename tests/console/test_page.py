@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from aurigrid.store import open_run
 
 from .browser import chromium
-from .conftest import Server
+from .conftest import Server, started
 
 READY = "html[data-ready=all]"
 
@@ -256,6 +257,52 @@ def test_a_study_of_outages_lists_them_and_opens_as_a_run(page: Any) -> None:
     reaches(page, "#/fourteen/map")
     assert get(page, "outages").locator("tbody tr b").first.inner_text() == worst
     get(page, "outages").wait_for()
+
+
+def test_many_runs_are_sorted_and_filtered(browser: Any, run_path: Path, tmp_path: Path) -> None:
+    for name in (*"abcdef", "night"):
+        shutil.copytree(run_path, tmp_path / "many" / name)
+    with started(tmp_path, str(tmp_path / "many")) as serving, browser.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(serving.links["viewer"])
+        page.wait_for_selector(READY, state="attached")
+        get(page, "view-studies").click()
+        names = get(page, "runs").locator("tbody tr b:not(.progress b)")
+        page.wait_for_function("document.querySelectorAll('[data-testid=runs] tbody tr').length === 7")
+        assert names.all_inner_texts() == [*"abcdef", "night"]
+        for _ in range(2):  # from the first name, then from the last
+            get(page, "runs").get_by_role("button", name="Run", exact=False).first.click()
+        assert names.first.inner_text() == "night"
+        get(page, "runs-filter").fill("NIGHT finished day")
+        page.wait_for_function("document.querySelectorAll('[data-testid=runs] tbody tr').length === 1")
+        get(page, "runs").locator("tbody tr").click()
+        reaches(page, "#/night/studies")
+        get(page, "runs-filter").fill("nothing like it")
+        page.wait_for_function("document.querySelectorAll('[data-testid=runs] tbody tr').length === 0")
+
+
+def test_two_pages_keep_their_own_view_and_follow_the_same_studies(browser: Any, server: Server) -> None:
+    pages = []
+    for role in ("operator", "viewer"):
+        page = browser.new_context(locale="en-GB").new_page()
+        page.goto(server.links[role])
+        page.wait_for_selector(READY, state="attached")
+        pages.append(page)
+    mine, other = pages
+    mine.keyboard.press(".")
+    reaches(mine, r"step=1(&|$)")
+    reaches(other, r"step=0(&|$)")
+    for page in pages:
+        get(page, "view-studies").click()
+    before = get(other, "job").count()
+    get(mine, "kind-n1").click()
+    get(mine, "study-form").locator("input[name=grid]").fill("case9")
+    get(mine, "study-form").locator("input[name=name]").fill("shared")
+    get(mine, "start").click()
+    other.wait_for_function(f"document.querySelectorAll('[data-testid=job]').length === {before + 1}")
+    for page in pages:
+        page.locator("[data-testid=job][data-state=finished]", has_text="case9").first.wait_for(timeout=60_000)
+        page.context.close()
 
 
 def test_a_viewer_sees_and_starts_nothing(browser: Any, server: Server) -> None:

@@ -20,6 +20,7 @@ from aurigrid.cli.common import INTERRUPTED, left_off
 
 from .browser import chromium
 from .conftest import Server
+from .messages import messages
 from .test_page import choose_outage, get, reaches
 
 ROOT = Path(__file__).parents[2]
@@ -238,6 +239,15 @@ def test_an_interrupted_run_says_what_it_keeps(capsys: pytest.CaptureFixture[str
         assert left_off(done) == INTERRUPTED
     told = capsys.readouterr().err.splitlines()
     assert all(("message", line) in LINES["cancelled"] for line in told)  # so the page's Chinese knows them
+
+
+def test_every_message_of_the_server_has_its_chinese() -> None:
+    told = (ROOT / "web/src/told.ts").read_text(encoding="utf-8")
+    found = re.findall(r"\[/(\^.*?\$)/(s?), \"", told)
+    known = [re.compile(pattern, re.DOTALL if whole else 0) for pattern, whole in found]
+    sent = messages()
+    assert len(sent) > 80
+    assert [words[0] for words in sent if not any(p.search(w) for w in words for p in known)] == []
 
 
 def test_every_finding_is_worded_in_chinese() -> None:

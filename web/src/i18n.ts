@@ -38,7 +38,7 @@ const words: Record<string, [string, string]> = {
   tables: ["Tables", "数据表"], sql: ["SQL", "SQL"], execute: ["Run query", "执行查询"], rows: ["rows", "行"],
   download: ["Download", "下载"], schema: ["Schema", "结构"], only_step: ["Only this step", "仅当前时段"], more: ["more", "更多"],
   page_prev: ["Previous rows", "上一页"], page_next: ["Next rows", "下一页"], seconds: ["s", "秒"],
-  runs_here: ["Runs", "算例"], start_study: ["Start a study", "启动计算"], kind: ["Kind", "类型"], study_day: ["Day with all outages", "全天全部故障"],
+  runs_here: ["Runs", "算例"], run_day: ["day", "全天"], run_points: ["operating points", "运行点"], run_plan: ["plan", "计划"], created: ["Begun", "开始时间"], start_study: ["Start a study", "启动计算"], kind: ["Kind", "类型"], study_day: ["Day with all outages", "全天全部故障"],
   study_n1: ["Outages of one state", "单一工况 N-1"], grid_name: ["Grid", "电网"], date: ["Date", "日期"], outage_list: ["Outages", "故障集"],
   q_limits: ["Hold reactive limits", "考虑无功限值"], slack: ["Balance taken by", "平衡方式"], distributed: ["all participating units", "分布式"],
   reference: ["reference units", "平衡机"], name: ["Name", "名称"], start: ["Start", "启动"], cancel: ["Cancel", "取消"], resume: ["Resume", "继续"],

@@ -56,7 +56,7 @@ class Commands(typer.core.TyperGroup):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.commands = dict.fromkeys(_HOME)  # type: ignore[arg-type]
+        self.commands = dict.fromkeys(_HOME)  # type: ignore[assignment]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """A command by its name; None where there is none."""

@@ -22,7 +22,7 @@ export function Schedule() {
     setSecond(null);
     if (other) loadSteps(other).then(setSecond, tell);
   }, [other]);
-  const wide = width > 1000, w = Math.max(320, wide ? (width - 44) / 2 : width - 28);
+  const columns = width > 2100 ? 3 : width > 1000 ? 2 : 1, w = Math.max(320, (width - 28 - 16 * (columns - 1)) / columns);
   return (
     <main class="page" ref={host} data-testid="schedule">
       <div class="page-bar">
@@ -90,11 +90,12 @@ function Body({ s, w }: { s: Steps; w: number }) {
     ...(fuels?.has("wind") ? [{ label: t("wind"), values: sorted(fuels.f("wind")), colour: ink.first }] : []),
   ], [s, colours, words]);
   const shares = useMemo(() => Array.from({ length: s.table.rows }, (_, i) => percent(i / Math.max(1, s.table.rows - 1))), [s]);
-  const shared = { cursor: row.value, onSeek: seek, ticks, width: w, height: 190 };
+  const tall = innerHeight > 1200 ? 1.4 : 1, height = 190 * tall; // a large screen is used
+  const shared = { cursor: row.value, onSeek: seek, ticks, width: w, height };
   const line = (name: string, colour = ink.first): Line[] => [{ label: t(name), values: s.table.f(name), colour }];
   return (
     <div class="plots">
-      <Plot title={t("generation")} unit="MW" lines={stack} over={over} stacked name={`${run.value}_generation`} {...shared} height={300} />
+      <Plot title={t("generation")} unit="MW" lines={stack} over={over} stacked name={`${run.value}_generation`} {...shared} height={300 * tall} />
       <Energy fuels={fuels} hours={s.step_h} w={w} />
       {s.table.has("outages_violating") && <Plot title={t("outages_violating")} unit="" lines={line("outages_violating")} name={`${run.value}_insecure`} {...shared} />}
       <Curtailed s={s} {...shared} />
@@ -102,8 +103,8 @@ function Body({ s, w }: { s: Steps; w: number }) {
       <Carbon s={s} {...shared} />
       <Stores s={s} {...shared} />
       <Reserves s={s} {...shared} />
-      <Plot title={t("duration")} unit="MW" lines={duration} width={w} height={190} ticks={shares} name={`${run.value}_duration`} />
-      {s.table.has("price_per_mwh") && <Plot title={`${t("duration")}: ${t("price")}`} unit={t("per_mwh")} lines={[{ label: t("price_per_mwh"), values: sorted(s.table.f("price_per_mwh")), colour: ink.second }]} width={w} height={190} ticks={shares} digits={1} name={`${run.value}_price_duration`} />}
+      <Plot title={t("duration")} unit="MW" lines={duration} width={w} height={height} ticks={shares} name={`${run.value}_duration`} />
+      {s.table.has("price_per_mwh") && <Plot title={`${t("duration")}: ${t("price")}`} unit={t("per_mwh")} lines={[{ label: t("price_per_mwh"), values: sorted(s.table.f("price_per_mwh")), colour: ink.second }]} width={w} height={height} ticks={shares} digits={1} name={`${run.value}_price_duration`} />}
       <Costs s={s} w={w} />
       {kind.value === "plan" && <Limits w={w} />}
       {spansDays(s) && <Fans s={s} w={w} />}

@@ -1,6 +1,6 @@
 import { batch } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, loadFound, query, send, type Found, type Job } from "../api";
+import { ApiError, loadFound, query, send, type Found, type Job, type RunSummary } from "../api";
 import { num, percent, unitOf, valueOf } from "../format";
 import { ofTotal, t } from "../i18n";
 import { details, jobs, run, runs, selectOutage, session, tell, view } from "../state";
@@ -13,18 +13,7 @@ export function Studies() {
     <main class="page studies" data-testid="studies">
       <div class="column">
         <section class="card">
-          <h2>{t("runs_here")}</h2>
-          {!runs.value ? <Skeleton /> : runs.value.length === 0 ? <Empty text={t("no_runs_hint")} /> : (
-            <table class="list">
-              <tbody>{runs.value.map((r) => (
-                <tr key={r.key} class={r.key === run.value ? "on" : ""} tabIndex={0} onClick={() => (run.value = r.key)} onKeyDown={(e) => { if (e.key === "Enter") run.value = r.key; }}>
-                  <td><b>{r.key}</b><small>{r.name}</small>{r.issues.map((i, k) => <small key={k} class="error">{issueText(i)}</small>)}</td>
-                  <td>{t(r.status)}</td>
-                  <td class="r wide"><Progress done={r.steps} total={r.n_steps} /></td>
-                </tr>
-              ))}</tbody>
-            </table>
-          )}
+          {!runs.value ? <><h2>{t("runs_here")}</h2><Skeleton /></> : runs.value.length === 0 ? <><h2>{t("runs_here")}</h2><Empty text={t("no_runs_hint")} /></> : <Runs all={runs.value} />}
         </section>
         {details.value && details.value.sentences.length > 0 && (
           <section class="card"><h2>{t("summary")}: {details.value.key}</h2>{findings(details.value.sentences, details.value.facts).map((s) => <p key={s}>{s}</p>)}</section>
@@ -35,6 +24,29 @@ export function Studies() {
         <section class="card" aria-live="polite"><h2>{t("started")}</h2>{jobs.value.length === 0 ? <Empty text={t("started_none")} /> : jobs.value.map((j) => <Work key={j.id} job={j} />)}</section>
       </div>
     </main>
+  );
+}
+
+const FEW = 6; // runs that need no filter
+
+/** The runs on show, sorted by a click on a column's name; many of them are filtered by what their row says. */
+function Runs({ all }: { all: RunSummary[] }) {
+  const [wanted, filter] = useState("");
+  const said = (r: RunSummary) => [r.key, r.name, t(`run_${r.kind}`), t(r.status), r.created.slice(0, 10)].join(" ").toLowerCase();
+  const words = wanted.toLowerCase().split(/\s+/).filter(Boolean), list = all.filter((r) => words.every((w) => said(r).includes(w)));
+  const head = all.length > FEW && (
+    <div class="filters"><input type="search" value={wanted} placeholder={t("filter")} aria-label={t("filter")} onInput={(e) => filter((e.target as HTMLInputElement).value)} data-testid="runs-filter" /></div>
+  );
+  return (
+    <List testid="runs" name="runs" class="runs" rowKey={(i) => list[i]!.key} onPick={(i) => (run.value = list[i]!.key)} chosen={(i) => list[i]!.key === run.value}
+      title={<><h2>{t("runs_here")}</h2><span class="muted">{all.length > FEW ? ofTotal(list.length, all.length) : ""}</span></>} head={head} columns={[
+        { key: "run", label: t("run"), text: true, values: list.map((r) => r.key), cell: (i) => <><b>{list[i]!.key}</b><small>{list[i]!.name}</small>{list[i]!.issues.map((x, k) => <small key={k} class="error">{issueText(x)}</small>)}</> },
+        { key: "grid", label: "", text: true, hidden: true, values: list.map((r) => r.name) },
+        { key: "kind", label: t("kind"), text: true, values: list.map((r) => t(`run_${r.kind}`)) },
+        { key: "status", label: t("status"), text: true, values: list.map((r) => t(r.status)) },
+        { key: "created", label: t("created"), text: true, values: list.map((r) => r.created.slice(0, 16).replace("T", " ")) },
+        { key: "steps", label: t("steps"), values: list.map((r) => r.steps), cell: (i) => <Progress done={list[i]!.steps} total={list[i]!.n_steps} /> },
+      ]} />
   );
 }
 
