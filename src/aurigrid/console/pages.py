@@ -69,7 +69,8 @@ class Console:
                     await answer(scope, receive, send)
                     return
             self.wanted.set()
-            api = await asyncio.wrap_future(self._api)
+            # Shielded: who gives up waiting does not end it for the others.
+            api = await asyncio.shield(asyncio.wrap_future(self._api))
             await api(scope, receive, send)
         elif scope["type"] == "http":
             await self._page(scope)(scope, receive, send)
