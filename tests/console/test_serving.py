@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from aurigrid.console.pages import Console
 from aurigrid.io.folder import save
 from cli.conftest import small_network, small_profiles
 
@@ -88,3 +91,29 @@ def test_the_first_map_is_answered_without_the_web_framework() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout) == []
+
+
+def test_who_gives_up_waiting_for_the_api_does_not_end_it_for_others() -> None:
+    sent: list[Any] = []
+
+    async def api(scope: Any, receive: Any, send: Any) -> None:
+        await send(scope["path"])
+
+    async def ask(console: Console, path: str) -> None:
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await console({"type": "http", "method": "GET", "path": path}, None, send)  # type: ignore[arg-type]
+
+    async def play() -> None:
+        console = Console(None)  # type: ignore[arg-type]
+        gives_up, waits = (asyncio.create_task(ask(console, f"/api/{name}")) for name in ("first", "second"))
+        await asyncio.sleep(0)
+        gives_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gives_up
+        console.load(lambda: api)  # type: ignore[arg-type,return-value]
+        await waits
+
+    asyncio.run(play())
+    assert sent == ["/api/second"]
