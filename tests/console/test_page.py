@@ -268,17 +268,17 @@ def test_many_runs_are_sorted_and_filtered(browser: Any, run_path: Path, tmp_pat
         page.wait_for_selector(READY, state="attached")
         get(page, "view-studies").click()
         names = get(page, "runs").locator("tbody tr b:not(.progress b)")
-        page.wait_for_function("document.querySelectorAll('[data-testid=runs] tbody tr').length === 7")
+        page.wait_for_function("() => document.querySelectorAll('[data-testid=runs] tbody tr').length === 7")
         assert names.all_inner_texts() == [*"abcdef", "night"]
         for _ in range(2):  # from the first name, then from the last
             get(page, "runs").get_by_role("button", name="Run", exact=False).first.click()
         assert names.first.inner_text() == "night"
         get(page, "runs-filter").fill("NIGHT finished day")
-        page.wait_for_function("document.querySelectorAll('[data-testid=runs] tbody tr').length === 1")
+        page.wait_for_function("() => document.querySelectorAll('[data-testid=runs] tbody tr').length === 1")
         get(page, "runs").locator("tbody tr").click()
         reaches(page, "#/night/studies")
         get(page, "runs-filter").fill("nothing like it")
-        page.wait_for_function("document.querySelectorAll('[data-testid=runs] tbody tr').length === 0")
+        page.wait_for_function("() => document.querySelectorAll('[data-testid=runs] tbody tr').length === 0")
 
 
 def test_two_pages_keep_their_own_view_and_follow_the_same_studies(browser: Any, server: Server) -> None:
@@ -299,7 +299,7 @@ def test_two_pages_keep_their_own_view_and_follow_the_same_studies(browser: Any,
     get(mine, "study-form").locator("input[name=grid]").fill("case9")
     get(mine, "study-form").locator("input[name=name]").fill("shared")
     get(mine, "start").click()
-    other.wait_for_function(f"document.querySelectorAll('[data-testid=job]').length === {before + 1}")
+    other.wait_for_function(f"() => document.querySelectorAll('[data-testid=job]').length === {before + 1}")
     for page in pages:
         page.locator("[data-testid=job][data-state=finished]", has_text="case9").first.wait_for(timeout=60_000)
         page.context.close()
