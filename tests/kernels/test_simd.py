@@ -16,6 +16,7 @@ from aurigrid.kernels.simd import (
     load64,
     put,
     room,
+    some,
     splat,
     splat32,
     splat64,
@@ -80,6 +81,11 @@ def _chosen(mask, a, b, out):
 
 
 @njit
+def _any(a):
+    return some(load(a, 0))
+
+
+@njit
 def _first(a, offset, out):
     store(out, 0, load(a, offset))
 
@@ -97,6 +103,17 @@ def test_arithmetic(dtype: type) -> None:
     expected = (a + b, a - b, a * b, a / b, -a, np.abs(a), np.sqrt(np.abs(a)), np.maximum(a, b))
     for ours, numpys in zip(out, expected, strict=True):
         np.testing.assert_array_equal(ours, numpys)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_some_lane_above_zero(dtype: type) -> None:
+    a = np.full(LANES, -1.0, dtype)
+    a[3], a[5] = 0.0, np.nan
+    assert not _any(a)
+    for lane in range(LANES):
+        b = a.copy()
+        b[lane] = 1e-30
+        assert _any(b)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

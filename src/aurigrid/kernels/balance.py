@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, item, load, put, splat, store, vabs, vmax, vsqrt
+from aurigrid.kernels.simd import LANES, item, load, put, side_by_side, splat, store, vabs, vmax, vsqrt
 from aurigrid.kernels.tile import CONVERGED, OFF, PQ, REF
 
 Array = np.ndarray
@@ -234,7 +234,7 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
     )
     shunt_g, shunt_b, kind, order, place = circuit.g, circuit.b, circuit.kind, circuit.order, circuit.place
     position, dead, base_p, base_q = circuit.position, circuit.dead, batch.base_p, batch.base_q
-    flat, y_flat, turn_flat = out.v.reshape(out.v.size), y_end.reshape(y_end.size), turn.reshape(turn.size)
+    y_flat, turn_flat = y_end.reshape(y_end.size), turn.reshape(turn.size)
     v, status, zip_node, zip_ = out.v, out.status, batch.zip_node, batch.zip
     out_ptr, out_branch, off_ptr, off_node = batch.out_ptr, batch.out_branch, batch.off_ptr, batch.off_node
     edit_ptr, edit_node, edit_zip = batch.edit_ptr, batch.edit_node, batch.edit_zip
@@ -246,12 +246,7 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
     _imposed(circuit, p_free, q_free, distributed)
     for first in range(lo, hi, LANES):
         lanes = min(LANES, hi - first)
-        for i in range(n):
-            at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
-            for lane in range(lanes):
-                put(e, at + lane, item(flat, source))
-                put(f, at + lane, item(flat, source + 1))
-                source += 2 * n
+        side_by_side(out.v, first, lanes, e, f)
         _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed)
         _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)
         # a branch that is out in a lane gives back there what the sum over all branches takes

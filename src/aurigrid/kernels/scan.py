@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, blend, item, load, put, some, splat, store, vmax
+from aurigrid.kernels.simd import LANES, blend, item, load, side_by_side, some, splat, store, vmax
 
 OVERLOAD, OVERLOAD_SHORT, V_LOW, V_HIGH, V_STEP = 0, 1, 2, 3, 4
 
@@ -100,7 +100,7 @@ def scan(
         (k, 5): case, element, kind, value (MVA or pu), value in the base state; by case, branches before buses.
     """
     n, n_branch, n_bus = v.shape[1] // 2, len(from_node), len(node)
-    flat, y = v.reshape(v.size), y.reshape(y.size)
+    y = y.reshape(y.size)
     records = np.empty((256, 5))
     count = 0
     out_in = np.full(n_branch, -1, np.int64)
@@ -117,12 +117,7 @@ def scan(
     room, bottom, top = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     for first in range(lo, hi, LANES):
         lanes = min(LANES, hi - first)
-        for i in range(n):
-            at, source = i * LANES, np.int64(first) * 2 * n + 2 * i
-            for lane in range(lanes):
-                put(e, at + lane, item(flat, source))
-                put(f, at + lane, item(flat, source + 1))
-                source += 2 * n
+        side_by_side(v, first, lanes, e, f)
         for x in range(out_ptr[first], out_ptr[first + lanes]):
             out_in[out_branch[x]] = first
         worst = splat(0.0)

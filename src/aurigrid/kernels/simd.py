@@ -24,7 +24,7 @@ import operator
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import config, types
+from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -352,3 +352,15 @@ else:
     @overload(operator.neg)
     def _neg(a):
         return (lambda a: _negate(a)) if isinstance(a, LaneType) else None
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def side_by_side(v, first, lanes, e, f):
+    """Put rows first .. first + lanes of voltages (n_row, 2 n), real and imaginary parts in turn, into lanes of e and f."""
+    flat, width = v.reshape(v.size), v.shape[1]
+    for i in range(width // 2):
+        at, source = i * LANES, np.int64(first) * width + 2 * i
+        for lane in range(lanes):
+            put(e, at + lane, item(flat, source))
+            put(f, at + lane, item(flat, source + 1))
+            source += width
