@@ -85,6 +85,9 @@ def test_elastic_load_and_phase_shifters(call: Call, grid_with_day: Path, tmp_pa
         refused = call(*options, *wrong)
         assert refused.code == 2
         assert told in refused.err
+    refused = call("dispatch", "no such grid", "--elastic", "much", "--errors", "wind=x")
+    assert refused.code == 2
+    assert all(told in refused.err for told in ("'no such grid'", "cannot read 'much'", "cannot read 'wind=x'"))
 
 
 def test_a_day_and_a_span_in_words_and_json(call: Call, grid_with_day: Path) -> None:

@@ -106,16 +106,17 @@ def plan_grid(
         issues.append(
             Issue("dispatch", "shifters", "turn in a plan against which scenarios are to be played", hint=hint)
         )
+    parts = None if elastic is None else tried(issues, lambda: elastic_of(elastic))
+    sigma = tried(issues, lambda: errors_of(errors)) or {}
     rules = tried(issues, lambda: _market(grid)) if market else None
     if market and rules is None:
         # without its grid nothing else can be looked at, and what is wrong with that has been said
         raise InputError(issues)
     net, span, name = asked(grid if rules is None else rules[1], profiles, start, stop, date, scale, issues)
-    if elastic is not None:
-        options["elastic"] = elastic_of(elastic)
+    if parts is not None:
+        options["elastic"] = parts
     if rules is not None:
         options |= rules[0].options(span)
-    sigma = errors_of(errors)
     if reserve_share is not None:
         sized = fan_of(net, span, SIZING, seed=seed + 1, errors=sigma)
         options["reserves"] = (*options.get("reserves", ()), *reserves_for(sized, reserve_share))
