@@ -85,7 +85,7 @@ def _accelerate(times, rows, tile):
 @njit(error_model="numpy")
 def _certify(times, circuit, batch, out, mismatch, implausible):
     for _ in range(times):
-        certify_range(circuit, batch, out, mismatch, implausible, 0, LANES, False)
+        certify_range(circuit, batch, out, mismatch, implausible, False, np.zeros(1, np.int64))
 
 
 @njit(error_model="numpy")

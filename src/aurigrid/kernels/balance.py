@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from aurigrid.kernels.claim import claim
 from aurigrid.kernels.simd import LANES, item, load, put, side_by_side, splat, store, vabs, vmax, vsqrt
-from aurigrid.kernels.tile import CONVERGED, OFF, PQ, REF
+from aurigrid.kernels.tile import CONVERGED, OFF, PQ, PV, REF
 
 Array = np.ndarray
 
@@ -105,6 +106,7 @@ def _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed):
     _add_table(batch.load_q, batch.load_node, batch.load_scale_q, order, row, q)
     _add_table(batch.gen_p, batch.gen_node, batch.gen_scale, order, row, p)
     extra_p, extra_q, set_row, place = batch.extra_p, batch.extra_q, batch.set_row, batch.held_place
+    free, bare = batch.free, batch.free.shape[0] > 0
     if extra_p.shape[0]:
         for x in range(len(order)):
             for lane in range(lanes):
@@ -122,6 +124,8 @@ def _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed):
             store(q_free, i * LANES, zero)
         for lane in range(lanes):
             state, r = oheld[first + lane, c], set_row[first + lane]
+            if bare and free[r, place[c]] and kind[i] == PV:
+                q_free[i * LANES + lane] = 1.0
             if state != 0:
                 # columns of q_min and q_max are in elimination order, as the held nodes are
                 x = place[c]
@@ -146,12 +150,14 @@ def _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed
     edit_alpha, edit_q_min, edit_q_max = batch.edit_alpha, batch.edit_q_min, batch.edit_q_max
     edit_free, off_ptr, off_node, column = batch.edit_free, batch.off_ptr, batch.off_node, batch.held_column
     slack, held, kind_ptr, kind_node, kind_now = out.slack, out.held, batch.kind_ptr, batch.kind_node, batch.kind_now
+    free, set_row, bare = batch.free, batch.set_row, batch.free.shape[0] > 0
     for lane in range(lanes):
         s = first + lane
         for x in range(kind_ptr[s], kind_ptr[s + 1]):
             at = order[kind_node[x]] * LANES + lane
+            lost = bare and free[set_row[s], kind_node[x]] != 0 and kind_now[x] == PV
             p_free[at] = 1.0 if distributed or kind_now[x] != REF else 0.0
-            q_free[at] = 1.0 if kind_now[x] == PQ else 0.0
+            q_free[at] = 1.0 if kind_now[x] == PQ or lost else 0.0
         for x in range(edit_ptr[s], edit_ptr[s + 1]):
             i = order[edit_node[x]]
             at = i * LANES + lane
@@ -214,14 +220,14 @@ def _branch_power(y, k, ef, ff, et, ft):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distributed):
-    """Mismatch and plausibility of scenarios lo..hi; nodes without supply become NaN in ``out.v``.
+def certify_range(circuit, batch, out, mismatch, implausible, distributed, next_tile):
+    """Mismatch and plausibility of all scenarios; nodes without supply become NaN in ``out.v``.
 
     Args:
         mismatch: (n_scen,) receives the largest mismatch of each solved scenario, pu; NaN where not solved.
         implausible: (n_scen,) receives whether the root is an implausible one.
-        lo, hi: range of scenarios.
         distributed: whether references share in a distributed slack.
+        next_tile: (1,) int64, the first tile of scenarios that nobody has taken; threads share it.
     """
     n, m = len(circuit.kind), len(circuit.from_node)
     from_node, to_node, yb, turn = circuit.from_node, circuit.to_node, circuit.y, circuit.turn
@@ -244,8 +250,11 @@ def certify_range(circuit, batch, out, mismatch, implausible, lo, hi, distribute
         np.zeros(4 * LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     )  # fmt: skip
     _imposed(circuit, p_free, q_free, distributed)
-    for first in range(lo, hi, LANES):
-        lanes = min(LANES, hi - first)
+    while True:
+        first = claim(next_tile) * LANES
+        if first >= len(status):
+            break
+        lanes = min(LANES, len(status) - first)
         side_by_side(out.v, first, lanes, e, f)
         _specified(circuit, batch, out, first, lanes, p, q, q_free, distributed)
         _edited(circuit, batch, out, first, lanes, p, q, p_free, q_free, distributed)

@@ -46,9 +46,10 @@ def _begin(rows, batch, tile, start, enforce_q):
     begin_f[:] = batch.start_f[start]
     if v_set.shape[0] > 1:
         return
+    free, bare = batch.free, batch.free.shape[0] > 0
     for x in range(len(held)):
         i = held[x]
-        if kind[i] == OFF or (enforce_q and kind[i] == PV and limited[start, x] != 0):
+        if kind[i] == OFF or (enforce_q and kind[i] == PV and limited[start, x] != 0) or (bare and free[0, i] != 0):
             continue
         scale = v_set[0, i] / np.sqrt(begin_e[i] * begin_e[i] + begin_f[i] * begin_f[i])
         begin_e[i] *= scale
@@ -217,7 +218,7 @@ def _hold_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed, vari
     bv_set, bq_min, bq_max = batch.v_set, batch.q_min, batch.q_max
     te, tf, mq, held, v_set = tile.e, tile.f, tile.mq, tile.held, tile.v_set
     q_min, q_max, state, flips = tile.q_min, tile.q_max, tile.state, tile.flips
-    shared = bv_set.shape[0] == 1
+    shared, free, bare = bv_set.shape[0] == 1, batch.free, batch.free.shape[0] > 0
     if not shared:
         for lane in lanes:
             r = set_row[scenario[lane]]
@@ -234,6 +235,13 @@ def _hold_lanes(rows, batch, tile, lanes, scenario, enforce_q, distributed, vari
                 state[at], flips[at], mq[at] = 0, 0, 0.0
                 if not varied:
                     tq[at] = base_q[i]
+    if bare:
+        for lane in lanes:
+            r = set_row[scenario[lane]]
+            for i in held:
+                if kind[i] == PV:
+                    at = i * LANES + lane
+                    mq[at], flips[at] = (1.0, FLIPS + 1) if free[r, i] else (0.0, 0)
     _edit_lanes(rows, batch, tile, lanes, scenario, distributed)
     if enforce_q:
         for x in range(len(held)):
@@ -272,14 +280,16 @@ def _edit_lanes(rows, batch, tile, lanes, scenario, distributed):
     tp, tq, alpha, q_min, q_max, mq = tile.p, tile.q, tile.alpha, tile.q_min, tile.q_max, tile.mq
     te, tf, flips, mp, special, edited = tile.e, tile.f, tile.flips, tile.mp, tile.special, tile.edited
     leads, kind_ptr, kind_node, kind_now = tile.leads, batch.kind_ptr, batch.kind_node, batch.kind_now
+    free, set_row, bare = batch.free, batch.set_row, batch.free.shape[0] > 0
     for lane in lanes:
         s = scenario[lane]
         edited[lane] = s
         for x in range(kind_ptr[s], kind_ptr[s + 1]):
             # a reference that has moved: no reactive limit is held where it goes, nor where it was
             at = kind_node[x] * LANES + lane
+            lost = bare and free[set_row[s], kind_node[x]] != 0 and kind_now[x] == PV
             mp[at] = 1.0 if kind_now[x] == PQ or kind_now[x] == PV else 0.0
-            mq[at], flips[at] = 1.0 if kind_now[x] == PQ else 0.0, FLIPS + 1
+            mq[at], flips[at] = 1.0 if kind_now[x] == PQ or lost else 0.0, FLIPS + 1
             leads[at] = 1.0 if kind_now[x] == REF else 0.0
         for x in range(edit_ptr[s], edit_ptr[s + 1]):
             i = edit_node[x]

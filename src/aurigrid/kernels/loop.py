@@ -72,14 +72,45 @@ def _watch(kind, tile, excess):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _switch(kind, tile, lane, tol, tol_v, share):
+def _set_voltage(rows, tile, lane, i, scale):
+    """Scale a node's voltage in one lane, and what the residual said with it: the step would not know of the change.
+
+    What a branch gives its far end is taken from the near one's row, and branches that are out as in service: a phase shifter's
+    or an outage's difference is left to the next step.
+    """
+    ptr, col, g, b, te, tf, mp, mq, rhs = rows.ptr, rows.col, rows.g, rows.b, tile.e, tile.f, tile.mp, tile.mq, tile.rhs
+    p_now, q_now = tile.p_now, tile.q_now
+    e, f = te[i * LANES + lane], tf[i * LANES + lane]
+    de, df = (scale - 1.0) * e, (scale - 1.0) * f
+    own_g, own_b = rows.g_diag[i], rows.b_diag[i]
+    re, im = own_g * e - own_b * f, own_g * f + own_b * e
+    for x in range(ptr[i], ptr[i + 1]):
+        at = col[x] * LANES + lane
+        ej, fj = te[at], tf[at]
+        re, im = re + g[x] * ej - b[x] * fj, im + g[x] * fj + b[x] * ej
+        more_re, more_im = g[x] * de - b[x] * df, g[x] * df + b[x] * de
+        p, q, own = ej * more_re + fj * more_im, fj * more_re - ej * more_im, 2 * col[x] * LANES + lane
+        rhs[own] -= p * mp[at]
+        rhs[own + LANES] -= q * mq[at]
+        p_now[at] -= p
+        q_now[at] -= q
+    # S = V conj(I): both change
+    re, im = scale * re + (own_g * de - own_b * df) * scale - re, scale * im + (own_g * df + own_b * de) * scale - im
+    p, at = e * re + f * im, i * LANES + lane
+    rhs[2 * i * LANES + lane] -= p * mp[at]
+    p_now[at] -= p
+    te[at], tf[at] = e + de, f + df
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _switch(rows, tile, lane, tol, tol_v, share):
     """Enforce reactive limits in one lane, right-hand side included; returns how many nodes changed.
 
     Only violations of at least ``share`` times the worst one are acted on: 0 switches all at once, which is quick, a larger
     share takes more rounds and disturbs the state less.
     """
     held, flips, state, q_now, q_max, q_min = tile.held, tile.flips, tile.state, tile.q_now, tile.q_max, tile.q_min
-    tq, mq, te, tf, v_set, rhs = tile.q, tile.mq, tile.e, tile.f, tile.v_set, tile.rhs
+    tq, mq, te, tf, v_set, rhs, kind = tile.q, tile.mq, tile.e, tile.f, tile.v_set, tile.rhs, rows.kind
     changed = 0
     least = tol
     if share > 0.0:
@@ -111,8 +142,7 @@ def _switch(kind, tile, lane, tol, tol_v, share):
             mq[at] = 0.0
             rhs[(2 * i + 1) * LANES + lane] = 0.0
             state[at] = 0
-            te[at] *= v_set[at] / v
-            tf[at] *= v_set[at] / v
+            _set_voltage(rows, tile, lane, i, v_set[at] / v)
         flips[at] += 1
         changed += 1
     return changed
@@ -120,14 +150,14 @@ def _switch(kind, tile, lane, tol, tol_v, share):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _judge(
-    kind, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience, enforce_q,
+    rows, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience, enforce_q,
     share, chord,
 ):  # fmt: skip
     """After the residual: freeze the lanes that are done and switch nodes at their reactive limits."""
     norm, live, steady = tile.norm, tile.live, tile.steady
     excess = np.zeros(2 * LANES)
     if enforce_q:
-        _watch(kind, tile, excess)
+        _watch(rows.kind, tile, excess)
     status, iterations, last = out.status, out.iterations, out.norm
     for lane in range(LANES):
         if done[lane]:
@@ -145,7 +175,7 @@ def _judge(
             if enforce_q and (now < tol or now < _SWITCH_BELOW_PU):
                 sure, sure_v = max(_SWITCH_TOL, _SURE * now), max(_SWITCH_TOL, _SURE_V * now)
                 if excess[lane] > sure or excess[LANES + lane] > _LEAST_V * sure_v:
-                    switched = _switch(kind, tile, lane, sure, sure_v, share)
+                    switched = _switch(rows, tile, lane, sure, sure_v, share)
             if now < tol and switched == 0 and count[lane] >= least:
                 status[s] = CONVERGED
             elif chord and (count[lane] >= limit or (settled and now > _PAYS * before[lane])):
@@ -220,7 +250,7 @@ def solve_range(
                     trace_outages(pattern, rows, batch, tile, factor, scenario, done)
         residual(rows, batch, tile, distributed)
         _judge(
-            rows.kind, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience,
+            rows, tile, out, scenario, done, flipped, first, count, before, best, best_at, tol, least, limit, patience,
             enforce_q, share, chord,
         )  # fmt: skip
         if np.all(done):

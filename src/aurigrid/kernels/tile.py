@@ -75,7 +75,8 @@ class Batch(NamedTuple):
         v_set: (n_set, n) set-points of regulated and reference nodes, pu.
         q_min, q_max: (n_set, n) summed reactive limits of the regulating units, pu.
         alpha: (n_set, n) slack participation.
-        set_row: (n_scen,) int32, row of v_set, q_min, q_max and alpha.
+        free: (n_set, n) int8, 1 where no regulator of a node runs in a row; (0, n) where rows have no units off.
+        set_row: (n_scen,) int32, row of v_set, q_min, q_max, alpha and free.
         start_e, start_f: (n_start, n) start voltages; start: (n_scen,) int32 row.
         start_held: (n_start, n_held) int8, reactive limit at which each held node starts, as in `Results.held`.
         start_slack: (n_start, n_island) lambda from which distributed slack starts, pu.
@@ -111,6 +112,7 @@ class Batch(NamedTuple):
     q_min: Array
     q_max: Array
     alpha: Array
+    free: Array
     set_row: Array
     start_e: Array
     start_f: Array

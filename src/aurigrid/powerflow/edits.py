@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from aurigrid.kernels.tile import REF
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.injections import Injections, hvdc_arriving_mw, precedence, regulating_units
+from aurigrid.powerflow.sums import node_sums
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,22 +53,42 @@ def _edit(case: Array, node: Array, **values: Array) -> Edits:
 _NO_EDITS = _edit(np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
-def regulators_out(grid: Grid, cases: Cases) -> tuple[Array, Array]:
-    """Pairs (case, regulator) that an outage of a unit or an HVDC link takes away."""
-    reg = grid.regulators
-    case, which = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for name, tables, size in (("gen", (0,), grid.net.n_gen), ("hvdc", (2, 3), len(grid.net.hvdc))):
-        pairs = cases.pairs(name)
-        if not len(pairs.case):
-            continue
-        for table in tables:
-            place = np.full(size, -1)
-            mine = np.flatnonzero(reg.table == table)
-            place[reg.element[mine]] = mine
-            hit = place[pairs.element] >= 0
-            case.append(pairs.case[hit])
-            which.append(place[pairs.element[hit]])
-    return np.concatenate(case), np.concatenate(which)
+def _regulators_of(grid: Grid, pairs: Pairs, table: str) -> Pairs:
+    """The regulators that outages of units or HVDC links take away, by case; a link has one at each end."""
+    reg, tables = grid.regulators, {"gen": (0,), "hvdc": (2, 3)}[table]
+    case, which = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+    for kind in tables if len(pairs.case) else ():
+        place = np.full(len(getattr(grid.net, table)), -1)
+        mine = np.flatnonzero(reg.table == kind)
+        place[reg.element[mine]] = mine
+        hit = place[pairs.element] >= 0
+        case.append(pairs.case[hit])
+        which.append(place[pairs.element[hit]])
+    return Pairs(np.concatenate(case), np.concatenate(which))
+
+
+def _regulators_beyond(grid: Grid, cases: Cases) -> tuple[Array, Array]:
+    """Pairs (case, regulator) that an outage beyond those of the cases' rows takes away."""
+    parts = [_regulators_of(grid, cases.beyond(table), table) for table in ("gen", "hvdc")]
+    return np.concatenate([p.case for p in parts]), np.concatenate([p.element for p in parts])
+
+
+def regulators_out(grid: Grid, cases: Cases, at: Array | None = None) -> tuple[Array, Array]:
+    """Pairs (case, regulator) that an outage of a unit or an HVDC link takes away.
+
+    Args:
+        at: (n_node,) bool, nodes whose regulators are asked for; all where absent.
+    """
+    case, which = _regulators_beyond(grid, cases)
+    of_rows = _regulators_of(grid, cases.row_out, "gen")
+    if at is not None:
+        mine, theirs = at[grid.regulators.node[which]], at[grid.regulators.node[of_rows.element]]
+        case, which = case[mine], which[mine]
+        of_rows = Pairs(of_rows.case[theirs], of_rows.element[theirs])
+    if len(of_rows.case):
+        every = cases.of_rows(of_rows)
+        case, which = np.concatenate([every.case, case]), np.concatenate([every.element, which])
+    return case, which
 
 
 def without_dead_links(grid: Grid, cases: Cases, off: Pairs) -> Cases:
@@ -89,30 +110,47 @@ def without_dead_links(grid: Grid, cases: Cases, off: Pairs) -> Cases:
     out = cases.pairs("hvdc")
     for pairs in found:
         out = merge_pairs(out, pairs, len(grid.net.hvdc))
-    return Cases(cases.scenarios, cases.row, {**cases.out, "hvdc": out})
+    return replace(cases, out={**cases.out, "hvdc": out})
 
 
-def _next_set_points(grid: Grid, cases: Cases, own: Array, case: Array, r: Array) -> Edits:
-    """Changes of set-point where the regulator that decides is out and another one at its node goes on."""
+def _next_set_points(grid: Grid, cases: Cases, own: Array, off: Array, case: Array, r: Array) -> Edits:
+    """Changes of set-point where the regulator that decides is out and another one at its node goes on.
+
+    Args:
+        off: (n_row or 1, k) regulators that are out in every case of a row: what they leave is where the changes begin.
+    """
     node, order = grid.regulators.node, precedence(grid)
     start, end = np.searchsorted(node[order], node), np.searchsorted(node[order], node, side="right")
-    first = order[start[r]] == r
-    case_of, lost = case[first].astype(np.int64), r[first]
-    at, last = start[lost], end[lost] - 1
-    is_out = case.astype(np.int64) * len(node) + r
-    while (step := (at < last) & np.isin(case_of * len(node) + order[at], is_out)).any():
+    row = cases.row[case] if len(off) > 1 else np.zeros(len(case), np.int64)
+    at, last = start[r], end[r] - 1
+    while (step := (at < last) & off[row, order[at]]).any():
         at = at + step
-    goes_on = ~np.isin(case_of * len(node) + order[at], is_out)
+    first = order[at] == r
+    case_of, lost, row, at, last = case[first].astype(np.int64), r[first], row[first], at[first], last[first]
+    is_out = case.astype(np.int64) * len(node) + r
+
+    def gone() -> Array:
+        found: Array = np.isin(case_of * len(node) + order[at], is_out) | off[row, order[at]]
+        return found
+
+    while (step := (at < last) & gone()).any():
+        at = at + step
+    goes_on = ~gone()
     case_of, lost, heir = case_of[goes_on], lost[goes_on], order[at[goes_on]]
     row = cases.row[case_of] if len(own) > 1 else np.zeros(len(case_of), np.int64)
     return _edit(case_of, node[lost], v=own[row, heir] - own[row, lost])
 
 
 def edits_of(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, alpha: Array, own: Array) -> Edits:
+    """What the cases' outages change beyond those of their rows.
+
+    Args:
+        low, high, own: (n_row or 1, k) reactive limits and set-points of regulators, pu; alpha: (n_gen,) slack shares.
+    """
     net, base = grid.net, grid.base_mva
     node_of = grid.node_of_bus
     parts = [_NO_EDITS]
-    pairs = cases.pairs("gen")
+    pairs = cases.beyond("gen")
     if len(pairs.case):
         row, g = cases.row[pairs.case], pairs.element
         on = net.gen.in_service[g].astype(float)
@@ -150,22 +188,49 @@ def edits_of(grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array,
         ):
             fixed_q = np.where(holds, 0.0, q)[k]
             parts.append(_edit(pairs.case, node_of[bus[k]], p=-mw[row, k] / base * on, q=-fixed_q / base * on))
-    case, r = regulators_out(grid, cases)
+    case, r = _regulators_beyond(grid, cases)
     if len(case):
         row = cases.row[case] if len(low) > 1 else np.zeros(len(case), np.int64)
         node = grid.regulators.node[r]
-        total = np.bincount(grid.regulators.node, minlength=grid.n_node)
-        key = case * grid.n_node + node
+        off = _off_in_rows(grid, cases)
+        left = node_sums(grid.regulators.node, (~off).astype(float), grid.n_node)
+        key = case.astype(np.int64) * grid.n_node + node
         unique, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
-        lost = count == total[unique % grid.n_node]
+        of = cases.row[unique // grid.n_node] if len(off) > 1 else 0
+        lost = count == left[of, unique % grid.n_node]
         parts.append(_edit(case, node, q_min=-low[row, r], q_max=-high[row, r], free=lost[inverse].astype(float)))
-        parts.append(_next_set_points(grid, cases, own, case, r))
+        parts.append(_next_set_points(grid, cases, own, off, case, r))
     return Edits.join(parts)
 
 
-def reference_share(grid: Grid, edits: Edits, off: Pairs, alpha: Array) -> Edits:
-    """Edits that hand the balance of an island to its reference where all units that share in it are out."""
-    if not (edits.alpha.any() or alpha[off.element].any()):
+def _off_in_rows(grid: Grid, cases: Cases) -> Array:
+    """(n_row or 1, k) regulators that are out in every case of a row."""
+    pairs = _regulators_of(grid, cases.row_out, "gen")
+    off = np.zeros((cases.scenarios.n if len(pairs.case) else 1, len(grid.regulators.node)), bool)
+    off[pairs.case, pairs.element] = True
+    return off
+
+
+def edits_of_rows(
+    grid: Grid, cases: Cases, inj: Injections, low: Array, high: Array, alpha: Array, own: Array
+) -> Edits:
+    """What the outages that all cases of a row share change: `edits_of` with rows in the place of cases."""
+    sc = cases.scenarios
+    return edits_of(
+        grid, Cases(sc, np.arange(sc.n, dtype=np.int32), {"gen": cases.row_out}), inj, low, high, alpha, own
+    )
+
+
+def reference_share(grid: Grid, edits: Edits, off: Pairs, alpha: Array, row: Array) -> Edits:
+    """Edits that hand the balance of an island to its reference where all units that share in it are out.
+
+    Args:
+        off: pairs (case, node) without supply.
+        alpha: (n_row or 1, n_node) shares before the edits; row: (n,) int32 row that each case takes.
+    """
+    if len(alpha) == 1:
+        row = np.zeros_like(row)
+    if not (edits.alpha.any() or alpha[row[off.case], off.element].any()):
         return _NO_EDITS
     reference = np.flatnonzero(grid.kind == REF)
     place = np.full(grid.n_island, -1)
@@ -174,11 +239,11 @@ def reference_share(grid: Grid, edits: Edits, off: Pairs, alpha: Array) -> Edits
     # shares at a node without supply go as a whole, those of its units that are out only once
     key_off = off.case.astype(np.int64) * grid.n_node + off.element
     dead = np.isin(edits.case.astype(np.int64) * grid.n_node + edits.node, key_off)
-    gone = np.concatenate([np.where(dead, 0.0, -edits.alpha), alpha[off.element]])
+    gone = np.concatenate([np.where(dead, 0.0, -edits.alpha), alpha[row[off.case], off.element]])
     case, node, gone = case[gone > 0], node[gone > 0], gone[gone > 0]
-    total = np.bincount(grid.island, alpha, minlength=grid.n_island)
+    total = node_sums(grid.island, alpha, grid.n_island)
     key, inverse = np.unique(case.astype(np.int64) * grid.n_island + grid.island[node], return_inverse=True)
-    left = total[key % grid.n_island] - np.bincount(inverse, gone, minlength=len(key))
+    left = total[row[key // grid.n_island], key % grid.n_island] - np.bincount(inverse, gone, minlength=len(key))
     bare = (left < _NO_SHARE) & (place[key % grid.n_island] >= 0)
     key = key[bare]
     at = place[key % grid.n_island]

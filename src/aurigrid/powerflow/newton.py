@@ -22,8 +22,6 @@ from aurigrid.powerflow.status import Status
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TILES_A_CHECK = 4
-_TURNS_A_THREAD = 6
 _GENTLE_SHARE = 0.5
 _CHORD_STEPS = 14
 _CASES_A_FACTOR = 2
@@ -109,6 +107,7 @@ class _Work:
         self.mismatch, self.implausible = np.full(n, np.nan), np.zeros(n, bool)
         self.factors: dict[int, Factor] = {}
         self.tiles = prepared(grid).tiles
+        self.lost, self.shares = self.usual()
         self.threads = thread_count(how.threads)
 
     def _tile(self, dtype: type) -> Tile:
@@ -138,15 +137,45 @@ class _Work:
         tiles = -(-sum(item.todo.size for item in lists) // LANES)
         in_turn(self.threads, work, range(min(self.threads, tiles)))
 
+    def usual(self) -> tuple[Array, Array]:
+        """(n_start, n_node) what the cases of each start have in common: regulation lost in most of them, mean slack shares."""
+        batch, n_node, n_start = self.batch, self.grid.n_node, len(self.batch.start_e)
+        if not (batch.edit_free.any() or batch.edit_alpha.any() or len(batch.free)):
+            same = n_start, n_node
+            return np.broadcast_to(np.zeros(1, bool), same), np.broadcast_to(batch.alpha[0], same)
+        lost, shares = np.zeros((n_start, n_node)), np.zeros((n_start, n_node))
+        cases = np.maximum(np.bincount(batch.start, minlength=n_start), 1)[:, None]
+        if len(batch.free):
+            n_row = np.int64(len(batch.free))
+            key, uses = np.unique(batch.start * n_row + batch.set_row, return_counts=True)
+            part = uses[:, None] / cases[key // n_row]
+            np.add.at(lost, key // n_row, part * batch.free[key % n_row])
+            np.add.at(shares, key // n_row, part * batch.alpha[key % n_row])
+        else:
+            shares[:] = batch.alpha[0]
+        case = np.repeat(np.arange(len(batch.row)), np.diff(batch.edit_ptr))
+        place = batch.start[case].astype(np.int64) * n_node + batch.edit_node
+        # several regulators of a node may be out in one case
+        free = np.flatnonzero(batch.edit_free)
+        free = free[np.unique(case[free] * n_node + batch.edit_node[free], return_index=True)[1]]
+        for table, at, by in ((lost, place[free], np.ones(len(free))), (shares, place, batch.edit_alpha)):
+            table += np.bincount(at, by, minlength=n_start * n_node).reshape(n_start, n_node) / cases
+        return lost > 0.5, shares
+
     def chord_cases(self) -> Array:
         """(n,) whether a case differs from its base state in a way that chord steps can follow."""
-        batch = self.batch
+        batch, n_node = self.batch, self.grid.n_node
         few = np.diff(batch.out_ptr) <= 1
-        free = np.flatnonzero(batch.edit_free)
-        few[np.searchsorted(batch.edit_ptr, free, side="right") - 1] = False
         few[np.diff(batch.kind_ptr) > 0] = False
-        if self.how.q_limits and len(batch.held_place) > _MOST_HELD:
-            few[:] = False
+        if self.how.q_limits:
+            few &= len(batch.held_place) <= _MOST_HELD
+            return few
+        free = np.flatnonzero(batch.edit_free)
+        if free.size or self.lost.any():
+            # without `Factor.react` nothing follows a node whose regulation differs from the factor's
+            now = batch.free[batch.set_row] != 0 if len(batch.free) else np.zeros((len(few), n_node), bool)
+            now[np.searchsorted(batch.edit_ptr, free, side="right") - 1, batch.edit_node[free]] = True
+            few &= ~(now != self.lost[batch.start]).any(1)
         return few
 
     def by_outage(self, cases: Array) -> Array:
@@ -165,13 +194,16 @@ class _Work:
         grid, batch = self.grid, self.batch
         state = np.zeros((6, grid.n_node))
         e, f, p_extra, q_extra, free_q, alpha = state
-        e[:], f[:], free_q[:], alpha[:] = batch.start_e[start], batch.start_f[start], 1.0, batch.alpha[0]
+        e[:], f[:], free_q[:], alpha[:] = batch.start_e[start], batch.start_f[start], 1.0, self.shares[start]
         if batch.zip.size:
             at = np.flatnonzero(batch.zip_node >= 0)
             size = np.hypot(e[at], f[at])
             p1, p2, q1, q2 = batch.zip[0][:, batch.zip_node[at]]
             p_extra[at], q_extra[at] = p1 * size + 2 * p2 * size**2, q1 * size + 2 * q2 * size**2
-        free_q[batch.held_place] = (batch.start_held[start] != 0) if self.how.q_limits else 0.0
+        held = batch.held_place
+        free_q[held] = (
+            self.lost[start, held] | (batch.start_held[start] != 0) if self.how.q_limits else self.lost[start, held]
+        )
         self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
 
     def chord_stage(self) -> Array:
@@ -207,25 +239,14 @@ class _Work:
 
     def certify(self) -> None:
         """The certificate of every case."""
-        n, circuit = len(self.batch.row), prepared(self.grid).circuit
-        # few to a turn where there are few, so that no thread has to wait for another one's
-        step = max(1, min(_TILES_A_CHECK, n // (_TURNS_A_THREAD * self.threads * LANES))) * LANES
-        if self.threads == 1:
-            step = max(n, 1)
+        circuit, taken = prepared(self.grid).circuit, np.zeros(1, np.int64)
 
-        def check(lo: int) -> None:
+        def check(_: int) -> None:
             certify_range(
-                circuit,
-                self.batch,
-                self.out,
-                self.mismatch,
-                self.implausible,
-                lo,
-                min(lo + step, n),
-                self.how.distributed,
-            )
+                circuit, self.batch, self.out, self.mismatch, self.implausible, self.how.distributed, taken
+            )  # fmt: skip
 
-        in_turn(self.threads, check, range(0, n, step))
+        in_turn(self.threads, check, range(min(self.threads, -(-len(self.batch.row) // LANES))))
 
     def run(self) -> Solved:
         """Do all cases, in threads."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from aurigrid.kernels.tile import PQ, REF, Batch
 from aurigrid.model.scenarios import Scenarios
-from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.cases import NO_PAIRS, Cases, Pairs
 from aurigrid.powerflow.edits import (
     Edits,
     edits_of,
+    edits_of_rows,
     merge_pairs,
     reference_share,
     regulators_out,
@@ -164,6 +165,8 @@ class _Common(NamedTuple):
     v_set: Array
     q_min: Array
     q_max: Array
+    alpha: Array
+    free: Array
 
 
 def _common(grid: Grid, sc: Scenarios, inj: Injections, enforce_q: bool) -> _Common:
@@ -185,10 +188,39 @@ def _common(grid: Grid, sc: Scenarios, inj: Injections, enforce_q: bool) -> _Com
     found = _Common(
         base_p[order], base_q[order], _in_order(extra_p, order), _in_order(extra_q, order), zip_node[order], parts, low, high,
         own, _in_order(v_set, order), _in_order(q_min, order), _in_order(q_max, order),
+        np.repeat(prepared(grid).shares[1][order][None], n_set, 0), np.zeros((0, grid.n_node), np.int8),
     )  # fmt: skip
     if as_it_is:
         kept[enforce_q] = found
     return found
+
+
+def _with_units_off(grid: Grid, cases: Cases, inj: Injections, given: _Common, distributed: bool) -> _Common:
+    """What the rows share once the units are off that are off in every case of a row."""
+    if not len(cases.row_out.case):
+        return given
+    shared = prepared(grid)
+    n = cases.scenarios.n
+    edits = edits_of_rows(grid, cases, inj, given.low, given.high, shared.shares[0], given.own)
+    if distributed:
+        alpha = shared.shares[1][None]
+        edits = Edits.join([edits, reference_share(grid, edits, NO_PAIRS, alpha, np.zeros(n, np.int32))])
+    at = edits.case, grid.pattern.position[edits.node]
+
+    def changed(table: Array, by: Array) -> Array:
+        rows = np.repeat(table, n, 0) if len(table) < n else table.copy()
+        np.add.at(rows, at, by)
+        return rows
+
+    none = np.zeros((1, grid.n_node))
+    free = np.zeros((n, grid.n_node), np.int8)
+    free[at[0][edits.free > 0], at[1][edits.free > 0]] = 1
+    return given._replace(
+        extra_p=changed(given.extra_p if len(given.extra_p) else none, edits.p),
+        extra_q=changed(given.extra_q if len(given.extra_q) else none, edits.q),
+        v_set=changed(given.v_set, edits.v), q_min=changed(given.q_min, edits.q_min), q_max=changed(given.q_max, edits.q_max),
+        alpha=changed(given.alpha, edits.alpha), free=free,
+    )  # fmt: skip
 
 
 def build_batch(
@@ -215,16 +247,15 @@ def build_batch(
     sc = cases.scenarios
     inj = Injections.of(grid, sc)
     order, position = grid.pattern.order, grid.pattern.position
-    common = _common(grid, sc, inj, enforce_q)
-    n_set = len(common.v_set)
+    common = _with_units_off(grid, cases, inj, _common(grid, sc, inj, enforce_q), distributed)
     shared = prepared(grid)
-    weight, alpha = shared.shares
     if off is None:
         off = unsupplied(grid, cases)
     cases = without_dead_links(grid, cases, off)
-    edits = edits_of(grid, cases, inj, common.low, common.high, weight, common.own)
+    edits = edits_of(grid, cases, inj, common.low, common.high, shared.shares[0], common.own)
     if distributed:
-        edits = Edits.join([edits, reference_share(grid, edits, off, alpha)])
+        alpha = common.alpha[:, position] if len(common.free) else shared.shares[1][None]
+        edits = Edits.join([edits, reference_share(grid, edits, off, alpha, cases.row)])
     branch = cases.pairs("branch")
     connected = grid.from_node[branch.element] >= 0
     branch = Pairs(branch.case[connected], branch.element[connected])
@@ -254,8 +285,8 @@ def build_batch(
     batch = Batch(
         common.base_p, common.base_q, load_p, load_q, gen_p, load_node, gen_node, by_node(load_node, load_p, load_q),
         by_node(gen_node, gen_p), scale_p, scale_q, gen_scale, common.extra_p, common.extra_q, cases.row.astype(np.int32),
-        common.v_set, common.q_min, common.q_max, np.repeat(alpha[order][None], n_set, 0),
-        (cases.row if n_set > 1 else np.zeros(n)).astype(np.int32),
+        common.v_set, common.q_min, common.q_max, common.alpha, common.free,
+        (cases.row if len(common.v_set) > 1 else np.zeros(n)).astype(np.int32),
         _in_order(start.v.real, order), _in_order(start.v.imag, order), start_row.astype(np.int32), start.held.copy(),
         np.ascontiguousarray(start.slack),
         branch.pointers(n), branch.element.astype(np.int32),

@@ -14,7 +14,7 @@ import numpy as np
 
 from aurigrid.kernels.casewise import outweighed
 from aurigrid.kernels.tile import OFF, PV, REF
-from aurigrid.powerflow.cases import Cases, Pairs
+from aurigrid.powerflow.cases import NO_PAIRS, Cases, Pairs, joined
 from aurigrid.powerflow.edits import regulators_out
 from aurigrid.powerflow.grid import Grid
 from aurigrid.powerflow.prepared import prepared
@@ -43,12 +43,12 @@ def without_reference(grid: Grid, cases: Cases) -> Array:
     """(n,) whether every regulator at some reference node, or the node itself, is out."""
     moved = np.zeros(cases.n, bool)
     is_reference = grid.kind == REF
-    case, r = regulators_out(grid, cases)
+    case, r = regulators_out(grid, cases, is_reference)
     if len(case):
         node = grid.regulators.node[r]
         total = np.bincount(grid.regulators.node, minlength=grid.n_node)
         key, count = np.unique(case * np.int64(grid.n_node) + node, return_counts=True)
-        gone = (count == total[key % grid.n_node]) & is_reference[key % grid.n_node]
+        gone = count == total[key % grid.n_node]
         moved[(key // grid.n_node)[gone]] = True
     buses = cases.pairs("bus")
     if len(buses.case):
@@ -88,6 +88,7 @@ def moved_references(grid: Grid, cases: Cases, which: Array, off: Pairs) -> list
     for table, pairs in cases.out.items():
         if table != "branch":
             alone[pairs.case] = False
+    alone[np.isin(cases.row, cases.row_out.case)] = False
     rest = [c for c in which.tolist() if not (alone[c] and int(branch.element[ptr[c]]) in kept)]
     found = dict(zip(rest, _kinds_of(grid, cases, rest, off), strict=True))
     for c in which.tolist():
@@ -109,7 +110,8 @@ def _kinds_of(grid: Grid, cases: Cases, which: list[int], off: Pairs) -> Iterato
     if not which:
         return
     net, reg = grid.net, grid.regulators
-    case_r, r_out = regulators_out(grid, cases)
+    taken = joined(Pairs(*regulators_out(grid, cases)), NO_PAIRS)
+    r_ptr, r_out = taken.pointers(cases.n), taken.element
     buses = cases.pairs("bus")
     size = np.full(len(reg.node), -1.0)
     unit = reg.table == 0
@@ -117,7 +119,7 @@ def _kinds_of(grid: Grid, cases: Cases, which: list[int], off: Pairs) -> Iterato
     lost = off.pointers(cases.n)
     for c in which:
         out = np.zeros(len(reg.node), bool)
-        out[r_out[case_r == c]] = True
+        out[r_out[r_ptr[c] : r_ptr[c + 1]]] = True
         dead = grid.node_of_bus[buses.element[buses.case == c]]
         out |= np.isin(reg.node, dead)
         kind, replaced = grid.kind.copy(), []

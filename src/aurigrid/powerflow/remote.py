@@ -51,7 +51,7 @@ def solve_remote(grid: Grid, batch: Batch, how: Settings) -> Solved:
     row = batch.set_row
     batch = batch._replace(
         v_set=batch.v_set[row], q_min=batch.q_min[row], q_max=batch.q_max[row], alpha=batch.alpha[row],
-        set_row=np.arange(len(row), dtype=np.int32),
+        free=batch.free[row] if len(batch.free) else batch.free, set_row=np.arange(len(row), dtype=np.int32),
     )  # fmt: skip
     # the set-point given is that of the node held; the node itself starts from the voltage it has there
     goal = batch.v_set[:, place].copy()

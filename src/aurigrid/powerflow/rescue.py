@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.powerflow.cases import Cases
+from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.rung import Rung
@@ -118,4 +118,4 @@ def _scaled(cases: Cases, factor: Array) -> Cases:
         values = sc.values(name)
         if values.shape[1]:
             changed[name] = values * factor[:, None]
-    return Cases(sc.replace(**changed), np.arange(cases.n, dtype=np.int32), cases.out)
+    return Cases(sc.replace(**changed), np.arange(cases.n, dtype=np.int32), {t: cases.pairs(t) for t in OUTAGE_TABLES})

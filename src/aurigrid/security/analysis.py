@@ -18,7 +18,7 @@ from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options, solve_cases
-from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases, Pairs
+from aurigrid.powerflow.cases import NO_PAIRS, OUTAGE_TABLES, Cases, Pairs
 from aurigrid.powerflow.newton import Settings, thread_count
 from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.solution import Solution
@@ -197,22 +197,27 @@ def _distinct(sc: Scenarios, outages: Contingencies) -> Array:
 def product_cases(sc: Scenarios, outages: Contingencies, solved: Array) -> Cases:
     """All pairs of scenario and outage, scenario by scenario, the scenarios' own outages included."""
     n, m = sc.n, len(solved)
-    out = {}
+    out, row_out = {}, NO_PAIRS
     for table in OUTAGE_TABLES:
         rows = outages.rows[table].take(solved)
         case = (np.arange(n)[:, None] * m + np.repeat(np.arange(m), np.diff(rows.ptr))[None]).ravel()
         element = np.tile(rows.idx, n)
         own = getattr(sc, f"{table}_out")
         if len(own.idx):
-            s = np.repeat(np.arange(n), np.diff(own.ptr))
-            case = np.concatenate([case, (s[:, None] * m + np.arange(m)[None]).ravel()])
-            element = np.concatenate([element, np.repeat(own.idx, m)])
-            size = max(len(getattr(sc.net, table)), 1)
-            key = np.unique(case.astype(np.int64) * size + element)
-            case, element = key // size, key % size
+            s, size = np.repeat(np.arange(n), np.diff(own.ptr)), max(len(getattr(sc.net, table)), 1)
+            known = np.zeros((n, size), bool)
+            known[s, own.idx] = True
+            more = ~known[case // m, element]
+            case, element = case[more], element[more]
+            if table == "gen":
+                row_out = Pairs(s.astype(np.int32), own.idx.astype(np.int32))
+            else:
+                each = (s[:, None] * m + np.arange(m)[None]).ravel()
+                key = np.sort(np.concatenate([case, each]) * size + np.concatenate([element, np.repeat(own.idx, m)]))
+                case, element = key // size, key % size
         if len(case):
             out[table] = Pairs(case.astype(np.int32), element.astype(np.int32))
-    return Cases(sc, np.repeat(np.arange(n, dtype=np.int32), m), out)
+    return Cases(sc, np.repeat(np.arange(n, dtype=np.int32), m), out, row_out)
 
 
 @dataclass(eq=False)
