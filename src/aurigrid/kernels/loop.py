@@ -72,7 +72,7 @@ def _watch(kind, tile, excess):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _set_voltage(rows, tile, lane, i, scale):
+def set_voltage(rows, tile, lane, i, scale):
     """Scale a node's voltage in one lane, and what the residual said with it: the step would not know of the change.
 
     What a branch gives its far end is taken from the near one's row, and branches that are out as in service: a phase shifter's
@@ -142,7 +142,7 @@ def _switch(rows, tile, lane, tol, tol_v, share):
             mq[at] = 0.0
             rhs[(2 * i + 1) * LANES + lane] = 0.0
             state[at] = 0
-            _set_voltage(rows, tile, lane, i, v_set[at] / v)
+            set_voltage(rows, tile, lane, i, v_set[at] / v)
         flips[at] += 1
         changed += 1
     return changed

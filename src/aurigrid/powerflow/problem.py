@@ -223,6 +223,69 @@ def _with_units_off(grid: Grid, cases: Cases, inj: Injections, given: _Common, d
     )  # fmt: skip
 
 
+def _edits(grid: Grid, cases: Cases, inj: Injections, common: _Common, off: Pairs, distributed: bool) -> Edits:
+    """What each case changes beyond its row."""
+    weight, alpha = prepared(grid).shares
+    edits = edits_of(grid, cases, inj, common.low, common.high, weight, common.own)
+    if not distributed:
+        return edits
+    by_row = common.alpha[:, grid.pattern.position] if len(common.free) else alpha[None]
+    return Edits.join([edits, reference_share(grid, edits, off, by_row, cases.row)])
+
+
+def _branches_out(grid: Grid, cases: Cases) -> Pairs:
+    """In-service branches that are out, those that end at a bus taken out among them."""
+    branch = cases.pairs("branch")
+    connected = grid.from_node[branch.element] >= 0
+    branch = Pairs(branch.case[connected], branch.element[connected])
+    return merge_pairs(branch, touching(grid, cases.pairs("bus")), grid.net.n_branch)
+
+
+class _Fast(NamedTuple):
+    """Tables that kernels add to the injections element by element, named as in `Batch`."""
+
+    load_p: Array
+    load_q: Array
+    gen_p: Array
+    load_node: Array
+    gen_node: Array
+    load_by: Array
+    gen_by: Array
+    load_scale_p: Array
+    load_scale_q: Array
+    gen_scale: Array
+
+
+def _fast(grid: Grid, inj: Injections) -> _Fast:
+    shared = prepared(grid)
+
+    def varied(*names: str) -> dict[str, Any]:
+        return {name: getattr(inj, name) if name in inj.varied else None for name in names}
+
+    def by_node(node: Array, *tables: Array) -> Array:
+        used = any(len(table) for table in tables)
+        return np.argsort(node, kind="stable").astype(np.int32) if used else np.zeros(0, np.int32)
+
+    load_node, (load_p, load_q), (scale_p, scale_q) = shared.fast_tables("load", varied("load_p", "load_q"))
+    gen_node, (gen_p,), (gen_scale,) = shared.fast_tables("gen", varied("gen_p"))
+    return _Fast(
+        load_p, load_q, gen_p, load_node, gen_node, by_node(load_node, load_p, load_q), by_node(gen_node, gen_p), scale_p,
+        scale_q, gen_scale,
+    )  # fmt: skip
+
+
+def _loose(grid: Grid, fast: _Fast, common: _Common, edited: Array) -> Array:
+    """(n_node,) `Batch.loose`; ``edited`` are the nodes of edits."""
+    loose = prepared(grid).loose.copy()
+    loose[edited] = 1
+    for values, node in ((fast.load_p, fast.load_node), (fast.load_q, fast.load_node), (fast.gen_p, fast.gen_node)):
+        if len(values):
+            loose[node[node >= 0]] = 1
+    if len(common.extra_p):
+        loose[:] = 1
+    return loose
+
+
 def build_batch(
     grid: Grid,
     cases: Cases,
@@ -252,49 +315,24 @@ def build_batch(
     if off is None:
         off = unsupplied(grid, cases)
     cases = without_dead_links(grid, cases, off)
-    edits = edits_of(grid, cases, inj, common.low, common.high, shared.shares[0], common.own)
-    if distributed:
-        alpha = common.alpha[:, position] if len(common.free) else shared.shares[1][None]
-        edits = Edits.join([edits, reference_share(grid, edits, off, alpha, cases.row)])
-    branch = cases.pairs("branch")
-    connected = grid.from_node[branch.element] >= 0
-    branch = Pairs(branch.case[connected], branch.element[connected])
-    branch = merge_pairs(branch, touching(grid, cases.pairs("bus")), grid.net.n_branch)
+    edits, branch = _edits(grid, cases, inj, common, off, distributed), _branches_out(grid, cases)
     moved, kind_now = other_kinds(grid, others)
     leads = grid.kind == REF
     leads[moved.element[kind_now == REF]] = True
     n = cases.n
-
-    def varied(*names: str) -> dict[str, Any]:
-        return {name: getattr(inj, name) if name in inj.varied else None for name in names}
-
-    load_node, (load_p, load_q), (scale_p, scale_q) = shared.fast_tables("load", varied("load_p", "load_q"))
-    gen_node, (gen_p,), (gen_scale,) = shared.fast_tables("gen", varied("gen_p"))
-    loose = shared.loose.copy()
-    loose[position[edits.node]] = 1
-    for values, node in ((load_p, load_node), (load_q, load_node), (gen_p, gen_node)):
-        if len(values):
-            loose[node[node >= 0]] = 1
-    if len(common.extra_p):
-        loose[:] = 1
-
-    def by_node(node: Array, *tables: Array) -> Array:
-        used = any(len(table) for table in tables)
-        return np.argsort(node, kind="stable").astype(np.int32) if used else np.zeros(0, np.int32)
-
+    node, fast = position[edits.node].astype(np.int32), _fast(grid, inj)
     batch = Batch(
-        common.base_p, common.base_q, load_p, load_q, gen_p, load_node, gen_node, by_node(load_node, load_p, load_q),
-        by_node(gen_node, gen_p), scale_p, scale_q, gen_scale, common.extra_p, common.extra_q, cases.row.astype(np.int32),
+        common.base_p, common.base_q, *fast, common.extra_p, common.extra_q, cases.row.astype(np.int32),
         common.v_set, common.q_min, common.q_max, common.alpha, common.free,
         (cases.row if len(common.v_set) > 1 else np.zeros(n)).astype(np.int32),
         _in_order(start.v.real, order), _in_order(start.v.imag, order), start_row.astype(np.int32), start.held.copy(),
         np.ascontiguousarray(start.slack),
         branch.pointers(n), branch.element.astype(np.int32),
         off.pointers(n), position[off.element].astype(np.int32),
-        Pairs(edits.case, edits.node).pointers(n), position[edits.node].astype(np.int32), edits.p, edits.q,
+        Pairs(edits.case, edits.node).pointers(n), node, edits.p, edits.q,
         edits.q_min, edits.q_max, edits.alpha, edits.v, edits.zip, edits.free.astype(np.int8),
         moved.pointers(n), position[moved.element].astype(np.int32), kind_now, position[np.flatnonzero(leads)].astype(np.int32),
-        common.zip_node, common.parts, loose, shared.held, shared.held_column,
+        common.zip_node, common.parts, _loose(grid, fast, common, node), shared.held, shared.held_column,
     )  # fmt: skip
     return batch, off
 
