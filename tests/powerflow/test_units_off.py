@@ -10,6 +10,7 @@ import pytest
 
 import aurigrid as ag
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.powerflow import newton
 from aurigrid.powerflow.api import solve_cases
 from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases
 from aurigrid.powerflow.newton import Settings
@@ -101,8 +102,6 @@ def test_chord_steps_follow_units_that_are_off(monkeypatch: pytest.MonkeyPatch) 
     still = (net.gen.p_mw == 0) & ~net.gen.is_reference
     off = [[k for k in np.flatnonzero(still).tolist() if k % 3 == t] for t in range(3)]
     taken: list[np.ndarray] = []
-    from aurigrid.powerflow import newton
-
     chord_cases = newton._Work.chord_cases
 
     def noted(self: newton._Work) -> np.ndarray:
@@ -121,3 +120,36 @@ def test_an_outage_of_a_unit_that_is_off_changes_nothing() -> None:
     report = ag.security_analysis(net, sc, [["G1a"], ["G5"], ["G1a", "G5"]])
     assert (report.status == 0).all()
     np.testing.assert_allclose(report.v_min_pu[0], float(np.nanmin(report.base.v_mag)), atol=1e-6)
+
+
+@pytest.mark.parametrize("q_limits", [False, True], ids=["free", "limits"])
+def test_branches_out_in_every_case_are_those_of_the_factor(q_limits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outages of scenarios with branches out, some of which cut a bus off, by chord steps and by Newton's method alone."""
+    net = everything()
+    sc = Scenarios(net, branch_out=[["L01"], ["L14", "L67"], ["M1112a", "M89"]], gen_out=[None, ["G1a"], None])
+    found, how = contingencies(net, "branches+generators"), Settings(TOL, 30, q_limits, True, 1)
+    cases = product_cases(sc, found, np.arange(found.n))
+    start = begin(solve_cases(net, Cases.of(sc), "newton", how))
+    asked: list[np.ndarray] = []
+    chord_cases = newton._Work.chord_cases
+
+    def noted(self: newton._Work) -> np.ndarray:
+        asked.append(chord_cases(self))
+        return asked[-1]
+
+    monkeypatch.setattr(newton, "_CASES_A_FACTOR", 0)
+    monkeypatch.setattr(newton._Work, "chord_cases", noted)
+    by_chords = solve_cases(net, cases, "newton", how, start, cases.row)
+    assert asked[-1].mean() > 0.7
+    monkeypatch.setattr(newton._Work, "chord_cases", lambda self: np.zeros(len(self.batch.row), bool))
+    same(by_chords, solve_cases(net, cases, "newton", how, start, cases.row))
+    assert by_chords.iterations.mean() < 12
+
+
+def test_outages_beside_branches_that_are_out_are_those_of_all_of_them() -> None:
+    net = ag.load("case118")
+    report = ag.security_analysis(net, Scenarios(net, branch_out=[None, [20, 40]]), "branches")
+    told = [sorted({20, 40, k}) for k in range(net.n_branch)]
+    alone = ag.power_flow(net, Scenarios(net, branch_out=told))
+    assert np.array_equal(report.status[1], alone.status)
+    np.testing.assert_allclose(report.v_min_pu[1], np.nanmin(alone.v_mag, axis=1), atol=1e-6)

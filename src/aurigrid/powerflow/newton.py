@@ -13,7 +13,7 @@ from aurigrid.kernels.factor import Factor
 from aurigrid.kernels.loop import solve_range
 from aurigrid.kernels.simd import LANES
 from aurigrid.kernels.tile import CONVERGED, HANDED_ON, SINGULAR, Batch, Results, Tile, fits, make_tile
-from aurigrid.powerflow.cases import Pairs
+from aurigrid.powerflow.cases import NO_PAIRS, Pairs
 from aurigrid.powerflow.crew import in_turn as in_turn
 from aurigrid.powerflow.crew import thread_count as thread_count
 from aurigrid.powerflow.grid import Grid
@@ -108,6 +108,8 @@ class _Work:
         self.factors: dict[int, Factor] = {}
         self.tiles = prepared(grid).tiles
         self.lost, self.shares = self.usual()
+        self.gone, self.dead = self.in_all(batch.out_ptr, batch.out_branch), self.in_all(batch.off_ptr, batch.off_node)
+        self.begin_with_own()
         self.threads = thread_count(how.threads)
 
     def _tile(self, dtype: type) -> Tile:
@@ -162,10 +164,32 @@ class _Work:
             table += np.bincount(at, by, minlength=n_start * n_node).reshape(n_start, n_node) / cases
         return lost > 0.5, shares
 
+    def in_all(self, ptr: Array, element: Array) -> Pairs:
+        """Pairs (start, element) of a list by case that all cases of a start have."""
+        start = self.batch.start
+        if not element.size:
+            return NO_PAIRS
+        size = np.int64(element.max() + 1)
+        key, uses = np.unique(np.repeat(start, np.diff(ptr)) * size + element, return_counts=True)
+        whole = uses == np.bincount(start, minlength=len(self.batch.start_e))[key // size]
+        return Pairs((key[whole] // size).astype(np.int32), (key[whole] % size).astype(np.int32))
+
+    def begin_with_own(self) -> None:
+        """Put the outage that a case has for itself before those that its start has: chord steps follow the first."""
+        batch = self.batch
+        size = np.diff(batch.out_ptr)
+        if not self.gone.case.size or size.max() < 2:
+            return
+        case = np.repeat(np.arange(len(size)), size)
+        shared = np.zeros((len(batch.start_e), len(self.grid.from_node)), bool)
+        shared[self.gone.case, self.gone.element] = True
+        batch.out_branch[:] = batch.out_branch[np.lexsort((shared[batch.start[case], batch.out_branch], case))]
+
     def chord_cases(self) -> Array:
         """(n,) whether a case differs from its base state in a way that chord steps can follow."""
         batch, n_node = self.batch, self.grid.n_node
-        few = np.diff(batch.out_ptr) <= 1
+        shared = np.bincount(self.gone.case, minlength=len(batch.start_e))
+        few: Array = np.diff(batch.out_ptr) - shared[batch.start] <= 1
         few[np.diff(batch.kind_ptr) > 0] = False
         if self.how.q_limits:
             few &= len(batch.held_place) <= _MOST_HELD
@@ -204,7 +228,9 @@ class _Work:
         free_q[held] = (
             self.lost[start, held] | (batch.start_held[start] != 0) if self.how.q_limits else self.lost[start, held]
         )
-        self.factors[start] = prepared(grid).factor(state, len(batch.out_branch) > 0, self.how.q_limits)
+        gone, dead = (pairs.element[pairs.case == start] for pairs in (self.gone, self.dead))
+        free_q[dead] = 0.0
+        self.factors[start] = prepared(grid).factor(state, gone, dead, len(batch.out_branch) > 0, self.how.q_limits)
 
     def chord_stage(self) -> Array:
         """Chord steps from the starts that enough of the cases share; returns the cases for which they do not pay."""

@@ -15,7 +15,7 @@ import numpy as np
 from aurigrid.kernels.balance import Circuit
 from aurigrid.kernels.factor import Factor, make_factor, react_columns, reactive_rows
 from aurigrid.kernels.simd import LANES
-from aurigrid.kernels.tile import OFF, PQ, REF
+from aurigrid.kernels.tile import OFF, PQ, REF, Rows
 from aurigrid.model.grouped import Grouped
 from aurigrid.model.table import read_only
 from aurigrid.powerflow.grid import Grid
@@ -30,6 +30,26 @@ _GROUPINGS = 8
 """Groupings of elements whose weights are kept."""
 
 
+def without(rows: Rows, gone: Array, dead: Array) -> Rows:
+    """The rows with some branches taken off and some nodes de-energised."""
+    if not (gone.size or dead.size):
+        return rows
+    g, b, g_diag, b_diag, kind = (x.copy() for x in (rows.g, rows.b, rows.g_diag, rows.b_diag, rows.kind))
+    kind[dead] = OFF
+    for branch in gone:
+        i, j, y = rows.from_node[branch], rows.to_node[branch], rows.y_branch[branch]
+        for end, far, own, mutual in ((i, j, 0, 2), (j, i, 6, 4)):
+            g_diag[end] -= y[own]
+            b_diag[end] -= y[own + 1]
+            at = rows.ptr[end] + np.flatnonzero(rows.col[rows.ptr[end] : rows.ptr[end + 1]] == far)
+            g[at] -= y[mutual]
+            b[at] -= y[mutual + 1]
+            if i == j:
+                g_diag[end] -= y[mutual]
+                b_diag[end] -= y[mutual + 1]
+    return rows._replace(kind=kind, g=g, b=b, g_diag=g_diag, b_diag=b_diag)
+
+
 class Prepared:
     """Parts of `Batch` that depend on the grid alone; get it with `prepared`.
 
@@ -40,7 +60,7 @@ class Prepared:
         self._grid = weakref.ref(grid)
         self.common: dict[bool, Any] = {}
         self.tiles = threading.local()
-        self._factor: tuple[Array, tuple[bool, bool], Factor] | None = None
+        self._factor: tuple[Array, tuple[bool, bool, bytes, bytes], Factor] | None = None
         self._weights: dict[tuple[str, int, int], tuple[Grouped, tuple[Array, Array, Array]]] = {}
 
     @property
@@ -121,13 +141,18 @@ class Prepared:
             del self._weights[next(iter(self._weights))]
         return pair_sums(_view(values.profile), *kept[1], n_node)
 
-    def factor(self, state: Array, with_outages: bool, with_limits: bool) -> Factor:
-        """Factor of the Jacobian at a state (see `kernels.factor.make_factor`); the last one is kept for the next batch."""
-        kept, asked = self._factor, (with_outages, with_limits)
+    def factor(self, state: Array, gone: Array, dead: Array, with_outages: bool, with_limits: bool) -> Factor:
+        """Factor of the Jacobian at a state (see `kernels.factor.make_factor`); the last one is kept for the next batch.
+
+        Args:
+            gone: branches that are out; dead: nodes without supply, elimination positions.
+        """
+        kept, asked = self._factor, (with_outages, with_limits, gone.tobytes(), dead.tobytes())
         if kept is not None and kept[1] == asked and np.array_equal(kept[0], state):
             return kept[2]
-        pattern, rows = self.grid.pattern, self.grid.rows
+        pattern, rows = self.grid.pattern, without(self.grid.rows, gone, dead)
         parts = make_factor(pattern, rows, *state, with_outages)
+        parts[4][gone] = np.nan
         held = self.held if with_limits else np.zeros(0, np.int32)
         react = np.zeros((len(held), len(held)), np.float32)
         found = Factor(*(*parts, react, *reactive_rows(rows, *state[:2], held)))
