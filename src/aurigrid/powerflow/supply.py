@@ -100,13 +100,34 @@ def _grown(values, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _connected(ptr, idx, edge, out, case, a, b, met, queue, stamp):  # type: ignore[no-untyped-def]
+    """Whether two nodes are connected without the branches that are out; breadth first, as detours are short."""
+    met[a] = stamp
+    queue[0] = a
+    head, tail = 0, 1
+    while head < tail:
+        i = queue[head]
+        head += 1
+        for x in range(ptr[i], ptr[i + 1]):
+            j = idx[x]
+            if met[j] != stamp and out[edge[x]] != case:
+                if j == b:
+                    return True
+                met[j] = stamp
+                queue[tail] = j
+                tail += 1
+    return False
+
+
+@njit(cache=True)
 def _unsupplied(  # type: ignore[no-untyped-def]
-    ptr, idx, edge, lost_ptr, lost, supplied, live, fed, branch_ptr, branch_idx, node_ptr, node_idx
+    ptr, idx, edge, from_node, to_node, lost_ptr, lost, supplied, live, fed, branch_ptr, branch_idx, node_ptr, node_idx
 ):
     """Pairs (case, node), int32, sorted, of the live nodes that a case's outages leave without supply."""
     n, n_branch = len(ptr) - 1, len(lost_ptr) - 1
     out, node_out = np.full(n_branch, -1, np.int64), np.full(n, -1, np.int64)
     reach, stack = np.full(n, -1, np.int64), np.empty(n, np.int64)
+    met, stamp = np.full(n, -1, np.int64), 0
     case, node = np.empty(1024, np.int32), np.empty(1024, np.int32)
     count = 0
     for s in range(len(branch_ptr) - 1):
@@ -123,6 +144,16 @@ def _unsupplied(  # type: ignore[no-untyped-def]
             continue
         for x in range(branch_ptr[s], branch_ptr[s + 1]):
             out[branch_idx[x]] = s
+        if fed and node_ptr[s + 1] == node_ptr[s]:
+            whole = True
+            for x in range(branch_ptr[s], branch_ptr[s + 1]):
+                a, b = from_node[branch_idx[x]], to_node[branch_idx[x]]
+                stamp += 1
+                if a >= 0 and a != b and not _connected(ptr, idx, edge, out, s, a, b, met, stack, stamp):
+                    whole = False
+                    break
+            if whole:
+                continue
         for x in range(node_ptr[s], node_ptr[s + 1]):
             node_out[node_idx[x]] = s
         _search(ptr, idx, edge, out, node_out, supplied, reach, stack, s)
@@ -217,8 +248,8 @@ def unsupplied(grid: Grid, cases: Cases) -> Pairs:
         return NO_PAIRS
     return Pairs(
         *_unsupplied(
-            supply.ptr, supply.idx, supply.edge, supply.lost_ptr, supply.lost, np.flatnonzero(grid.kind == REF),
-            grid.kind != OFF, supply.fed, branch.pointers(cases.n), branch.element, bus.pointers(cases.n),
+            supply.ptr, supply.idx, supply.edge, grid.from_node, grid.to_node, supply.lost_ptr, supply.lost,
+            np.flatnonzero(grid.kind == REF), grid.kind != OFF, supply.fed, branch.pointers(cases.n), branch.element, bus.pointers(cases.n),
             grid.node_of_bus[bus.element],
         )
     )  # fmt: skip
