@@ -249,7 +249,7 @@ def unsupplied(grid: Grid, cases: Cases) -> Pairs:
     return Pairs(
         *_unsupplied(
             supply.ptr, supply.idx, supply.edge, grid.from_node, grid.to_node, supply.lost_ptr, supply.lost,
-            np.flatnonzero(grid.kind == REF), grid.kind != OFF, supply.fed, branch.pointers(cases.n), branch.element, bus.pointers(cases.n),
-            grid.node_of_bus[bus.element],
+            np.flatnonzero(grid.kind == REF), grid.kind != OFF, supply.fed, branch.pointers(cases.n), branch.element,
+            bus.pointers(cases.n), grid.node_of_bus[bus.element],
         )
     )  # fmt: skip
