@@ -59,10 +59,10 @@ export function Timeline() {
   const x = (i: number) => (n ? (i / n) * w : 0);
   const paths = useMemo(() => lines.map((l) => spark(l.values, w, h)), [lines, w]);
   const cells = useMemo(() => runsOf(states), [states]);
-  // The bar of a step grows with what is insecure there, from a third of the height.
+  // A step has the colour of its state, pale, and before it a bar in proportion with what is insecure there.
   const counted = s?.table.has("outages_violating") ? s.table.f("outages_violating") : s?.table.has("binding_limits") ? s.table.f("binding_limits") : null;
   const most = useMemo(() => Math.max(1, ...(counted ?? [])), [s]);
-  const tallness = (i: number) => (counted && n <= 400 ? 0.35 + 0.65 * Math.sqrt(Math.max(0, counted[i]! || 0) / most) : 0.75);
+  const tallness = (i: number) => (counted && n <= 400 ? (counted[i]! || 0) / most : 1);
   const scrub = (e: PointerEvent) => {
     if (e.type === "pointermove" && !(e.buttons & 1)) return;
     const box = (e.currentTarget as Element).getBoundingClientRect();
@@ -97,7 +97,10 @@ export function Timeline() {
         </div>
         <div class="strip-plots" ref={host} onPointerDown={scrub} onPointerMove={scrub}>
           <svg ref={svg} width={w} height={5 * h} aria-hidden="true">
-            {cells.map(([from, to, kind]) => { const tall = (h - 4) * tallness(from); return <rect key={from} x={x(from)} y={h - 2 - tall} width={Math.max(0.6, x(to) - x(from) - (w / n > 4 ? 0.8 : 0))} height={tall} fill={colours[kind]} />; })}
+            {cells.map(([from, to, kind]) => {
+              const bar = { x: x(from), width: Math.max(0.6, x(to) - x(from) - (w / n > 4 ? 0.8 : 0)), fill: colours[kind] }, tall = (h - 4) * tallness(from);
+              return <g key={from}><rect {...bar} y={2} height={h - 4} opacity="0.3" /><rect {...bar} y={h - 2 - tall} height={tall} /></g>;
+            })}
             {paths.map((d, i) => <path key={i} d={d} transform={`translate(0 ${(i + 1) * h})`} fill="none" stroke={lines[i]!.colour} stroke-width="1.4" />)}
             {n > 0 && <rect x={x(at)} y={0} width={Math.max(2, w / n)} height={5 * h} class="now" />}
           </svg>

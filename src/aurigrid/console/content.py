@@ -53,7 +53,7 @@ def kind_of(run: Run) -> Literal["day", "points", "plan"]:
 
 def issues_of(error: InputError) -> list[IssueModel]:
     """What is wrong, as the page is told."""
-    return [IssueModel(where=i.table, field=i.field, message=i.message, hint=i.hint) for i in error.issues]
+    return [IssueModel(i.table, i.field, i.message, i.hint, list(i.ids)) for i in error.issues]
 
 
 def grid(entry: Entry) -> Grid:

@@ -5,6 +5,7 @@ FastAPI describes and checks them like the models of `aurigrid.console.models`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,12 +15,13 @@ from aurigrid.console.columns import Columns
 
 @dataclass
 class IssueModel:
-    """One thing that is wrong with a request or a run."""
+    """One thing that is wrong with a request or a run; `ids` are the elements at fault."""
 
     where: str
     field: str
     message: str
     hint: str
+    ids: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass

@@ -12,6 +12,8 @@ export const HALO = 1, SELECTED = 2, OUT = 4, DEAD = 8, FORWARD = 16, BACKWARD =
 export interface Palette { ramp: Rgb[]; stops: number[]; halo: Rgb; selected: Rgb; out: Rgb; ring: Rgb; bus: Rgb[] }
 type Values = Float32Array | Uint8Array;
 const WIDE = 1024; // branches in a row of a texture
+const ARROW_FROM = 30; // px of a branch that has an arrow
+export const LEAST_BUS = 0.5; // share of its size that a bus keeps far away, where its colour is still told
 
 const COMMON = `#version 300 es
 precision highp float; precision highp int;
@@ -32,8 +34,12 @@ precision highp sampler2D; precision highp usampler2D;
 uniform sampler2D uEnds, uShape, uLoading; uniform usampler2D uMark;
 ivec2 cell(int k) { return ivec2(k % ${WIDE}, k / ${WIDE}); }
 `;
+// Edges are smoothed here and not by multisampling, which costs a renderer in software two fifths of a frame: each shape is
+// drawn half a pixel larger, and its alpha falls over the pixel around its edge. A line thinner than a pixel is drawn as wide as
+// one and paler.
+const EDGE = `float edge(float past) { return clamp(0.5 - past, 0.0, 1.0); }`;
 const LINE_VS = `${COMMON}${BRANCH}
-uniform int uPass; out float vAlong, vValue; flat out int vFlag; flat out float vLength;
+uniform int uPass; out float vAlong, vAcross, vValue; flat out int vFlag; flat out float vLength, vHalf, vFaint;
 void main() {
   ivec2 at = cell(gl_VertexID / 6); int k = gl_VertexID % 6, flag = int(texelFetch(uMark, at, 0).r);
   if (uPass == 0 && (flag & 3) == 0) { gl_Position = vec4(2.0, 2.0, 0.0, 1.0); return; }
@@ -42,39 +48,45 @@ void main() {
   vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
   float w = shape.y * uSize * (value > 0.8 ? 1.0 + 0.5 * min(value - 0.8, 0.8) : 1.0);
   if (uPass == 0) w += ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
-  float side = (k == 0 || k == 1 || k == 4) ? -1.0 : 1.0, end = (k == 0 || k == 2 || k == 3) ? 0.0 : 1.0;
-  float fan = shape.x * min(3.2 * uRatio, l * 0.06);
-  vec2 p = mix(a, b, end) + n * (fan + side * w * 0.5) + u * (end * 2.0 - 1.0) * (uPass == 0 ? w * 0.3 : 0.0);
-  vAlong = end * l; vLength = l; vValue = value; vFlag = flag;
-  gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(p);
+  float side = (k == 0 || k == 1 || k == 4) ? -1.0 : 1.0, end = (k == 0 || k == 2 || k == 3) ? -1.0 : 1.0;
+  float fan = shape.x * min(3.2 * uRatio, l * 0.06), longer = uPass == 0 ? w * 0.3 : 0.0;
+  vHalf = max(w, 1.0) * 0.5; vFaint = min(w, 1.0); vLength = l + 2.0 * longer;
+  vAcross = side * (vHalf + 0.5); vAlong = end * (0.5 * vLength + 0.5); vValue = value; vFlag = flag;
+  gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip((a + b) * 0.5 + n * (fan + vAcross) + u * vAlong);
 }`;
 const LINE_FS = `#version 300 es
 precision highp float; precision highp int;
-uniform int uPass; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut; in float vAlong, vValue; flat in int vFlag; flat in float vLength; out vec4 o;
-${RAMP}
+uniform int uPass; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut; in float vAlong, vAcross, vValue; flat in int vFlag; flat in float vLength, vHalf, vFaint; out vec4 o;
+${RAMP}${EDGE}
 void main() {
-  if (uPass == 0) { o = (vFlag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); o.rgb *= o.a; return; }
+  float cover = vFaint * edge(abs(vAcross) - vHalf) * edge(abs(vAlong) - 0.5 * vLength);
+  if (uPass == 0) { o = ((vFlag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34)) * vec4(1.0, 1.0, 1.0, cover); o.rgb *= o.a; return; }
   bool gone = (vFlag & 12) != 0 || !(vValue == vValue);
-  if (gone && mod(vAlong / uRatio, 8.0) > 4.0) discard;
-  o = gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96); o.rgb *= o.a;
+  if (gone) cover *= edge((abs(mod(vAlong / uRatio, 8.0) - 4.0) - 2.0) * uRatio);
+  o = (gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96)) * vec4(1.0, 1.0, 1.0, cover); o.rgb *= o.a;
 }`;
 const ARROW_VS = `${COMMON}${BRANCH}
-out float vValue;
+out float vValue; out vec2 vPlace; flat out float vSize;
 void main() {
   ivec2 at = cell(gl_VertexID / 3); int k = gl_VertexID % 3, flag = int(texelFetch(uMark, at, 0).r);
   vec4 ends = texelFetch(uEnds, at, 0); vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
   gl_Position = vec4(2.0, 2.0, 0.0, 1.0); vValue = texelFetch(uLoading, at, 0).r;
-  if (l <= 30.0 * uRatio || (flag & 48) == 0 || (flag & 12) != 0 || !(vValue == vValue)) return;
+  if (l <= ${ARROW_FROM}.0 * uRatio || (flag & 48) == 0 || (flag & 12) != 0 || !(vValue == vValue)) return;
   vec2 shape = texelFetch(uShape, at, 0).rg, u = d / l, n = vec2(-u.y, u.x);
   float s = (2.2 + shape.y * 0.9 * uSize) * uRatio, fan = shape.x * min(3.2 * uRatio, l * 0.06);
   vec2 m = (a + b) * 0.5 + n * fan; if ((flag & 32) != 0) u = -u;
-  gl_Position = clip(k == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (k == 1 ? 0.85 : -0.85));
+  vSize = s; // of the sides from tip to foot, the normal is (0.375, 0.927): half a pixel out, the tip moves 1.33, a foot (0.5, 0.74)
+  vPlace = k == 0 ? vec2(s * 1.25 + 1.33, 0.0) : vec2(-s * 0.85 - 0.5, (s * 0.85 + 0.74) * (k == 1 ? 1.0 : -1.0));
+  gl_Position = clip(m + u * vPlace.x + vec2(-u.y, u.x) * vPlace.y);
 }`;
 const ARROW_FS = `#version 300 es
 precision highp float; precision highp int;
-in float vValue; out vec4 o;
-${RAMP}
-void main() { o = vec4(ramp(vValue), 1.0); }`;
+in float vValue; in vec2 vPlace; flat in float vSize; out vec4 o;
+${RAMP}${EDGE}
+void main() {
+  float past = max(dot(vec2(vPlace.x - 1.25 * vSize, abs(vPlace.y)), vec2(0.375, 0.927)), -0.85 * vSize - vPlace.x);
+  o = vec4(ramp(vValue), 1.0) * edge(past);
+}`;
 const BUS_VS = `${COMMON}
 layout(location=0) in vec2 aPlace; layout(location=1) in float aSize; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aLevel;
 uniform int uPass; out float vValue, vSize; flat out int vFlag, vLevel;
@@ -82,20 +94,20 @@ void main() {
   int flag = int(aFlag); float s = aSize * uSize * uRatio;
   if (uPass == 0) s = (flag & 3) == 0 ? 0.0 : max(s, 5.0 * uRatio) + 9.0 * uRatio;
   else if ((flag & 2) != 0) s = max(s, 9.0 * uRatio);
-  vValue = aValue; vFlag = flag; vSize = s; vLevel = int(aLevel); gl_PointSize = s;
+  vValue = aValue; vFlag = flag; vSize = s; vLevel = int(aLevel); gl_PointSize = s + 1.0;
   gl_Position = s < 1.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(place(aPlace));
 }`;
 const BUS_FS = `#version 300 es
 precision highp float; precision highp int;
 uniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;
+${EDGE}
 void main() {
-  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;
-  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;
+  float r = length(gl_PointCoord - 0.5) * (vSize + 1.0), rim = vSize * 0.5, inside = edge(r - rim);
   if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }
   bool gone = !(vValue == vValue);
   vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));
   vec3 ring = gone ? uOut : uRing;
-  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));
+  c = mix(c, ring, clamp(r - (rim - max(1.0, vSize * 0.16)), 0.0, 1.0));
   o = vec4(c, inside); o.rgb *= o.a;
 }`;
 
@@ -112,12 +124,13 @@ export class Renderer {
   private lines!: WebGLVertexArrayObject; private buses!: WebGLVertexArrayObject;
   private buffers: Record<string, WebGLBuffer> = {};
   private textures: Record<string, Texture>;
-  private nLine = 0; private nBus = 0;
+  private nLine = 0; private nBus = 0; private longest = 0;
   byLevel = false;
+  haloed = { lines: false, buses: false }; // whether there is any halo or selection to draw
   palette!: Palette;
 
   constructor(private canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true });
+    const gl = canvas.getContext("webgl2", { antialias: false, depth: false, stencil: false, alpha: true, premultipliedAlpha: true });
     if (!gl) throw new Error("WebGL2 is not available in this browser");
     this.gl = gl;
     this.linked = [[LINE_VS, LINE_FS], [ARROW_VS, ARROW_FS], [BUS_VS, BUS_FS]].map(([vertex, fragment]) => this.link(vertex!, fragment!));
@@ -191,6 +204,8 @@ export class Renderer {
     const gl = this.gl;
     this.nLine = ends.length / 4;
     this.nBus = sizes.length;
+    this.longest = 0;
+    for (let k = 0; k < ends.length; k += 4) this.longest = Math.max(this.longest, Math.hypot(ends[k]! - ends[k + 2]!, ends[k + 1]! - ends[k + 3]!));
     for (const name of Object.keys(this.textures)) this.texture(name);
     this.fill("ends", ends);
     this.fill("shape", shape);
@@ -245,16 +260,18 @@ export class Renderer {
     const [line, arrow, bus] = (this.programs ??= this.linked.map((program) => this.ready(program)) as [Program, Program, Program]);
     gl.bindVertexArray(this.lines);
     this.uniforms(line, camera, detail * ratio());
-    for (const pass of [0, 1]) {
+    for (const pass of this.haloed.lines ? [0, 1] : [1]) {
       gl.uniform1i(line.at.get("uPass")!, pass);
       gl.drawArrays(gl.TRIANGLES, 0, 6 * this.nLine);
     }
-    this.uniforms(arrow, camera, detail);
-    gl.drawArrays(gl.TRIANGLES, 0, 3 * this.nLine);
+    if (this.longest * camera.scale > ARROW_FROM) {
+      this.uniforms(arrow, camera, detail);
+      gl.drawArrays(gl.TRIANGLES, 0, 3 * this.nLine);
+    }
     gl.bindVertexArray(this.buses);
-    this.uniforms(bus, camera, detail);
+    this.uniforms(bus, camera, Math.max(detail, LEAST_BUS));
     gl.uniform1i(bus.at.get("uByLevel")!, this.byLevel ? 1 : 0);
-    for (const pass of [0, 1]) {
+    for (const pass of this.haloed.buses ? [0, 1] : [1]) {
       gl.uniform1i(bus.at.get("uPass")!, pass);
       gl.drawArrays(gl.POINTS, 0, this.nBus);
     }

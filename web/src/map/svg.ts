@@ -1,7 +1,7 @@
 // The map as SVG: the same shapes at the same places as the renderer's, for what is in view.
 import { escaped } from "../files/save";
 import type { Drawing } from "./geometry";
-import { BACKWARD, DEAD, FORWARD, HALO, OUT, SELECTED, type Camera, type Palette, type Rgb } from "./renderer";
+import { BACKWARD, DEAD, FORWARD, HALO, LEAST_BUS, OUT, SELECTED, type Camera, type Palette, type Rgb } from "./renderer";
 
 export interface Label { text: string; x: number; y: number; bold: boolean }
 export interface GridLine { x?: number; y?: number; text: string }
@@ -63,7 +63,7 @@ function branchesOf(f: Frame): [string[], string[]] {
 function busesOf(f: Frame): [string[], string[]] {
   const { places, sizes, levels } = f.drawing, { x, y, scale } = f.camera, p = f.palette, halos: string[] = [], out: string[] = [];
   for (let i = 0; i < f.voltage.length; i++) {
-    const flag = f.busMark[i]!, plain = sizes[i]! * f.detail, s = flag & SELECTED ? Math.max(plain, 9) : plain;
+    const flag = f.busMark[i]!, plain = sizes[i]! * Math.max(f.detail, LEAST_BUS), s = flag & SELECTED ? Math.max(plain, 9) : plain;
     const cx = f.width / 2 + (places[2 * i]! - x) * scale, cy = f.height / 2 - (places[2 * i + 1]! - y) * scale;
     if (s < 1 || cx < -9 || cy < -9 || cx > f.width + 9 || cy > f.height + 9) continue;
     const place = `cx="${n(cx)}" cy="${n(cy)}"`;

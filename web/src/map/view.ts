@@ -10,9 +10,11 @@ export interface Scene {
   grid: Grid; state: State | null; before: State | null; change: boolean; theme: "dark" | "light"; byLevel: boolean;
   brokenBranch: Set<number>; brokenBus: Set<number>; selected: string; wentOut: Set<number>;
   prices: [number, number] | null; // of a plan: the middle price, and the distance from it that has the full colour
+  lost: (Pick & { label: string })[]; // what the chosen outage takes away, where it stands
 }
 export interface Pick { table: "bus" | "branch"; index: number }
 
+const LEAST_CHANGE = 0.02; // of loading, that is written beside a branch
 const KM = 111.195, CELL = 8, LEGEND = 190; // px that the legend covers at the left, from below
 const LABEL = '11px system-ui, "Noto Sans CJK SC", sans-serif', LABEL_BOLD = `600 ${LABEL}`;
 const widths = new Map<string, number>();
@@ -61,8 +63,9 @@ export class MapView {
   private voltage = new Float32Array(0); private busMark = new Uint8Array(0); private band: Float32Array = new Float32Array(0);
   private watch: ResizeObserver;
   private colours = new Map<string, string>();
-  private worst: number[] = [];
+  private told: number[] = []; // branches whose figure is written, the most important first
   private taken = new Uint8Array(0);
+  onmove: () => void = () => undefined; // the view has moved or is about to be drawn anew
   onpick: (pick: Pick | null) => void = () => undefined;
   onhover: (pick: Pick | null, x: number, y: number) => void = () => undefined;
 
@@ -121,22 +124,26 @@ export class MapView {
     const inService = branch.i("in_service"), { mark } = this, shown = this.loading;
     const broken = marked(s.brokenBranch, branch.rows), out = marked(s.wentOut, branch.rows);
     const selected = table === "branch" ? Number(at) : -1, n = branch.rows;
-    this.worst.length = 0;
+    this.told.length = 0;
+    let lines = 0, buses = 0;
     for (let k = 0; k < n; k++) {
       const now = loading ? loading[k]! : 0, mw = p ? p[k]! : 0;
       const on = mw === mw, value = now === now ? now : on ? 0 : NaN; // no rating, no loading: drawn as unloaded
       shown[k] = earlier ? value - (earlier[k]! || 0) : value;
       mark[k] = (broken[k]! && HALO) | (k === selected ? SELECTED : 0) | (!inService[k] || out[k] ? OUT : on ? 0 : DEAD) | (mw > 0.5 ? FORWARD : mw < -0.5 ? BACKWARD : 0);
-      if (broken[k] && value > 1) this.worst.push(k);
+      lines |= mark[k]!;
+      if (earlier ? Math.abs(shown[k]!) >= LEAST_CHANGE : broken[k] && value > 1) this.told.push(k);
     }
-    if (loading) this.worst.sort((a, b) => loading[b]! - loading[a]!);
+    this.told.sort((a, b) => Math.abs(shown[b]!) - Math.abs(shown[a]!));
     const price = s.prices && s.state?.bus.has("price_per_mwh") ? s.state.bus.f("price_per_mwh") : null;
     const v = s.state?.bus.has("v_mag") ? s.state.bus.f("v_mag") : null, band = this.band;
     const brokenBus = marked(s.brokenBus, bus.rows), volts = this.voltage, { busMark } = this, chosen = table === "bus" ? Number(at) : -1;
     for (let i = 0; i < bus.rows; i++) {
       volts[i] = price ? (price[i]! - s.prices![0]) / s.prices![1] : v ? (v[i]! - 1) / band[i]! : 0;
       busMark[i] = (brokenBus[i]! && HALO) | (i === chosen ? SELECTED : 0);
+      buses |= busMark[i]!;
     }
+    this.renderer.haloed = { lines: (lines & (HALO | SELECTED)) !== 0, buses: buses !== 0 };
     this.renderer.set("loading", this.loading);
     this.renderer.set("mark", mark);
     this.renderer.set("voltage", this.voltage);
@@ -182,6 +189,19 @@ export class MapView {
 
   pan(dx: number, dy: number): void {
     this.camera = { ...this.camera, x: this.camera.x - dx / this.camera.scale, y: this.camera.y + dy / this.camera.scale };
+    this.later();
+  }
+
+  /** Where the view is, to be looked at again: middle, and how much nearer than all of the grid; empty where it shows all. */
+  get look(): string {
+    const c = this.camera, near = c.scale / this.fitScale, d = this.drawing;
+    if (!d || (Math.abs(near - 1) < 1e-3 && Math.hypot(c.x - (d.box[0] + d.box[2]) / 2, c.y - (d.box[1] + d.box[3]) / 2) * c.scale < 1)) return "";
+    return [c.x, c.y, near].map((v) => Number(v.toPrecision(6))).join(",");
+  }
+  set look(text: string) {
+    const [x, y, near] = text.split(",").map(Number);
+    if (near! > 0 && Number.isFinite(x! + y! + near!)) this.camera = { x: x!, y: y!, scale: near! * this.fitScale };
+    else this.fit();
     this.later();
   }
 
@@ -267,6 +287,7 @@ export class MapView {
   // --- frames --------------------------------------------------------------------------------------------------------
 
   later(): void {
+    this.onmove();
     if (!this.asked) this.asked = requestAnimationFrame(() => { this.asked = 0; this.frame(); });
   }
 
@@ -370,20 +391,25 @@ export class MapView {
       return true;
     };
     const loading = s.state?.branch.has("loading") ? s.state.branch.f("loading") : null, e = d.ends;
-    const middle = (k: number) => this.screen((e[4 * k]! + e[4 * k + 2]!) / 2, (e[4 * k + 1]! + e[4 * k + 3]!) / 2);
-    const [table, at] = s.selected.split(":");
+    const where = ({ table, index: i }: Pick) => table === "bus"
+      ? this.screen(d.places[2 * i]!, d.places[2 * i + 1]!) : this.screen((e[4 * i]! + e[4 * i + 2]!) / 2, (e[4 * i + 1]! + e[4 * i + 3]!) / 2);
+    for (const lost of s.lost) {
+      const [x, y] = where(lost);
+      put(`✕ ${lost.label}`, x - 5, y, true);
+    }
+    const [table, at] = s.selected.split(":"), i = Number(at);
     if (table === "branch") {
-      const k = Number(at), [x, y] = middle(k);
-      put(`${s.grid.branch.t("id")[k]}  ${loading && loading[k]! === loading[k]! ? `${(100 * loading[k]!).toFixed(0)} %` : ""}`, x + 8, y - 10, true);
+      const [x, y] = where({ table, index: i });
+      put(`${s.grid.branch.t("id")[i]}  ${loading && loading[i]! === loading[i]! ? `${(100 * loading[i]!).toFixed(0)} %` : ""}`, x + 8, y - 10, true);
     } else if (table === "bus") {
-      const i = Number(at), [x, y] = this.screen(d.places[2 * i]!, d.places[2 * i + 1]!);
+      const [x, y] = where({ table, index: i });
       put(s.grid.bus.t("name")[i] || s.grid.bus.t("id")[i]!, x + 9, y - 9, true);
     }
     if (loading) {
-      const end = Math.min(60, this.worst.length);
+      const end = Math.min(60, this.told.length), shown = this.loading;
       for (let i = 0, written = 0; i < end && written < 25; i++) {
-        const k = this.worst[i]!, [x, y] = middle(k);
-        if (put(`${(100 * loading[k]!).toFixed(0)} %`, x + 6, y, true)) written++;
+        const k = this.told[i]!, [x, y] = where({ table: "branch", index: k }), share = Math.abs(100 * shown[k]!).toFixed(0);
+        if (put(s.change ? `${shown[k]! < 0 ? "−" : "+"}${share} %` : `${share} %`, x + 6, y, true)) written++;
       }
     }
     if (d.typical * this.camera.scale < 34) return out;

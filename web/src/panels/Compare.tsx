@@ -54,10 +54,14 @@ export function Compare({ a, b, names, w }: { a: Steps; b: Steps; names: [string
   return (
     <div class="plots compared" data-testid="comparison">
       {[a, b].map((s, i) => <Plot key={i} title={`${t("generation")}: ${names[i]}`} unit="MW" lines={stacks[i]!.lines} over={stacks[i]!.over} stacked include={include} width={w} height={230} ticks={ticksOf(s)} name={`${names[i]}_generation`} />)}
-      <Plot title={`${t("difference")}: ${t("generation")}`} unit={`MW, ${names[1]} − ${names[0]}`} lines={changed} stacked name="difference_generation" {...plot} height={230} />
-      <Figures a={a} b={b} rows={[left, right]} names={names} figures={figures} shown={shown} show={show} w={w} />
-      <Plot title={t(shown)} unit="" lines={sides} name={`compared_${shown}`} digits={digits} {...plot} />
-      <Plot title={`${t("difference")}: ${t(shown)}`} unit="" lines={gap} name={`difference_${shown}`} digits={digits} {...plot} />
+      <div class="stack">
+        <Plot title={`${t("difference")}: ${t("generation")}`} unit={`MW, ${names[1]} − ${names[0]}`} lines={changed} stacked name="difference_generation" {...plot} height={230} />
+        <Plot title={t(shown)} unit="" lines={sides} name={`compared_${shown}`} digits={digits} {...plot} />
+      </div>
+      <div class="stack">
+        <Figures a={a} b={b} rows={[left, right]} names={names} figures={figures} shown={shown} show={show} w={w} />
+        <Plot title={`${t("difference")}: ${t(shown)}`} unit="" lines={gap} name={`difference_${shown}`} digits={digits} {...plot} />
+      </div>
     </div>
   );
 }

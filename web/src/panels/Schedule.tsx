@@ -4,31 +4,30 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { loadLimits, loadSeries, loadSteps, type Steps, type Table } from "../api";
 import { clock, day, num, percent } from "../format";
 import { fuelName, t } from "../i18n";
-import { base, element, grid, kind, row, run, runs, seek, selectElement, stepNumbers, steps, tell, theme, view } from "../state";
+import { base, element, grid, kind, other, row, run, runs, seek, selectElement, stepNumbers, steps, tell, theme, view } from "../state";
 import { Plot, type Band, type Line } from "../charts/plot";
 import { byOrder, causeColour, fuelColour, INK } from "../charts/colours";
 import { useSize } from "../size";
 import { List } from "../table";
 import { Compare } from "./Compare";
-import { Fans, spansDays } from "./Fans";
+import { Fans, Played, spansDays } from "./Fans";
 import { Empty, Skeleton } from "./Side";
 
 export function Schedule() {
   const [host, width] = useSize<HTMLDivElement>();
-  const [other, setOther] = useState("");
   const [second, setSecond] = useState<Steps | null>(null);
   const s = steps.value, others = (runs.value ?? []).filter((r) => r.key !== run.value && r.steps > 0);
   useEffect(() => {
     setSecond(null);
-    if (other) loadSteps(other).then(setSecond, tell);
-  }, [other]);
+    if (other.value) loadSteps(other.value).then(setSecond, tell);
+  }, [other.value]);
   const columns = width > 2100 ? 3 : width > 1000 ? 2 : 1, w = Math.max(320, (width - 28 - 16 * (columns - 1)) / columns);
   return (
     <main class="page" ref={host} data-testid="schedule">
       <div class="page-bar">
         <h1>{t("schedule")}</h1>
         <label>{t("compare")}
-          <select value={other} onChange={(e) => setOther((e.target as HTMLSelectElement).value)} data-testid="compare">
+          <select value={other.value} onChange={(e) => (other.value = (e.target as HTMLSelectElement).value)} data-testid="compare">
             <option value="">{t("nothing")}</option>
             {others.map((r) => <option key={r.key} value={r.key}>{r.key}</option>)}
           </select>
@@ -36,7 +35,7 @@ export function Schedule() {
       </div>
       {!s || width === 0 ? <Skeleton /> : s.table.rows === 0 ? <Empty text={t("no_steps")} /> : (
         <>
-          {other && (second ? <Compare a={s} b={second} names={[run.value, other]} w={w} /> : <Skeleton />)}
+          {other.value && (second ? <Compare a={s} b={second} names={[run.value, other.value]} w={w} /> : <Skeleton />)}
           <Body s={s} w={w} />
         </>
       )}
@@ -107,6 +106,7 @@ function Body({ s, w }: { s: Steps; w: number }) {
       {s.table.has("price_per_mwh") && <Plot title={`${t("duration")}: ${t("price")}`} unit={t("per_mwh")} lines={[{ label: t("price_per_mwh"), values: sorted(s.table.f("price_per_mwh")), colour: ink.second }]} width={w} height={height} ticks={shares} digits={1} name={`${run.value}_price_duration`} />}
       <Costs s={s} w={w} />
       {kind.value === "plan" && <Limits w={w} />}
+      <Played s={s} w={w} ticks={ticks} cursor={row.value} onSeek={seek} />
       {spansDays(s) && <Fans s={s} w={w} />}
     </div>
   );
@@ -150,7 +150,7 @@ function Curtailed({ s, ...shared }: { s: Steps } & Shared) {
 export function spread(table: Table, colour: string): { bands: Band[]; median: Line } {
   return {
     bands: [
-      { label: t("all_buses"), low: table.f("q0"), high: table.f("q100"), colour, opacity: 0.16 },
+      { label: t("all_buses"), low: table.f("q0"), high: table.f("q100"), colour, opacity: 0.16, loose: true },
       { label: t("most_buses"), low: table.f("q10"), high: table.f("q90"), colour, opacity: 0.3 },
     ],
     median: { label: t("median"), values: table.f("q50"), colour },
@@ -170,6 +170,13 @@ function Prices({ s, ...shared }: { s: Steps } & Shared) {
   );
 }
 
+/** A nodal price and its parts, as lines; without a part that is nothing at every step. */
+export function pricesOf(series: Table, colour: string): Line[] {
+  return ["price_per_mwh", "energy", "base", "outage", "loss"].map((k, i) => ({
+    label: t(`part_${k}`), values: series.f(k), colour: i ? causeColour(i - 1, theme.value) : colour, dash: i === 0,
+  })).filter((l, i) => i < 2 || l.values.some((v) => Math.abs(v) > 1e-6));
+}
+
 /** Components of the price at the chosen bus; without one, at the bus that is dearest now. */
 function PriceAt(shared: Shared) {
   const g = grid.value, state = base.value, [table, at] = element.value.split(":");
@@ -183,9 +190,7 @@ function PriceAt(shared: Shared) {
     if (bus >= 0) loadSeries(run.value, "bus", bus, 0).then(set, tell);
   }, [run.value, bus, steps.value]);
   const ink = INK[theme.value], words = t("price"), colours = theme.value;
-  const lines = useMemo<Line[]>(() => (series ? (["price_per_mwh", "energy", "base", "outage"] as const).map((k, i) => ({
-    label: t(`part_${k}`), values: series.f(k), colour: i ? causeColour(i - 1, theme.value) : ink.main, dash: i === 0,
-  })) : []), [series, words, colours]);
+  const lines = useMemo<Line[]>(() => (series ? pricesOf(series, ink.main) : []), [series, words, colours]);
   if (!g || bus < 0 || !series) return <section class="card" style={{ width: `${shared.width}px`, minHeight: "236px" }} />;
   const name = g.bus.t("name")[bus] || g.bus.t("id")[bus];
   return (
