@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from aurigrid import __version__
-from aurigrid.console.content import issues_of
 from aurigrid.console.gate import problem
 from aurigrid.console.jobs import BusyError, Jobs
 from aurigrid.console.library import Library
+from aurigrid.console.listed import issues_of
 from aurigrid.console.routes import router as run_routes
 from aurigrid.console.studies import router as study_routes
 from aurigrid.console.tables import router as table_routes

@@ -22,7 +22,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from aurigrid.console.content import issues_of
+from aurigrid.console.listed import issues_of
 from aurigrid.console.models import Job, Study
 from aurigrid.console.shown import IssueModel
 from aurigrid.errors import AurigridError, InputError, Issue, IssueList

@@ -77,15 +77,14 @@ class Console:
 
     def _opening(self, scope: Scope) -> Response | None:
         """The answer of the route of that name; None where only the API can tell what is wrong with the question."""
-        from aurigrid.console.content import opening
-        from aurigrid.console.shown import as_json
+        from aurigrid.console.opening import opening
 
         given = parse_qs(scope["query_string"].decode("latin-1"))
         run, step = (given.get(name, [None])[-1] for name in ("run", "step"))
         if step is not None and not (step.isascii() and step.isdigit() and len(step) < 7):
             return None
         found = opening(self._library, scope["state"]["role"], run, None if step is None else int(step))
-        return Response(as_json(found), media_type="application/json")
+        return Response(found, media_type="application/json")
 
     def _page(self, scope: Scope) -> Response:
         """A file of the built pages, by its exact name."""

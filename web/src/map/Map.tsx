@@ -104,7 +104,7 @@ export function MapPane() {
       return;
     }
     mapView.value = view;
-    (window as any).aurigrid = { measure: (n: number) => view.measure(n), view };
+    (window as any).aurigrid = { measure: (n: number, pause?: number) => view.measure(n, pause), view };
     view.onpick = (pick) => (pick ? selectElement(pick.table, pick.index) : selectElement("", -1));
     view.onhover = (pick, x, y) => { hover.value = pick ? { pick, x, y } : null; };
     let moved = 0, seen: object | null = null;
