@@ -1,5 +1,6 @@
 // Plots as SVG: a day is a hundred points, so the document draws them as fast as a canvas would, and a plot saved as
 // SVG or PNG is the plot on the screen.
+import type { ComponentChildren } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { SaveDrawing, standalone, type KeyEntry } from "../files/save";
 import { num } from "../format";
@@ -8,6 +9,7 @@ import { PAD, shapeOf, type Drawn, type Shape } from "./shape";
 export type { Band, Line } from "./shape";
 interface Props extends Drawn {
   title: string; unit: string; ticks: string[]; cursor?: number; onSeek?: (row: number) => void; digits?: number; name: string;
+  tools?: ComponentChildren; // beside the title
 }
 
 export function Plot(p: Props) {
@@ -24,7 +26,7 @@ export function Plot(p: Props) {
   return (
     <figure class="plot" style={{ width: `${p.width}px` }}>
       <figcaption>
-        <span>{p.title} <span class="muted">{p.unit}</span></span>
+        <span>{p.title} <span class="muted">{p.unit}</span></span><span class="grow" />{p.tools}
         <SaveDrawing name={p.name} make={() => standalone(svg.current!, `${p.title}${p.unit ? `, ${p.unit}` : ""}`, keyOf(p))} />
       </figcaption>
       <svg ref={svg} width={p.width} height={p.height} viewBox={`0 0 ${p.width} ${p.height}`} role="img" aria-label={`${p.title}, ${p.unit}`}

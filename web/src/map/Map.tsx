@@ -107,6 +107,7 @@ export function MapPane() {
     (window as any).aurigrid = { measure: (n: number, pause?: number) => view.measure(n, pause), view };
     view.onpick = (pick) => (pick ? selectElement(pick.table, pick.index) : selectElement("", -1));
     view.onhover = (pick, x, y) => { hover.value = pick ? { pick, x, y } : null; };
+    view.covered = [[-60, 0, 60, 150], [0, -LEGEND_TALL, 240, LEGEND_TALL]]; // the tools, the legend
     let moved = 0, seen: object | null = null;
     view.onmove = () => {
       bar.value = view.bar();
@@ -242,6 +243,7 @@ function picture(): Drawn {
   return { width, height, svg: framed(width, height, `<g fill="none" stroke="none">${svg}</g>${title}${legend}`) };
 }
 
+const LEGEND_TALL = 172; // px from below
 const rampMarks = (change: boolean) => (change ? ["−30", "−10", "", "", "+10", "+30 %"] : ["0", "30", "60", "80", "100", "130 %"]);
 
 /** Colours of buses with what they mean. */
@@ -255,7 +257,7 @@ function busMarks(g: NonNullable<typeof grid.value>): [string, string][] {
   return marks.map(([label, i]) => [VOLTAGE[now][i]!, label]);
 }
 
-const priceMarks = ([mid, span]: [number, number]): [string, number][] => [[num(mid - span, 1), 0], [num(mid, 1), 1], [num(mid + span, 1), 2]];
+const priceMarks = ([mid, span]: [number, number]): [string, number][] => [[num(mid - span, 1), 0], [num(mid, 1), 1], [`${num(mid + span, 1)} ${t("per_mwh")}`, 2]];
 
 const levels = new WeakMap<object, number[]>();
 function drawing_kv(g: NonNullable<typeof grid.value>): number[] {

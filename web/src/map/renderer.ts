@@ -62,7 +62,7 @@ void main() {
   vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
   float w = shape.y * uSize * wide(state.x), longer = 0.0; bool gone = (flag & 12) != 0;
   vColour = gone ? vec4(uOut, 0.9) : vec4(ramp(state.x), 0.96);
-  if (uPass == 0) { bool chosen = (flag & 2) != 0; w += ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio; longer = w * 0.3; vColour = chosen ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); }
+  if (uPass == 0) { bool chosen = (flag & 2) != 0; w += (chosen ? 4.0 : 9.0) * uRatio; longer = w * 0.3; vColour = chosen ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); }
   float side = k < 2 ? -1.0 : 1.0, end = k % 2 == 0 ? -1.0 : 1.0, fan = shape.x * min(3.2 * uRatio, l * 0.06);
   vColour.a *= min(w, 1.0); vColour.rgb *= vColour.a;
   vHalf = max(w, 1.0) * 0.5; vLength = 0.5 * l + longer; vDash = gone && uPass == 1 ? uRatio : 0.0;

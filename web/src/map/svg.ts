@@ -6,7 +6,7 @@ import { BACKWARD, DEAD, FORWARD, HALO, LEAST_BUS, OUT, SELECTED, STRETCH, type 
 export interface Label { text: string; x: number; y: number; bold: boolean }
 export interface GridLine { x?: number; y?: number; text: string }
 export interface Frame {
-  drawing: Drawing; camera: Camera; width: number; height: number; detail: number; palette: Palette; byLevel: boolean;
+  labelSize: number; drawing: Drawing; camera: Camera; width: number; height: number; detail: number; palette: Palette; byLevel: boolean;
   loading: Float32Array; branches: Uint8Array; voltage: Float32Array; buses: Uint8Array; // code and marks of each, in turn
 }
 interface Colours { map: string; ink: string; soft: string; faint: string; graticule: string }
@@ -27,7 +27,7 @@ export function mapSvg(f: Frame, lines: GridLine[], labels: Label[], colour: Col
   const [halos, branches] = branchesOf(f), [rings, buses] = busesOf(f);
   out.push(...halos, ...branches, ...rings, ...buses);
   for (const l of labels)
-    out.push(`<text x="${n(l.x)}" y="${n(l.y + 4)}" font-size="11"${l.bold ? ' font-weight="600"' : ""} fill="${l.bold ? colour.ink : colour.soft}" stroke="${colour.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${escaped(l.text)}</text>`);
+    out.push(`<text x="${n(l.x)}" y="${n(l.y + 4)}" font-size="${f.labelSize}"${l.bold ? ' font-weight="600"' : ""} fill="${l.bold ? colour.ink : colour.soft}" stroke="${colour.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${escaped(l.text)}</text>`);
   return out.join("");
 }
 
@@ -47,7 +47,7 @@ function branchesOf(f: Frame): [string[], string[]] {
     const [fx, fy] = [uy * fan, -ux * fan]; // the normal of the renderer, whose y points up
     const w = shape[2 * k + 1]! * f.detail * (1 + p.widen * within((f.branches[2 * k]! / STRETCH - 3) / 2));
     const d = `M${n(ax + fx)} ${n(ay + fy)}L${n(bx + fx)} ${n(by + fy)}`, gone = (flag & (OUT | DEAD)) !== 0 || value !== value;
-    if (flag & SELECTED) halos.push(`<path d="${d}" stroke="${hex(p.selected)}" stroke-width="${n(w + 5)}" stroke-linecap="round"/>`);
+    if (flag & SELECTED) halos.push(`<path d="${d}" stroke="${hex(p.selected)}" stroke-width="${n(w + 4)}" stroke-linecap="round"/>`);
     else if (flag & HALO) halos.push(`<path d="${d}" stroke="${hex(p.halo)}" stroke-opacity="0.34" stroke-width="${n(w + 9)}" stroke-linecap="round"/>`);
     const tone = gone ? hex(p.out) : ramp(p, value);
     out.push(`<path d="${d}" stroke="${tone}" stroke-width="${n(w)}"${gone ? ' stroke-dasharray="4 4"' : ""}/>`);

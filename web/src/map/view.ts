@@ -16,10 +16,10 @@ export interface Pick { table: "bus" | "branch"; index: number }
 
 const LEAST_CHANGE = 0.02; // of loading, that is written beside a branch
 const KM = 111.195, CELL = 8, LEGEND = 190; // px that the legend covers at the left, from below
-const LABEL = '11px system-ui, "Noto Sans CJK SC", sans-serif', LABEL_BOLD = `600 ${LABEL}`;
+const FONT = 'system-ui, "Noto Sans CJK SC", sans-serif', ROOMY = 1400; // px of a map whose labels may be larger
 const widths = new Map<string, number>();
 
-/** Width of a label, px, near enough to keep labels apart. */
+/** Width of a label of 11 px, near enough to keep labels apart. */
 function textWidth(text: string): number {
   let found = widths.get(text);
   if (found === undefined) {
@@ -65,6 +65,7 @@ export class MapView {
   private colours = new Map<string, string>();
   private told: number[] = []; // branches whose figure is written, the most important first
   private taken = new Uint8Array(0);
+  covered: [number, number, number, number][] = []; // left, top, width, height of what lies on the map, px; from the right and below where negative
   onmove: () => void = () => undefined; // the view has moved or is about to be drawn anew
   onpick: (pick: Pick | null) => void = () => undefined;
   onhover: (pick: Pick | null, x: number, y: number) => void = () => undefined;
@@ -312,6 +313,10 @@ export class MapView {
     this.labels(lines);
   }
 
+  private get labelSize(): number {
+    return this.width > ROOMY ? 13 : 11;
+  }
+
   private screen(x: number, y: number): [number, number] {
     return [this.width / 2 + (x - this.camera.x) * this.camera.scale, this.height / 2 - (y - this.camera.y) * this.camera.scale];
   }
@@ -365,7 +370,7 @@ export class MapView {
     context.strokeStyle = this.colour("--map");
     const all = this.placed(), ink = this.colour("--ink"), soft = this.colour("--soft");
     for (const bold of [true, false]) { // a font is dear to change
-      context.font = bold ? LABEL_BOLD : LABEL;
+      context.font = `${bold ? "600 " : ""}${this.labelSize}px ${FONT}`;
       context.fillStyle = bold ? ink : soft;
       for (const label of all) {
         if (label.bold !== bold) continue;
@@ -380,13 +385,18 @@ export class MapView {
     const d = this.drawing!, s = this.scene!, out: Label[] = [];
     const columns = Math.ceil(this.width / CELL), size = columns * Math.ceil(this.height / CELL);
     if (this.taken.length < size) this.taken = new Uint8Array(size);
-    const taken = this.taken.fill(0);
-    const put = (text: string, x: number, y: number, bold: boolean): boolean => {
-      const w = textWidth(text);
-      if (x < 4 || y < 10 || x + w > this.width - 4 || y > this.height - 10) return false;
-      const [c0, c1, r0, r1] = [x / CELL | 0, (x + w) / CELL | 0, (y - 7) / CELL | 0, (y + 7) / CELL | 0];
-      for (let r = r0; r <= r1; r++) for (let c = c0; c <= c1; c++) if (taken[r * columns + c]) return false;
+    const taken = this.taken.fill(0), size11 = this.labelSize / 11, rows = size / columns;
+    const take = (x: number, y: number, w: number, h: number, force: boolean): boolean => {
+      const [c0, c1, r0, r1] = [Math.max(0, x / CELL | 0), Math.min(columns - 1, (x + w) / CELL | 0), Math.max(0, y / CELL | 0), Math.min(rows - 1, (y + h) / CELL | 0)];
+      if (!force) for (let r = r0; r <= r1; r++) for (let c = c0; c <= c1; c++) if (taken[r * columns + c]) return false;
       for (let r = r0; r <= r1; r++) for (let c = c0; c <= c1; c++) taken[r * columns + c] = 1;
+      return true;
+    };
+    for (const [x, y, w, h] of this.covered) take(x < 0 ? this.width + x : x, y < 0 ? this.height + y : y, w, h, true);
+    const put = (text: string, x: number, y: number, bold: boolean): boolean => {
+      const w = textWidth(text) * size11;
+      if (x < 4 || y < 10 || x + w > this.width - 4 || y > this.height - 10) return false;
+      if (!take(x, y - 7 * size11, w, 14 * size11, false)) return false;
       out.push({ text, x, y, bold });
       return true;
     };
@@ -426,6 +436,7 @@ export class MapView {
   /** The map as it is on the screen, as a drawing of its own size. */
   picture(): { width: number; height: number; svg: string } {
     const frame = {
+      labelSize: this.labelSize,
       drawing: this.drawing!, camera: this.camera, width: this.width, height: this.height, detail: this.detail, palette: this.renderer.palette, byLevel: this.renderer.byLevel,
       loading: this.loading, branches: this.branches, voltage: this.voltage, buses: this.buses,
     };

@@ -63,9 +63,9 @@ function Chosen({ title, unit, all, w, name, fan, more = {} }: { title: string; 
   ], [made, colour]);
   const lines = useMemo(() => [{ label: t("median"), values: made.quantiles[2]!, colour }], [made, colour, words]);
   return (
-    <div class="fan" data-testid={name}>
-      <Plot title={`${title}: ${t(chosen)}`} unit={unit} lines={lines} bands={bands} width={w} height={190} ticks={made.times} digits={chosen === "max_loading" ? 2 : 0} name={`${run.value}_${name}_${chosen}`} {...more} />
-      <label class="check">{t("quantity")} <select value={chosen} onChange={(e) => choose((e.target as HTMLSelectElement).value)} data-testid={`${name}-quantity`}>{all.map((n) => <option key={n} value={n}>{t(n)}</option>)}</select></label>
+    <div data-testid={name}>
+      <Plot title={title} unit={unit} lines={lines} bands={bands} width={w} height={190} ticks={made.times} digits={chosen === "max_loading" ? 2 : 0} name={`${run.value}_${name}_${chosen}`} {...more}
+        tools={<select value={chosen} aria-label={t("quantity")} onChange={(e) => choose((e.target as HTMLSelectElement).value)} data-testid={`${name}-quantity`}>{all.map((n) => <option key={n} value={n}>{t(n)}</option>)}</select>} />
     </div>
   );
 }

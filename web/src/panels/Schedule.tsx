@@ -36,7 +36,7 @@ export function Schedule() {
       {!s || width === 0 ? <Skeleton /> : s.table.rows === 0 ? <Empty text={t("no_steps")} /> : (
         <>
           {other.value && (second ? <Compare a={s} b={second} names={[run.value, other.value]} w={w} /> : <Skeleton />)}
-          <Body s={s} w={w} />
+          <Body s={s} w={w} columns={columns} />
         </>
       )}
     </main>
@@ -76,7 +76,7 @@ export function reach(lines: Line[], over: Line[]): [number, number] {
 
 export const ticksOf = (s: Steps) => (spansDays(s) ? s.table.t("time").map((x) => day(x).slice(5)) : s.table.t("time").map(clock));
 
-function Body({ s, w }: { s: Steps; w: number }) {
+function Body({ s, w, columns }: { s: Steps; w: number; columns: number }) {
   const ticks = useMemo(() => ticksOf(s), [s]);
   const fuels = s.shares.gen_by_fuel_mw, ink = INK[theme.value];
   const words = t("load"), colours = theme.value;
@@ -91,13 +91,14 @@ function Body({ s, w }: { s: Steps; w: number }) {
   const shares = useMemo(() => Array.from({ length: s.table.rows }, (_, i) => percent(i / Math.max(1, s.table.rows - 1))), [s]);
   const tall = innerHeight > 1200 ? 1.4 : 1, height = 190 * tall; // a large screen is used
   const shared = { cursor: row.value, onSeek: seek, ticks, width: w, height };
+  const security = s.table.has("outages_violating"); // of three in a row, the first ones are as tall as the stack beside them
   const line = (name: string, colour = ink.first): Line[] => [{ label: t(name), values: s.table.f(name), colour }];
   return (
     <div class="plots">
       <Plot title={t("generation")} unit="MW" lines={stack} over={over} stacked name={`${run.value}_generation`} {...shared} height={300 * tall} />
       <Energy fuels={fuels} hours={s.step_h} w={w} />
-      {s.table.has("outages_violating") && <Plot title={t("outages_violating")} unit="" lines={line("outages_violating")} name={`${run.value}_insecure`} {...shared} />}
-      <Curtailed s={s} {...shared} />
+      {security && <Plot title={t("outages_violating")} unit="" lines={line("outages_violating")} name={`${run.value}_insecure`} {...shared} height={columns > 2 ? 300 * tall : height} />}
+      <Curtailed s={s} {...shared} height={columns > 2 && !security ? 300 * tall : height} />
       <Prices s={s} {...shared} />
       <Carbon s={s} {...shared} />
       <Stores s={s} {...shared} />
@@ -195,8 +196,8 @@ function PriceAt(shared: Shared) {
   const name = g.bus.t("name")[bus] || g.bus.t("id")[bus];
   return (
     <div data-testid="price-at">
-      <Plot title={`${t("price_at")} ${name}`} unit={t("per_mwh")} lines={lines} digits={1} name={`${run.value}_price_${name}`} {...shared} />
-      <button class="link" onClick={() => { selectElement("bus", bus); view.value = "map"; }}>{t("other_bus")}</button>
+      <Plot title={`${t("price_at")} ${name}`} unit={t("per_mwh")} lines={lines} digits={1} name={`${run.value}_price_${name}`} {...shared}
+        tools={<button class="link" onClick={() => { selectElement("bus", bus); view.value = "map"; }}>{t("other_bus")}</button>} />
     </div>
   );
 }

@@ -156,7 +156,7 @@ void main() {
   vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
   float w = shape.y * uSize * wide(state.x), longer = 0.0; bool gone = (flag & 12) != 0;
   vColour = gone ? vec4(uOut, 0.9) : vec4(ramp(state.x), 0.96);
-  if (uPass == 0) { bool chosen = (flag & 2) != 0; w += ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio; longer = w * 0.3; vColour = chosen ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); }
+  if (uPass == 0) { bool chosen = (flag & 2) != 0; w += (chosen ? 4.0 : 9.0) * uRatio; longer = w * 0.3; vColour = chosen ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); }
   float side = k < 2 ? -1.0 : 1.0, end = k % 2 == 0 ? -1.0 : 1.0, fan = shape.x * min(3.2 * uRatio, l * 0.06);
   vColour.a *= min(w, 1.0); vColour.rgb *= vColour.a;
   vHalf = max(w, 1.0) * 0.5; vLength = 0.5 * l + longer; vDash = gone && uPass == 1 ? uRatio : 0.0;
@@ -1382,7 +1382,7 @@ function mn(e, t) {
 function hn(e, t, n, r) {
 	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => gn(t, e, r))], [a, o] = _n(e), [s, c] = vn(e);
 	i.push(...a, ...o, ...s, ...c);
-	for (let e of n) i.push(`<text x="${Q(e.x)}" y="${Q(e.y + 4)}" font-size="11"${e.bold ? " font-weight=\"600\"" : ""} fill="${e.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${dn(e.text)}</text>`);
+	for (let t of n) i.push(`<text x="${Q(t.x)}" y="${Q(t.y + 4)}" font-size="${e.labelSize}"${t.bold ? " font-weight=\"600\"" : ""} fill="${t.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${dn(t.text)}</text>`);
 	return i.join("");
 }
 function gn(e, t, n) {
@@ -1395,7 +1395,7 @@ function _n(e) {
 		let u = e.width / 2 + (t[4 * l] - r) * a, d = e.height / 2 - (t[4 * l + 1] - i) * a, f = e.width / 2 + (t[4 * l + 2] - r) * a, p = e.height / 2 - (t[4 * l + 3] - i) * a;
 		if (Math.max(u, f) < 0 || Math.min(u, f) > e.width || Math.max(d, p) < 0 || Math.min(d, p) > e.height) continue;
 		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.branches[2 * l + 1], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (1 + o.widen * pn((e.branches[2 * l] / 51 - 3) / 2)), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
-		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 5)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
+		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 4)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
 		let ee = w ? Z(o.out) : mn(o, v);
 		if (c.push(`<path d="${C}" stroke="${ee}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && y & 48 && !w) {
 			let t = 2.2 + n[2 * l + 1] * .9 * e.detail, r = y & 16 ? 1 : -1, [i, a] = [(u + f) / 2 + b, (d + p) / 2 + x], [o, s] = [h * r, g * r], m = `${Q(i + o * t * 1.25)} ${Q(a + s * t * 1.25)}`, _ = (e) => `${Q(i - o * t * .85 - s * t * e)} ${Q(a - s * t * .85 + o * t * e)}`;
@@ -1417,7 +1417,7 @@ function vn(e) {
 	return [c, l];
 }
 // src/map/view.ts
-var yn = .02, bn = 111.195, $ = 8, xn = 190, Sn = "11px system-ui, \"Noto Sans CJK SC\", sans-serif", Cn = `600 ${Sn}`, wn = /* @__PURE__ */ new Map();
+var yn = .02, bn = 111.195, $ = 8, xn = 190, Sn = "system-ui, \"Noto Sans CJK SC\", sans-serif", Cn = 1400, wn = /* @__PURE__ */ new Map();
 function Tn(e) {
 	let t = wn.get(e);
 	if (t === void 0) {
@@ -1467,6 +1467,7 @@ var kn = class {
 	colours = /* @__PURE__ */ new Map();
 	told = [];
 	taken = /* @__PURE__ */ new Uint8Array();
+	covered = [];
 	onmove = () => void 0;
 	onpick = () => void 0;
 	onhover = () => void 0;
@@ -1661,6 +1662,9 @@ var kn = class {
 		let e = this.meridians();
 		this.renderer.draw(this.camera, this.detail, e, this.ruler()), this.labels(e);
 	}
+	get labelSize() {
+		return this.width > Cn ? 13 : 11;
+	}
 	screen(e, t) {
 		return [this.width / 2 + (e - this.camera.x) * this.camera.scale, this.height / 2 - (t - this.camera.y) * this.camera.scale];
 	}
@@ -1713,69 +1717,75 @@ var kn = class {
 		t.textBaseline = "middle", t.lineJoin = "round", t.lineWidth = 3, t.strokeStyle = this.colour("--map");
 		let r = this.placed(), i = this.colour("--ink"), a = this.colour("--soft");
 		for (let e of [!0, !1]) {
-			t.font = e ? Cn : Sn, t.fillStyle = e ? i : a;
+			t.font = `${e ? "600 " : ""}${this.labelSize}px ${Sn}`, t.fillStyle = e ? i : a;
 			for (let n of r) n.bold === e && (t.strokeText(n.text, n.x, n.y), t.fillText(n.text, n.x, n.y));
 		}
 	}
 	placed() {
 		let e = this.drawing, t = this.scene, n = [], r = Math.ceil(this.width / $), i = r * Math.ceil(this.height / $);
 		this.taken.length < i && (this.taken = new Uint8Array(i));
-		let a = this.taken.fill(0), o = (e, t, i, o) => {
-			let s = Tn(e);
-			if (t < 4 || i < 10 || t + s > this.width - 4 || i > this.height - 10) return !1;
+		let a = this.taken.fill(0), o = this.labelSize / 11, s = i / r, c = (e, t, n, i, o) => {
 			let [c, l, u, d] = [
-				t / $ | 0,
-				(t + s) / $ | 0,
-				(i - 7) / $ | 0,
-				(i + 7) / $ | 0
+				Math.max(0, e / $ | 0),
+				Math.min(r - 1, (e + n) / $ | 0),
+				Math.max(0, t / $ | 0),
+				Math.min(s - 1, (t + i) / $ | 0)
 			];
-			for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) if (a[e * r + t]) return !1;
+			if (!o) {
+				for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) if (a[e * r + t]) return !1;
+			}
 			for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) a[e * r + t] = 1;
-			return n.push({
+			return !0;
+		};
+		for (let [e, t, n, r] of this.covered) c(e < 0 ? this.width + e : e, t < 0 ? this.height + t : t, n, r, !0);
+		let l = (e, t, r, i) => {
+			let a = Tn(e) * o;
+			return t < 4 || r < 10 || t + a > this.width - 4 || r > this.height - 10 || !c(t, r - 7 * o, a, 14 * o, !1) ? !1 : (n.push({
 				text: e,
 				x: t,
-				y: i,
-				bold: o
-			}), !0;
-		}, s = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, c = e.ends, l = ({ table: t, index: n }) => t === "bus" ? this.screen(e.places[2 * n], e.places[2 * n + 1]) : this.screen((c[4 * n] + c[4 * n + 2]) / 2, (c[4 * n + 1] + c[4 * n + 3]) / 2);
+				y: r,
+				bold: i
+			}), !0);
+		}, u = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, d = e.ends, f = ({ table: t, index: n }) => t === "bus" ? this.screen(e.places[2 * n], e.places[2 * n + 1]) : this.screen((d[4 * n] + d[4 * n + 2]) / 2, (d[4 * n + 1] + d[4 * n + 3]) / 2);
 		for (let e of t.lost) {
-			let [t, n] = l(e);
-			o(`✕ ${e.label}`, t - 5, n, !0);
+			let [t, n] = f(e);
+			l(`✕ ${e.label}`, t - 5, n, !0);
 		}
-		let [u, d] = t.selected.split(":"), f = Number(d);
-		if (u === "branch") {
-			let [e, n] = l({
-				table: u,
-				index: f
+		let [p, m] = t.selected.split(":"), h = Number(m);
+		if (p === "branch") {
+			let [e, n] = f({
+				table: p,
+				index: h
 			});
-			o(`${t.grid.branch.t("id")[f]}  ${s && s[f] === s[f] ? `${(100 * s[f]).toFixed(0)} %` : ""}`, e + 8, n - 10, !0);
-		} else if (u === "bus") {
-			let [e, n] = l({
-				table: u,
-				index: f
+			l(`${t.grid.branch.t("id")[h]}  ${u && u[h] === u[h] ? `${(100 * u[h]).toFixed(0)} %` : ""}`, e + 8, n - 10, !0);
+		} else if (p === "bus") {
+			let [e, n] = f({
+				table: p,
+				index: h
 			});
-			o(t.grid.bus.t("name")[f] || t.grid.bus.t("id")[f], e + 9, n - 9, !0);
+			l(t.grid.bus.t("name")[h] || t.grid.bus.t("id")[h], e + 9, n - 9, !0);
 		}
-		if (s) {
+		if (u) {
 			let e = Math.min(60, this.told.length), n = this.loading;
 			for (let r = 0, i = 0; r < e && i < 25; r++) {
-				let e = this.told[r], [a, s] = l({
+				let e = this.told[r], [a, o] = f({
 					table: "branch",
 					index: e
-				}), c = Math.abs(100 * n[e]).toFixed(0);
-				o(t.change ? `${n[e] < 0 ? "−" : "+"}${c} %` : `${c} %`, a + 6, s, !0) && i++;
+				}), s = Math.abs(100 * n[e]).toFixed(0);
+				l(t.change ? `${n[e] < 0 ? "−" : "+"}${s} %` : `${s} %`, a + 6, o, !0) && i++;
 			}
 		}
 		if (e.typical * this.camera.scale < 34) return n;
-		let p = t.grid.bus.t("name"), m = t.grid.bus.t("id"), h = 0;
+		let g = t.grid.bus.t("name"), _ = t.grid.bus.t("id"), v = 0;
 		for (let t of e.rank) {
 			let [n, r] = this.screen(e.places[2 * t], e.places[2 * t + 1]);
-			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && o(p[t] || m[t], n + 8, r + 1, !1) && ++h > 70) break;
+			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && l(g[t] || _[t], n + 8, r + 1, !1) && ++v > 70) break;
 		}
 		return n;
 	}
 	picture() {
 		let e = {
+			labelSize: this.labelSize,
 			drawing: this.drawing,
 			camera: this.camera,
 			width: this.width,
