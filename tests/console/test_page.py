@@ -175,6 +175,46 @@ def test_a_deep_link_reproduces_the_view(page: Any, server: Server) -> None:
     get(page, "rows").wait_for()
 
 
+def test_a_deep_link_holds_filters_camera_comparison_and_query(page: Any, server: Server) -> None:
+    page.goto(f"{server.url}/#/small/map?step=2")
+    get(page, "whole").click()
+    get(page, "filter-kind").select_option("overload")
+    get(page, "by-value").click()
+    get(page, "map").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    for part in ("whole=1", "kind=overload", "by=value", r"at=[\d.%C-]+"):
+        reaches(page, part)
+    link, camera = page.url, page.evaluate("JSON.stringify(window.aurigrid.view.camera)")
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(READY, state="attached")
+    get(page, "outages").locator("tbody tr").first.wait_for()
+    assert get(page, "filter-kind").input_value() == "overload"
+    assert get(page, "by-value").get_attribute("aria-pressed") == "true"
+    again = page.evaluate("JSON.stringify(window.aurigrid.view.camera)")
+    assert list(json.loads(again).values()) == pytest.approx(list(json.loads(camera).values()), rel=1e-3, abs=1e-3)
+    assert page.url == link
+    page.goto(f"{server.url}/#/small/data?sql=SELECT%20count(*)%20AS%20n%20FROM%20steps")
+    page.reload()
+    get(page, "rows").locator("td", has_text="4").wait_for()
+    get(page, "view-map").click()
+    page.keyboard.press("0")
+    reaches(page, "at=", present=False)
+
+
+def test_the_outage_is_named_on_the_map(page: Any) -> None:
+    choose_outage(page, "L1")
+    get(page, "outage-detail").get_by_text("agrees with the stored result").wait_for()
+    placed = "window.aurigrid.view.placed().map((l) => l.text)"
+    page.wait_for_function(f"() => {placed}.includes('✕ L1')")
+    page.keyboard.press("c")
+    page.wait_for_function(f"() => {placed}.some((t) => /^[+−]\\d+ %$/.test(t))")
+    before = page.evaluate("window.aurigrid.view.camera.scale")
+    get(page, "outage-detail").get_by_role("button", name="Show on the map").click()
+    assert page.evaluate("window.aurigrid.view.camera.scale") != before
+
+
 def test_search_finds_and_selects(page: Any) -> None:
     page.keyboard.press("/")
     page.keyboard.type("L3")

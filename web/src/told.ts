@@ -119,7 +119,7 @@ const REFUSALS: [RegExp, string][] = [
   [/^'(.+)' is neither a word nor an existing list file$/, "“$1”既不是故障集的写法，也不是已有的列表文件"], [/^words are (.+)$/, "可用的写法：$1"], [/^'(.+)' is not a word of a filter$/, "“$1”不是筛选词"],
   [/^the filter is empty$/, "筛选条件为空"], [/^e\.g\. (.+)$/, "例如 $1"], [/^'(.+)=' is not a condition$/, "“$1=”不是条件"], [/^conditions are (.+)$/, "可用的条件：$1"], [/^'(.+)' is not a number$/, "“$1”不是数字"],
   [/^no bus has this value$/, "没有母线具有该值"], [/^there are (.+)$/, "已有 $1"], [/^'n-2' without a subset is too many pairs$/, "不加子集的 n-2 组合过多"], [/^give one, (.+)$/, "请给出一个，如 $1"],
-  [/^'(.+)' is not a fuel and its factor$/, "“$1”不是“能源=倍数”的形式"], [/^is given twice$/, "重复给出"], [/^give one factor a fuel$/, "每种能源只给一个倍数"], [/^is not a fuel of this network$/, "不是该电网的能源"],
+  [/^'?(.+?)'? is not a fuel and its factor$/, "“$1”不是“能源=倍数”的形式"], [/^is given twice$/, "重复给出"], [/^give one factor a fuel$/, "每种能源只给一个倍数"], [/^is not a fuel of this network$/, "不是该电网的能源"],
   [/^the network has (.+)$/, "该电网有 $1"], [/^has the factor (.+)$/, "倍数为 $1"], [/^give a finite number of 0 or more$/, "请给出不小于 0 的有限数"], [/^means the same fuel as (.+)$/, "与 $1 是同一种能源"],
   [/^give seconds$/, "请给出秒数"], [/^choose (.+)$/, "请选择 $1"], [/^make the run anew$/, "请重新生成算例"], [/^exists already$/, "已存在"], [/^name another path; nothing was written$/, "请另选路径；未写入任何内容"],
   [/^has no finished step (\d+)$/, "没有已完成的时段 $1"], [/^would hold ([\d,]+) rows, more than ([\d,]+)$/, "将有 $1 行，多于 $2 行"],

@@ -153,7 +153,11 @@ def _spread(at: _Rows, table: pa.Table, column: str) -> Columns | None:
 def _fans(at: _Rows, table: pa.Table) -> dict[str, Columns]:
     """Quantiles over the scenarios that were played, by quantity."""
     words, which = codes(table.column("quantity"))
-    row, percent, mw = at.of(table), np.rint(100 * numbers(table.column("share"))).astype(int), numbers(table.column("mw"))
+    row, percent, mw = (
+        at.of(table),
+        np.rint(100 * numbers(table.column("share"))).astype(int),
+        numbers(table.column("mw")),
+    )
     found = {}
     for k, word in enumerate(words):
         bands = {f"q{q}": np.full(at.n, np.nan) for q in np.unique(percent).tolist()}

@@ -14,13 +14,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from aurigrid.console.access import Access, is_loopback
-from aurigrid.console.library import Library
+from aurigrid.console.library import Entry, Library
 from aurigrid.errors import AurigridError, InputError, Issue, MissingExtraError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from aurigrid.console.library import Entry
     from aurigrid.console.pages import Console
 
 
@@ -103,7 +102,6 @@ def serve(
     import uvicorn
 
     from aurigrid.console.gate import Gate
-    from aurigrid.console.library import Entry
     from aurigrid.console.pages import Console
 
     console = Console(library)
