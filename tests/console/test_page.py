@@ -265,7 +265,7 @@ def test_sorting_and_sql(page: Any) -> None:
     page.get_by_role("alert").get_by_text("read-only").wait_for()
 
 
-def test_start_and_cancel_a_study(page: Any) -> None:
+def test_start_cancel_and_resume_a_study(page: Any) -> None:
     get(page, "view-studies").click()
     get(page, "kind-n1").click()
     form = get(page, "study-form")
@@ -279,7 +279,10 @@ def test_start_and_cancel_a_study(page: Any) -> None:
     job.get_by_text("running").wait_for()
     get(page, "cancel").first.click()
     page.locator("[data-testid=job][data-state=cancelled]").first.wait_for()
-    get(page, "resume").first.wait_for()
+    get(page, "resume").first.click()
+    page.locator("[data-testid=job][data-state=running]").first.wait_for()
+    get(page, "cancel").first.click()
+    page.locator("[data-testid=job][data-state=cancelled]").first.wait_for()
 
 
 def test_a_study_of_outages_lists_them_and_opens_as_a_run(page: Any) -> None:

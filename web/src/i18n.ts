@@ -145,6 +145,7 @@ const words: Record<string, [string, string]> = {
   outages_done: ["outages solved", "个故障已求解"],
   steps_done: ["steps", "个时段"],
   preparing: ["preparing…", "准备中…"],
+  planning: ["searching for the cheapest schedule…", "正在寻找成本最低的计划……"],
   wait: ["none", "–"],
   open_run: ["Open", "打开"],
   views: ["Views", "视图"],

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -64,7 +63,7 @@ class Console:
             await self._live(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/api/"):
             if not self._api.done() and (scope["method"], scope["path"]) == ("GET", "/api/opening"):
-                answer = await run_in_threadpool(self._opening, scope)
+                answer = await asyncio.to_thread(self._opening, scope)
                 if answer is not None:
                     await answer(scope, receive, send)
                     return
@@ -104,5 +103,5 @@ class Console:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._api.done() and self._api.exception() is None:
-            await run_in_threadpool(self._api.result().state.jobs.close)
+            await asyncio.to_thread(self._api.result().state.jobs.close)
         await send({"type": "lifespan.shutdown.complete"})

@@ -91,8 +91,8 @@ function Work({ job }: { job: Job }) {
         {operator && !going && job.state !== "finished" && <button onClick={() => act("resume")} data-testid="resume">{t("resume")}</button>}
         {key && <button onClick={() => { run.value = key; view.value = "map"; }}>{t("open")}</button>}
       </div>
-      {(job.kind === "plan" ? going : going || job.kind === "day") && <Progress done={job.done} total={job.total} what={t(job.kind === "n1" ? "outages_done" : "steps_done")} />}
-      {going && <p class="muted doing">{job.doing ? lineText(job.doing) : t("preparing")}</p>}
+      {job.kind !== "plan" && (going || job.kind === "day") && <Progress done={job.done} total={job.total} what={t(job.kind === "n1" ? "outages_done" : "steps_done")} />}
+      {going && <p class="muted doing">{job.doing ? lineText(job.doing) : t(job.kind === "plan" ? "planning" : "preparing")}</p>}
       {job.state === "finished" && job.kind === "n1" && key && <N1 name={key} />}
       {(said || error) && <p class="error" role="alert">{said || error}</p>}
     </article>
