@@ -73,7 +73,7 @@ def drawn(page: Any) -> int:
             """() => new Promise((done) => requestAnimationFrame(() => {
             const view = window.aurigrid.view;
             view.frame();
-            const from = document.querySelectorAll('.map-layer')[1];
+            const from = document.querySelectorAll('.map-layer')[0];
             const copy = document.createElement('canvas');
             [copy.width, copy.height] = [from.width, from.height];
             const paper = copy.getContext('2d');

@@ -94,7 +94,7 @@ function BranchFacts({ k }: { k: number }) {
   return (
     <dl class="facts">
       <div><dt>{t("loading")}</dt><dd>{percent(state?.branch.f("loading")[k])}</dd></div>
-      <div><dt>{t("flow")}</dt><dd>{num(state?.branch.f("p_from_mw")[k])} MW, {num(state?.branch.f("q_from_mvar")[k])} Mvar</dd></div>
+      <div><dt>{t("flow")}</dt><dd>{num(state?.branch.f("p_from_mw")[k])} MW <small>{num(state?.branch.f("q_from_mvar")[k])} Mvar</small></dd></div>
       <div><dt>{t("rating")}</dt><dd>{num(b.f("rate_mva")[k])} MVA</dd></div>
       <div><dt>{t("from")}</dt><dd>{link(from)}</dd></div>
       <div><dt>{t("to")}</dt><dd>{link(to)}</dd></div>
