@@ -224,6 +224,7 @@ export async function refresh(): Promise<void> {
 readAddress();
 first = loadOpening(run.peek(), step.peek());
 first.catch(() => undefined); // told by `begin`
+export const opened = first;
 
 export async function begin(): Promise<void> {
   addEventListener("hashchange", () => {
