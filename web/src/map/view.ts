@@ -317,8 +317,11 @@ export class MapView {
     return this.width > ROOMY ? 13 : 11;
   }
 
-  private screen(x: number, y: number): [number, number] {
-    return [this.width / 2 + (x - this.camera.x) * this.camera.scale, this.height / 2 - (y - this.camera.y) * this.camera.scale];
+  private screenX(x: number): number {
+    return this.width / 2 + (x - this.camera.x) * this.camera.scale;
+  }
+  private screenY(y: number): number {
+    return this.height / 2 - (y - this.camera.y) * this.camera.scale;
   }
 
   /** Colours of the style sheet, asked for once a theme: asking makes the browser work out all styles. */
@@ -344,12 +347,12 @@ export class MapView {
     const degrees = (v: number) => `${Math.abs(Number(v.toFixed(2)))}°`;
     const half = [this.width / 2 / c.scale, this.height / 2 / c.scale];
     for (let lon = Math.ceil((lon0 + (c.x - half[0]!) / perLon) / every) * every; ; lon += every) {
-      const [px] = this.screen((lon - lon0) * perLon, 0);
+      const px = this.screenX((lon - lon0) * perLon);
       if (px > this.width) break;
       out.push({ x: Math.round(px), text: px > 40 && px < this.width - 90 ? `${degrees(lon)} ${lon < 0 ? "W" : "E"}` : "" });
     }
     for (let lat = Math.ceil((lat0 + (c.y - half[1]!) / KM) / every) * every; ; lat += every) {
-      const [, py] = this.screen(0, (lat - lat0) * KM);
+      const py = this.screenY((lat - lat0) * KM);
       if (py < 0) break;
       out.push({ y: Math.round(py), text: py > 24 && py < this.height - LEGEND ? `${degrees(lat)} ${lat < 0 ? "S" : "N"}` : "" });
     }
@@ -401,8 +404,8 @@ export class MapView {
       return true;
     };
     const loading = s.state?.branch.has("loading") ? s.state.branch.f("loading") : null, e = d.ends;
-    const where = ({ table, index: i }: Pick) => table === "bus"
-      ? this.screen(d.places[2 * i]!, d.places[2 * i + 1]!) : this.screen((e[4 * i]! + e[4 * i + 2]!) / 2, (e[4 * i + 1]! + e[4 * i + 3]!) / 2);
+    const where = ({ table, index: i }: Pick): [number, number] => table === "bus"
+      ? [this.screenX(d.places[2 * i]!), this.screenY(d.places[2 * i + 1]!)] : [this.screenX((e[4 * i]! + e[4 * i + 2]!) / 2), this.screenY((e[4 * i + 1]! + e[4 * i + 3]!) / 2)];
     for (const lost of s.lost) {
       const [x, y] = where(lost);
       put(`✕ ${lost.label}`, x - 5, y, true);
@@ -426,7 +429,7 @@ export class MapView {
     const names = s.grid.bus.t("name"), ids = s.grid.bus.t("id");
     let written = 0;
     for (const i of d.rank) {
-      const [x, y] = this.screen(d.places[2 * i]!, d.places[2 * i + 1]!);
+      const x = this.screenX(d.places[2 * i]!), y = this.screenY(d.places[2 * i + 1]!); // of ten thousand: no pairs are made
       if (x < 0 || y < 0 || x > this.width || y > this.height) continue;
       if (put(names[i] || ids[i]!, x + 8, y + 1, false) && ++written > 70) break;
     }

@@ -1665,8 +1665,11 @@ var kn = class {
 	get labelSize() {
 		return this.width > Cn ? 13 : 11;
 	}
-	screen(e, t) {
-		return [this.width / 2 + (e - this.camera.x) * this.camera.scale, this.height / 2 - (t - this.camera.y) * this.camera.scale];
+	screenX(e) {
+		return this.width / 2 + (e - this.camera.x) * this.camera.scale;
+	}
+	screenY(e) {
+		return this.height / 2 - (e - this.camera.y) * this.camera.scale;
 	}
 	colour(e) {
 		let t = this.scene.theme, n = this.colours.get(t + e);
@@ -1693,7 +1696,7 @@ var kn = class {
 			10
 		].find((e) => o / e < 7) ?? 20, c = (e) => `${Math.abs(Number(e.toFixed(2)))}°`, l = [this.width / 2 / i.scale, this.height / 2 / i.scale];
 		for (let e = Math.ceil((n + (i.x - l[0]) / a) / s) * s;; e += s) {
-			let [r] = this.screen((e - n) * a, 0);
+			let r = this.screenX((e - n) * a);
 			if (r > this.width) break;
 			t.push({
 				x: Math.round(r),
@@ -1701,7 +1704,7 @@ var kn = class {
 			});
 		}
 		for (let e = Math.ceil((r + (i.y - l[1]) / bn) / s) * s;; e += s) {
-			let [, n] = this.screen(0, (e - r) * bn);
+			let n = this.screenY((e - r) * bn);
 			if (n < 0) break;
 			t.push({
 				y: Math.round(n),
@@ -1746,7 +1749,7 @@ var kn = class {
 				y: r,
 				bold: i
 			}), !0);
-		}, u = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, d = e.ends, f = ({ table: t, index: n }) => t === "bus" ? this.screen(e.places[2 * n], e.places[2 * n + 1]) : this.screen((d[4 * n] + d[4 * n + 2]) / 2, (d[4 * n + 1] + d[4 * n + 3]) / 2);
+		}, u = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, d = e.ends, f = ({ table: t, index: n }) => t === "bus" ? [this.screenX(e.places[2 * n]), this.screenY(e.places[2 * n + 1])] : [this.screenX((d[4 * n] + d[4 * n + 2]) / 2), this.screenY((d[4 * n + 1] + d[4 * n + 3]) / 2)];
 		for (let e of t.lost) {
 			let [t, n] = f(e);
 			l(`✕ ${e.label}`, t - 5, n, !0);
@@ -1778,7 +1781,7 @@ var kn = class {
 		if (e.typical * this.camera.scale < 34) return n;
 		let g = t.grid.bus.t("name"), _ = t.grid.bus.t("id"), v = 0;
 		for (let t of e.rank) {
-			let [n, r] = this.screen(e.places[2 * t], e.places[2 * t + 1]);
+			let n = this.screenX(e.places[2 * t]), r = this.screenY(e.places[2 * t + 1]);
 			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && l(g[t] || _[t], n + 8, r + 1, !1) && ++v > 70) break;
 		}
 		return n;
