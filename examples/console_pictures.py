@@ -1,8 +1,9 @@
-"""The pictures of docs/console.md: the console's page in headless Chromium, on days and plans that are stored.
+r"""The pictures of docs/console.md: the console's page in headless Chromium, on days and plans that are stored.
 
     aurigrid day --out runs/generated
     aurigrid day --dispatch data --out runs/data
-    aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base --scenarios 200 --errors wind=0.1,load=0.02 --out runs/plan
+    aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base \
+        --scenarios 200 --errors wind=0.1,load=0.02 --out runs/plan
     aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base --scale wind=1.5 --out runs/windy
     python examples/console_pictures.py runs docs/images
 

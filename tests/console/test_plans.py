@@ -26,7 +26,7 @@ from dispatch.grids import WIND, hours, triangle
 from .browser import chromium
 from .conftest import Server, started
 from .read import table
-from .test_page import READY, get
+from .test_page import READY, get, reaches
 
 pytest.importorskip("highspy")
 
@@ -263,6 +263,9 @@ def test_two_plans_side_by_side_and_as_a_difference(page: Any, planning: Server,
     assert total.split()[1:] == [f"{one:,.0f}", f"{other:,.0f}", f"{other - one:,.0f}"]
     get(page, "figures").locator("tr", has_text="Curtailed").click()
     get(page, "comparison").locator("figcaption", has_text="Difference: Curtailed, MW").wait_for()
+    reaches(page, "with=calm")
+    page.reload()
+    get(page, "comparison").wait_for()  # the address holds it
 
 
 def test_a_plan_on_the_map(page: Any, planning: Server) -> None:
