@@ -35,7 +35,7 @@ export function Schedule() {
       </div>
       {!s || width === 0 ? <Skeleton /> : s.table.rows === 0 ? <Empty text={t("no_steps")} /> : (
         <>
-          {other.value && (second ? <Compare a={s} b={second} names={[run.value, other.value]} w={w} /> : <Skeleton />)}
+          {other.value && (second ? <Compare a={s} b={second} names={[run.value, other.value]} w={w} columns={columns} /> : <Skeleton />)}
           <Body s={s} w={w} columns={columns} />
         </>
       )}

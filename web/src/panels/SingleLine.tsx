@@ -46,28 +46,29 @@ interface Layout {
   width: number; height: number; slot: number; bars: Spot[]; feeders: Spot[]; units: Spot[]; more: Spot[]; loads: Spot[]; inside: (Spot & { end: number })[];
 }
 
-const WIDEST = 58, NARROWEST = 46, TOP = 78, LEFT = 82, UNITS = 8;
+const WIDEST = 58, NARROWEST = 46, TOP = 78, LEFT = 82, UNITS = 8, BESIDE = 0.6; // slots
 
 /** Feeders are as wide apart as the panel allows; each bus takes the height that what is above and below its bar needs. */
 function layout(p: Plan, panel: number): Layout {
   const below = p.buses.map((_, i) => Math.min(UNITS, p.gens[i]!.length) + Number(p.gens[i]!.length > UNITS) + Number(p.loads[i]! > 0));
-  const joined = p.buses.map((_, i) => p.inside.filter((x) => x.a === i || x.b === i).length);
-  const most = Math.max(3, ...p.buses.map((_, i) => Math.max(p.feeders[i]!.length, below[i]! + joined[i]!)));
+  const ends = (i: number, side: "a" | "b") => p.inside.filter((x) => x[side] === i).length;
+  const most = Math.max(3, ...p.buses.map((_, i) => Math.max(p.feeders[i]!.length + ends(i, "b"), below[i]! + ends(i, "a") + ends(i, "b") + BESIDE)));
   const slot = Math.max(NARROWEST, Math.min(WIDEST, (panel - 70) / most)), bars: number[] = [];
   let height = 0;
   p.buses.forEach((_, i) => {
     bars.push(height + (p.feeders[i]!.length ? TOP : 22));
     height = bars[i]! + (below[i] ? 76 : p.inside.some((x) => x.a === i) ? 72 : 18);
   });
-  const used = p.buses.map(() => 0), found: Layout = { width: most * slot + 66, height, slot, bars: [], feeders: [], units: [], more: [], loads: [], inside: [] };
+  const used = p.buses.map(() => 0), from = p.buses.map(() => 0), found: Layout = { width: most * slot + 66, height, slot, bars: [], feeders: [], units: [], more: [], loads: [], inside: [] };
   const place = (i: number, k: number): Spot => ({ k, bus: p.buses[i]!, x: LEFT + used[i]!++ * slot, y: bars[i]! });
   for (const { k, a, b } of p.inside) {
     found.inside.push({ ...place(a, k), end: bars[b]! });
-    used[b] = Math.max(used[b]!, used[a]!);
+    used[b] = from[b] = Math.max(used[b]!, used[a]!); // what stands at the lower bar keeps clear of the lines that come down
   }
+  p.inside.forEach(({ a, b }) => { for (const i of [a, b]) if (Number.isInteger(used[i])) used[i]! += BESIDE; }); // room for the last figures
   p.buses.forEach((bus, i) => {
     found.bars.push({ k: bus, bus, x: 52, y: bars[i]! });
-    found.feeders.push(...p.feeders[i]!.map((k, j) => ({ k, bus, x: LEFT + j * slot, y: bars[i]! })));
+    found.feeders.push(...p.feeders[i]!.map((k, j) => ({ k, bus, x: LEFT + (from[i]! + j) * slot, y: bars[i]! })));
     found.units.push(...p.gens[i]!.slice(0, UNITS).map((k) => place(i, k)));
     if (p.gens[i]!.length > UNITS) found.more.push(place(i, p.gens[i]!.length - UNITS));
     if (p.loads[i]! > 0) found.loads.push(place(i, bus));
