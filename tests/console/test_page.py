@@ -175,6 +175,24 @@ def test_a_deep_link_reproduces_the_view(page: Any, server: Server) -> None:
     get(page, "rows").wait_for()
 
 
+def test_an_address_that_changes_before_the_page_is_drawn_counts(browser: Any, server: Server) -> None:
+    with browser.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(server.links["viewer"])  # a session
+        page.goto("about:blank")
+        page.add_init_script(
+            """const ask = window.fetch;
+            window.fetch = (...given) => {
+              location.hash = '#/small/studies?step=2';
+              window.fetch = ask;
+              return ask(...given);
+            };"""
+        )
+        page.goto(f"{server.url}/#/small/map?step=1")
+        get(page, "studies").wait_for()
+        reaches(page, "studies[?]step=2")
+
+
 def test_a_deep_link_holds_filters_camera_comparison_and_query(page: Any, server: Server) -> None:
     page.goto(f"{server.url}/#/small/map?step=2")
     get(page, "whole").click()

@@ -222,14 +222,12 @@ export async function refresh(): Promise<void> {
 }
 
 readAddress();
+addEventListener("hashchange", () => { if (location.hash !== address()) readAddress(); }); // from now on: none is lost before the page is drawn
 first = loadOpening(run.peek(), step.peek());
 first.catch(() => undefined); // told by `begin`
 export const opened = first;
 
 export async function begin(): Promise<void> {
-  addEventListener("hashchange", () => {
-    if (location.hash !== address()) readAddress();
-  });
   try {
     const found = await first!;
     batch(() => {

@@ -545,41 +545,41 @@ function De(e, t, n, r, i) {
 function N(e) {
 	return e.children;
 }
-function Oe(e, t) {
+function P(e, t) {
 	this.props = e, this.context = t, this.__g = 0;
 }
-function P(e, t) {
-	if (t == null) return e.__ && P(e.__, e.__i + 1);
+function F(e, t) {
+	if (t == null) return e.__ && F(e.__, e.__i + 1);
 	for (var n; t < e.__k.length; t++) if ((n = e.__k[t]) && n.__e) return n.__e;
-	return typeof e.type != "function" || e.props.__P ? null : P(e);
+	return typeof e.type != "function" || e.props.__P ? null : F(e);
+}
+function Oe(e) {
+	var t, n = e.__v, r = n.__e, i = [], a = [], o = e.__P;
+	o && ((t = j({ constructor: A }, n)).__v = n.__v + 1, O.vnode && O.vnode(t), ze(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || F(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, He(i, t, a), n.__ = n.__e = null, t.__e != r && ke(t));
 }
 function ke(e) {
-	var t, n = e.__v, r = n.__e, i = [], a = [], o = e.__P;
-	o && ((t = j({ constructor: A }, n)).__v = n.__v + 1, O.vnode && O.vnode(t), Be(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || P(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, Ue(i, t, a), n.__ = n.__e = null, t.__e != r && Ae(t));
-}
-function Ae(e) {
 	if ((e = e.__) && e.__c && !e.props.__P) return e.__e = null, e.__k.some(function(t) {
 		return t && (e.__e = t.__e);
-	}), Ae(e);
+	}), ke(e);
 }
-function je(e) {
-	(8 & e.__g || (e.__g |= 8, k.push(e), he++)) && me == O.debounceRendering || ((me = O.debounceRendering) || queueMicrotask)(Me);
+function Ae(e) {
+	(8 & e.__g || (e.__g |= 8, k.push(e), he++)) && me == O.debounceRendering || ((me = O.debounceRendering) || queueMicrotask)(je);
 }
-function Me() {
+function je() {
 	try {
-		for (var e, t = 1; k.length;) k.length > t && k.sort(ge), e = k.shift(), t = k.length, 8 & e.__g && ke(e);
+		for (var e, t = 1; k.length;) k.length > t && k.sort(ge), e = k.shift(), t = k.length, 8 & e.__g && Oe(e);
 	} finally {
-		(he = k.length) && (me || queueMicrotask)(Me);
+		(he = k.length) && (me || queueMicrotask)(je);
 	}
 }
-function Ne(e, t, n, r, i, a, o, s, c, l, u) {
+function Me(e, t, n, r, i, a, o, s, c, l, u) {
 	var d, f, p, m, h, g, _ = r.__k || Se, v = t.length;
-	for (c = Pe(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || xe, p.__i = d, g = Be(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && Ge(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Fe(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
+	for (c = Ne(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || xe, p.__i = d, g = ze(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && We(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Pe(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
 	return n.__e = h, c;
 }
-function Pe(e, t, n, r, i) {
+function Ne(e, t, n, r, i) {
 	var a, o, s, c, l, u, d, f, p, m = n.length, h = m, g = 0, _ = 0, v = e.__k = Array(i);
-	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = De(null, o) : we(o) ? o = v[a] = De(N, { children: o }) : o.constructor === A && o.__b ? o = v[a] = De(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = Ie(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
+	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = De(null, o) : we(o) ? o = v[a] = De(N, { children: o }) : o.constructor === A && o.__b ? o = v[a] = De(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = Fe(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
 	if (_) {
 		for (u = [], d = [], a = 0; a < i; a++) if ((o = v[a]) && 16 & o.__u) {
 			for (g = 0, f = u.length; g < f;) u[p = g + f >> 1] < o.__i ? g = p + 1 : f = p;
@@ -587,21 +587,21 @@ function Pe(e, t, n, r, i) {
 		}
 		for (g = u.length; a--;) d[a] && (d[a] == g ? g-- : v[a].__u |= 4);
 	}
-	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = P(s)), Ke(s, s));
+	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = F(s)), Ge(s, s));
 	return r;
 }
-function Fe(e, t, n, r) {
+function Pe(e, t, n, r) {
 	var i, a, o, s;
 	if (typeof e.type == "function") {
 		if (e.props.__P) return t;
-		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Fe(i[a], t, n, !1));
+		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Pe(i[a], t, n, !1));
 		return t;
 	}
-	for (t && !t.parentNode && (t = P(e)) && !t.parentNode && (t = null), o = e.__e, s = t; s && s.nodeType == 8;) s = s.nextSibling;
+	for (t && !t.parentNode && (t = F(e)) && !t.parentNode && (t = null), o = e.__e, s = t; s && s.nodeType == 8;) s = s.nextSibling;
 	for (o != s && (!r && n.moveBefore && o.parentNode ? n.moveBefore(o, t) : n.insertBefore(o, t || null)), t = o; (t &&= t.nextSibling) && t.nodeType == 8 && !t.data.startsWith("$s"););
 	return t;
 }
-function Ie(e, t, n, r) {
+function Fe(e, t, n, r) {
 	var i, a = e.key, o = e.type, s = t[n], c = s && !(2 & s.__u);
 	if (s === null && a == null || c && a == s.key && o == s.type) return n;
 	if (r > +!!c) {
@@ -610,18 +610,18 @@ function Ie(e, t, n, r) {
 	}
 	return -1;
 }
-function Le(e, t, n) {
+function Ie(e, t, n) {
 	n ??= "", t[0] == "-" ? e.setProperty(t, n) : e[t] = n;
 }
-function Re(e, t, n, r, i) {
+function Le(e, t, n, r, i) {
 	var a, o;
 	if (t == "style") {
 		if (typeof n == "string") e.style.cssText = n;
 		else {
-			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || Le(e.style, t);
-			if (n) for (t in n) r && n[t] == r[t] || Le(e.style, t, n[t]);
+			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || Ie(e.style, t);
+			if (n) for (t in n) r && n[t] == r[t] || Ie(e.style, t, n[t]);
 		}
-	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = be[t] || (be[t] = ze(t)), (e.__a ||= {})[t] = ye, a = t != (t = t.replace(ve, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
+	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = be[t] || (be[t] = Re(t)), (e.__a ||= {})[t] = ye, a = t != (t = t.replace(ve, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
 	else {
 		if (i == "http://www.w3.org/2000/svg") t = t.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
 		else if (t != "width" && t != "height" && t != "href" && t != "list" && t != "form" && t != "tabIndex" && t != "download" && t != "rowSpan" && t != "colSpan" && t != "role" && t != "popover" && t in e) try {
@@ -632,7 +632,7 @@ function Re(e, t, n, r, i) {
 		n == null || !1 === n && t[4] != "-" ? e.removeAttribute(t) : e.setAttribute(t, t == "popover" && n == 1 ? "" : n);
 	}
 }
-function ze(e) {
+function Re(e) {
 	return function(t) {
 		var n = this.__e;
 		if (n) {
@@ -642,18 +642,18 @@ function ze(e) {
 		}
 	};
 }
-function Be(e, t, n, r, i, a, o, s, c, l) {
+function ze(e, t, n, r, i, a, o, s, c, l) {
 	var u, d, f, p, m, h, g, _, v, y, b, x, S, C, w, ee, T, E, D = t.type;
 	if (t.constructor !== A) return null;
-	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = Ve(u, a) : a.push(u), s = a[0] || s), (u = O.__b) && u(t);
+	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = Be(u, a) : a.push(u), s = a[0] || s), (u = O.__b) && u(t);
 	n: if (typeof D == "function") {
 		f = o.length;
 		try {
-			if (_ = t.props, v = (u = D.prototype) && u.render, y = (u = D.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new D(_, b) : (t.__c = p = new Oe(_, b), p.constructor = D, p.render = qe), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), D.getDerivedStateFromProps && (p.__s == p.state && (p.__s = j({}, p.__s)), j(p.__s, D.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
+			if (_ = t.props, v = (u = D.prototype) && u.render, y = (u = D.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new D(_, b) : (t.__c = p = new P(_, b), p.constructor = D, p.render = Ke), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), D.getDerivedStateFromProps && (p.__s == p.state && (p.__s = j({}, p.__s)), j(p.__s, D.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
 				if (_ !== m && v && !D.getDerivedStateFromProps && p.componentWillReceiveProps && p.componentWillReceiveProps(_, b), t.__v == n.__v && !(8 & p.__g) || !(4 & p.__g) && p.shouldComponentUpdate && !1 === p.shouldComponentUpdate(_, p.__s, b)) {
 					t.__v != n.__v && (p.props = _, p.state = p.__s, p.__g &= -9), t.__e = n.__e, t.__k = n.__k, t.__k.some(function(e) {
 						e && (e.__ = t);
-					}), Se.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = P(n);
+					}), Se.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = F(n);
 					break n;
 				}
 				p.componentWillUpdate && p.componentWillUpdate(_, p.__s, b), v && p.componentDidUpdate && p.__h.push(function() {
@@ -665,8 +665,8 @@ function Be(e, t, n, r, i, a, o, s, c, l) {
 				p.__g &= -9, x && x(t), u = p.render(p.props, p.state = p.__s, p.context);
 			while (8 & p.__g && ++S < 25);
 			v && (Se.push.apply(p.__h, p.__k), p.__k = []), p.state = p.__s, p.getChildContext && (r = j({}, r, p.getChildContext())), v && n.__c && p.getSnapshotBeforeUpdate && (g = p.getSnapshotBeforeUpdate(m, h)), C = u && u.type === N && u.key == null ? u.props.children : u, _.__P && (u = s, i = (e = _.__P).namespaceURI, c = a = null, n.props && n.props.__P != e && (n.__k.some(function(e) {
-				e && Ke(e, e);
-			}), n.__k = null), s = n.__k ? P(n, 0) : null), s = Ne(e, we(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(M), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
+				e && Ge(e, e);
+			}), n.__k = null), s = n.__k ? F(n, 0) : null), s = Me(e, we(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(M), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
 		} catch (e) {
 			if (o.length = f, t.__v = null, c || a) {
 				if (e && e.then) {
@@ -677,7 +677,7 @@ function Be(e, t, n, r, i, a, o, s, c, l) {
 								if (E == ee) break;
 							} else {
 								if (E.nodeType != 8) break;
-								E.data.startsWith("$s") && (ee = Ve(w = E));
+								E.data.startsWith("$s") && (ee = Be(w = E));
 							}
 						}
 					}
@@ -685,15 +685,15 @@ function Be(e, t, n, r, i, a, o, s, c, l) {
 						for (; s && s.nodeType == 8 && s.nextSibling;) s = s.nextSibling;
 						w = s;
 					}
-					(u = Ve(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
+					(u = Be(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
 				} else a && a.some(M);
 			} else t.__e = n.__e;
-			t.__k ||= n.__k || [], e && e.then || He(t), O.__e(e, t, n);
+			t.__k ||= n.__k || [], e && e.then || Ve(t), O.__e(e, t, n);
 		}
-	} else s = t.__e = We(n.__e, t, n, r, i, a, o, c, l, e);
+	} else s = t.__e = Ue(n.__e, t, n, r, i, a, o, c, l, e);
 	return (u = O.diffed) && u(t), s;
 }
-function Ve(e, t) {
+function Be(e, t) {
 	if (e && e.nodeType == 8 && e.data.startsWith("$s")) for (var n = 1; e = e.nextSibling;) {
 		if (e.nodeType == 8) {
 			if (e.data.startsWith("$s")) n++;
@@ -702,11 +702,11 @@ function Ve(e, t) {
 		t && t.push(e);
 	}
 }
-function He(e) {
-	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(He));
+function Ve(e) {
+	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(Ve));
 }
-function Ue(e, t, n) {
-	for (var r = 0; r < n.length;) Ge(n[r++], n[r++], n[r++]);
+function He(e, t, n) {
+	for (var r = 0; r < n.length;) We(n[r++], n[r++], n[r++]);
 	O.__c && O.__c(t, e), e.some(function(t) {
 		try {
 			e = t.__h, t.__h = [], e.some(function(e) {
@@ -717,7 +717,7 @@ function Ue(e, t, n) {
 		}
 	});
 }
-function We(e, t, n, r, i, a, o, s, c, l) {
+function Ue(e, t, n, r, i, a, o, s, c, l) {
 	var u, d, f, p, m, h, g, _, v = n.props || xe, y = t.props, b = t.type;
 	if (b == "svg" ? i = "http://www.w3.org/2000/svg" : b == "math" ? i = "http://www.w3.org/1998/Math/MathML" : i ||= "http://www.w3.org/1999/xhtml", a) {
 		for (u = 0; u < a.length; u++) if ((m = a[u]) && (b ? m.localName == b : m.nodeType == 3)) {
@@ -731,22 +731,22 @@ function We(e, t, n, r, i, a, o, s, c, l) {
 	}
 	if (b) {
 		if (l = b == "template" && e.content || e, a = b == "textarea" && y.defaultValue != null ? null : a && Te.call(l.childNodes), !s && a) for (v = {}, u = 0; u < e.attributes.length; u++) v[(m = e.attributes[u]).name] = m.value;
-		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || Re(e, u, null, m, i);
-		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || Re(e, u, m, v[u], i);
-		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && Ce.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Ne(l, we(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && P(n, 0), s, c), a && a.some(M)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || Re(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && Re(e, u, g, v[u], i));
+		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || Le(e, u, null, m, i);
+		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || Le(e, u, m, v[u], i);
+		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && Ce.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Me(l, we(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && F(n, 0), s, c), a && a.some(M)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || Le(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && Le(e, u, g, v[u], i));
 	} else v === y || s && e.data == y || (e.data = y);
 	return e;
 }
-function Ge(e, t, n, r) {
+function We(e, t, n, r) {
 	try {
 		typeof e == "function" ? t ? t.__x = e(t) || 1 : (r &&= r.__c || r.__e) && (t = r.__x) && (r.__x = null, typeof t == "function" ? t() : e(null)) : e.current = t;
 	} catch (e) {
 		O.__e(e, n);
 	}
 }
-function Ke(e, t, n) {
+function Ge(e, t, n) {
 	var r, i, a, o;
-	if (O.unmount && O.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || Ge(r, null, t, e), r = e.__c) {
+	if (O.unmount && O.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || We(r, null, t, e), r = e.__c) {
 		if (r.componentWillUnmount) try {
 			r.componentWillUnmount();
 		} catch (e) {
@@ -754,10 +754,10 @@ function Ke(e, t, n) {
 		}
 		r.__P = r.__n = null;
 	}
-	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && Ke(r[o], t, typeof e.type != "function" || n && !e.props.__P);
-	!n && (r = e.__c) && (r = r.__z) && (i = Ve(r, a = [])) && (r == e.__e && a.some(M), M(i), M(r)), n || M(e.__e), e.__e = e.__c = e.__ = null;
+	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && Ge(r[o], t, typeof e.type != "function" || n && !e.props.__P);
+	!n && (r = e.__c) && (r = r.__z) && (i = Be(r, a = [])) && (r == e.__e && a.some(M), M(i), M(r)), n || M(e.__e), e.__e = e.__c = e.__ = null;
 }
-function qe(e, t, n) {
+function Ke(e, t, n) {
 	return this.constructor(e, n);
 }
 O = { __e: function(e, t, n, r) {
@@ -772,76 +772,76 @@ O = { __e: function(e, t, n, r) {
 	throw he = 0, e;
 } }, fe = 0, pe = function(e) {
 	return e != null && e.constructor === A;
-}, Oe.prototype.setState = function(e, t) {
+}, P.prototype.setState = function(e, t) {
 	var n = this.__s;
-	n && n != this.state || (n = this.__s = j({}, this.state)), typeof e == "function" && (e = e(j({}, n), this.props)), e && (j(n, e), this.__v && (t && this.__k.push(t), je(this)));
-}, Oe.prototype.forceUpdate = function(e) {
-	this.__v && (this.__g |= 4, e && this.__h.push(e), je(this));
-}, Oe.prototype.render = N, k = [], he = 0, ge = function(e, t) {
+	n && n != this.state || (n = this.__s = j({}, this.state)), typeof e == "function" && (e = e(j({}, n), this.props)), e && (j(n, e), this.__v && (t && this.__k.push(t), Ae(this)));
+}, P.prototype.forceUpdate = function(e) {
+	this.__v && (this.__g |= 4, e && this.__h.push(e), Ae(this));
+}, P.prototype.render = N, k = [], he = 0, ge = function(e, t) {
 	return e.__v.__b - t.__v.__b;
 }, _e = Symbol(), ve = /(PointerCapture)$|Capture$/i, ye = 0, be = {};
 // node_modules/preact/hooks/dist/hooks.mjs
-var Je, F, Ye, Xe, Ze = Object.is, Qe = 0, $e = [], et = [], I = O, tt = I.__b, nt = I.__r, rt = I.diffed, it = I.__c, at = I.unmount, ot = I.__;
-function st(e, t) {
-	I.__h && I.__h(F, e, Qe || t), Qe = 0;
-	var n = F.__H || (F.__H = {
+var qe, I, Je, Ye, Xe = Object.is, Ze = 0, Qe = [], $e = [], L = O, et = L.__b, tt = L.__r, nt = L.diffed, rt = L.__c, it = L.unmount, at = L.__;
+function ot(e, t) {
+	L.__h && L.__h(I, e, Ze || t), Ze = 0;
+	var n = I.__H || (I.__H = {
 		__: [],
 		__h: []
 	});
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
-function ct(e, t) {
-	var n = st(Je++, 7);
-	return mt(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+function st(e, t) {
+	var n = ot(qe++, 7);
+	return pt(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
 }
-function lt() {
+function ct() {
 	var e;
 	do {
-		for (; e = et.shift();) try {
-			L(e);
+		for (; e = $e.shift();) try {
+			R(e);
 		} catch (t) {
-			I.__e(t, { __: (e = e.__P) && e.__v });
+			L.__e(t, { __: (e = e.__P) && e.__v });
 		}
-		for (; e = $e.shift();) {
+		for (; e = Qe.shift();) {
 			var t = e.__H;
 			if (e.__P && t) try {
-				t.__h.some(L), t.__h.some(pt), t.__h = [];
+				t.__h.some(R), t.__h.some(ft), t.__h = [];
 			} catch (n) {
-				t.__h = [], I.__e(n, e.__v);
+				t.__h = [], L.__e(n, e.__v);
 			}
 		}
-	} while (et.length);
+	} while ($e.length);
 }
-I.__b = function(e) {
-	F = null, tt && tt(e);
-}, I.__ = function(e, t) {
-	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), ot && ot(e, t);
-}, I.__r = function(e) {
-	nt && nt(e), Je = 0;
-	var t = (F = e.__c).__H;
-	t && (Ye == F ? F.__h = [] : (t.__h.some(L), t.__h.some(pt), Je = 0), t.__h = [], t.__.some(function(e) {
+L.__b = function(e) {
+	I = null, et && et(e);
+}, L.__ = function(e, t) {
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), at && at(e, t);
+}, L.__r = function(e) {
+	tt && tt(e), qe = 0;
+	var t = (I = e.__c).__H;
+	t && (Je == I ? I.__h = [] : (t.__h.some(R), t.__h.some(ft), qe = 0), t.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})), Ye = F;
-}, I.diffed = function(e) {
-	rt && rt(e);
+	})), Je = I;
+}, L.diffed = function(e) {
+	nt && nt(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && ft($e.push(t)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && dt(Qe.push(t)), t.__H.__.some(function(e) {
 		e.u && (e.__H = e.u);
-	})), Ye = F = null;
-}, I.__c = function(e, t) {
+	})), Je = I = null;
+}, L.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(L), e.__h = e.__h.filter(function(e) {
-				return !e.__ || pt(e);
+			e.__h.some(R), e.__h = e.__h.filter(function(e) {
+				return !e.__ || ft(e);
 			});
 		} catch (t) {
 			e.__h = [function() {
 				throw t;
 			}];
 		}
-	}), it && it(e, t);
-}, I.unmount = function(e) {
-	at && at(e);
+	}), rt && rt(e, t);
+}, L.unmount = function(e) {
+	it && it(e);
 	var t, n, r = e.__c;
 	r && r.__H && (r.__H.__.some(function(r) {
 		try {
@@ -850,54 +850,54 @@ I.__b = function(e) {
 					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
 					n &&= n.__c;
 				}
-				r.__P = n, ft(et.push(r));
-			} else L(r);
+				r.__P = n, dt($e.push(r));
+			} else R(r);
 		} catch (e) {
 			t = e;
 		}
-	}), r.__H = void 0, t && I.__e(t, r.__v));
+	}), r.__H = void 0, t && L.__e(t, r.__v));
 };
-var ut = typeof requestAnimationFrame == "function";
-function dt(e) {
+var lt = typeof requestAnimationFrame == "function";
+function ut(e) {
 	var t, n = function() {
-		clearTimeout(r), ut && cancelAnimationFrame(t), setTimeout(e);
+		clearTimeout(r), lt && cancelAnimationFrame(t), setTimeout(e);
 	}, r = setTimeout(n, 35);
-	ut && (t = requestAnimationFrame(n));
+	lt && (t = requestAnimationFrame(n));
+}
+function dt(e) {
+	e != 1 && Ye == L.requestAnimationFrame || ((Ye = L.requestAnimationFrame) || ut)(ct);
+}
+function R(e) {
+	var t = I, n = e.__c;
+	typeof n == "function" && (e.__c = void 0, n()), I = t;
 }
 function ft(e) {
-	e != 1 && Xe == I.requestAnimationFrame || ((Xe = I.requestAnimationFrame) || dt)(lt);
+	var t = I;
+	e.__c = e.__(), I = t;
 }
-function L(e) {
-	var t = F, n = e.__c;
-	typeof n == "function" && (e.__c = void 0, n()), F = t;
-}
-function pt(e) {
-	var t = F;
-	e.__c = e.__(), F = t;
-}
-function mt(e, t) {
+function pt(e, t) {
 	return !e || e.length != t.length || t.some(function(t, n) {
-		return !Ze(t, e[n]);
+		return !Xe(t, e[n]);
 	});
 }
 // node_modules/@preact/signals-core/dist/signals-core.module.js
-var ht = Symbol.for("preact-signals");
-function gt() {
-	if (V > 1) V--;
+var mt = Symbol.for("preact-signals");
+function ht() {
+	if (H > 1) H--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = St;
-			for (St = void 0; e !== void 0;) {
+			var e = xt;
+			for (xt = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
-		})(); B !== void 0;) {
-			var n = B;
-			for (B = void 0, yt++; n !== void 0;) {
+		})(); V !== void 0;) {
+			var n = V;
+			for (V = void 0, vt++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && Tt(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && wt(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -905,116 +905,116 @@ function gt() {
 				n = r;
 			}
 		}
-		if (yt = 0, V--, t) throw e;
+		if (vt = 0, H--, t) throw e;
 	}
 }
+function gt(e) {
+	if (H > 0) return e();
+	bt = ++yt, H++;
+	try {
+		return e();
+	} finally {
+		ht();
+	}
+}
+var z, B = void 0;
 function _t(e) {
-	if (V > 0) return e();
-	xt = ++bt, V++;
+	var t = B, n = z;
+	B = void 0, z = void 0;
 	try {
 		return e();
 	} finally {
-		gt();
+		B = t, z = n;
 	}
 }
-var R, z = void 0;
-function vt(e) {
-	var t = z, n = R;
-	z = void 0, R = void 0;
-	try {
-		return e();
-	} finally {
-		z = t, R = n;
-	}
-}
-var B = void 0, V = 0, yt = 0, bt = 0, xt = 0, St = void 0, Ct = 0;
-function wt(e) {
-	if (z !== void 0) {
+var V = void 0, H = 0, vt = 0, yt = 0, bt = 0, xt = void 0, St = 0;
+function Ct(e) {
+	if (B !== void 0) {
 		var t = e.n;
-		if (t === void 0 || t.t !== z) return t = {
+		if (t === void 0 || t.t !== B) return t = {
 			i: 0,
 			S: e,
-			p: z.s,
+			p: B.s,
 			n: void 0,
-			t: z,
+			t: B,
 			e: void 0,
 			x: void 0,
 			r: t
-		}, z.s !== void 0 && (z.s.n = t), z.s = t, e.n = t, 32 & z.f && e.S(t), t;
-		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = z.s, t.n = void 0, z.s.n = t, z.s = t), t;
+		}, B.s !== void 0 && (B.s.n = t), B.s = t, e.n = t, 32 & B.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = B.s, t.n = void 0, B.s.n = t, B.s = t), t;
 	}
 }
-function H(e, t) {
+function U(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-H.prototype.brand = ht, H.prototype.h = function() {
+U.prototype.brand = mt, U.prototype.h = function() {
 	return !0;
-}, H.prototype.S = function(e) {
+}, U.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? vt(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? _t(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
-}, H.prototype.U = function(e) {
+}, U.prototype.U = function(e) {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && vt(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && _t(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
 	}
-}, H.prototype.subscribe = function(e) {
+}, U.prototype.subscribe = function(e) {
 	var t = this;
-	return q(function() {
+	return J(function() {
 		var n = t.value;
-		vt(function() {
+		_t(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
-}, H.prototype.valueOf = function() {
+}, U.prototype.valueOf = function() {
 	return this.value;
-}, H.prototype.toString = function() {
+}, U.prototype.toString = function() {
 	return this.value + "";
-}, H.prototype.toJSON = function() {
+}, U.prototype.toJSON = function() {
 	return this.value;
-}, H.prototype.peek = function() {
+}, U.prototype.peek = function() {
 	var e = this;
-	return vt(function() {
+	return _t(function() {
 		return e.value;
 	});
-}, Object.defineProperty(H.prototype, "value", {
+}, Object.defineProperty(U.prototype, "value", {
 	get: function() {
-		var e = wt(this);
+		var e = Ct(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if (yt > 100) throw Error("Cycle detected");
+			if (vt > 100) throw Error("Cycle detected");
 			(function(e) {
-				V !== 0 && yt === 0 && e.l !== xt && (e.l = xt, St = {
+				H !== 0 && vt === 0 && e.l !== bt && (e.l = bt, xt = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: St
+					o: xt
 				});
-			})(this), this.v = e, this.i++, Ct++, V++;
+			})(this), this.v = e, this.i++, St++, H++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				gt();
+				ht();
 			}
 		}
 	}
 });
-function U(e, t) {
-	return new H(e, t);
+function W(e, t) {
+	return new U(e, t);
 }
-function Tt(e) {
+function wt(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function Et(e) {
+function Tt(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -1023,86 +1023,86 @@ function Et(e) {
 		}
 	}
 }
-function Dt(e) {
+function Et(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
 	}
 	e.s = n;
 }
-function W(e, t) {
-	H.call(this, void 0, t), this.x = e, this.s = void 0, this.g = Ct - 1, this.f = 4;
+function G(e, t) {
+	U.call(this, void 0, t), this.x = e, this.s = void 0, this.g = St - 1, this.f = 4;
 }
-W.prototype = new H(), W.prototype.h = function() {
+G.prototype = new U(), G.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === Ct)) return !0;
-	if (this.g = Ct, this.f |= 1, this.i > 0 && !Tt(this)) return this.f &= -2, !0;
-	var e = z;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === St)) return !0;
+	if (this.g = St, this.f |= 1, this.i > 0 && !wt(this)) return this.f &= -2, !0;
+	var e = B;
 	try {
-		Et(this), z = this;
+		Tt(this), B = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return z = e, Dt(this), this.f &= -2, !0;
-}, W.prototype.S = function(e) {
+	return B = e, Et(this), this.f &= -2, !0;
+}, G.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
 	}
-	H.prototype.S.call(this, e);
-}, W.prototype.U = function(e) {
-	if (this.t !== void 0 && (H.prototype.U.call(this, e), this.t === void 0)) {
+	U.prototype.S.call(this, e);
+}, G.prototype.U = function(e) {
+	if (this.t !== void 0 && (U.prototype.U.call(this, e), this.t === void 0)) {
 		this.f &= -33;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
 	}
-}, W.prototype.N = function() {
+}, G.prototype.N = function() {
 	if (!(2 & this.f)) {
 		this.f |= 6;
 		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
 	}
-}, Object.defineProperty(W.prototype, "value", { get: function() {
+}, Object.defineProperty(G.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = wt(this);
+	var e = Ct(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
-function G(e, t) {
-	return new W(e, t);
+function K(e, t) {
+	return new G(e, t);
 }
-function Ot(e) {
+function Dt(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
-		V++;
-		var n = z;
-		z = void 0;
+		H++;
+		var n = B;
+		B = void 0;
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, kt(e), t;
+			throw e.f &= -2, e.f |= 8, Ot(e), t;
 		} finally {
-			z = n, gt();
+			B = n, ht();
 		}
 	}
 }
-function kt(e) {
+function Ot(e) {
 	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, Ot(e);
+	e.x = void 0, e.s = void 0, Dt(e);
 }
-function At(e) {
-	if (z !== this) throw Error("Out-of-order effect");
-	Dt(this), z = e, this.f &= -2;
+function kt(e) {
+	if (B !== this) throw Error("Out-of-order effect");
+	Et(this), B = e, this.f &= -2;
 	try {
-		8 & this.f && kt(this);
+		8 & this.f && Ot(this);
 	} finally {
-		gt();
+		ht();
 	}
 }
-function K(e, t) {
-	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, R && R.push(this);
+function q(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, z && z.push(this);
 }
-K.prototype.c = function() {
+q.prototype.c = function() {
 	var e = this.S();
 	try {
 		if (8 & this.f || this.x === void 0) return;
@@ -1111,20 +1111,20 @@ K.prototype.c = function() {
 	} finally {
 		e();
 	}
-}, K.prototype.S = function() {
+}, q.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, Ot(this), Et(this), V++;
-	var e = z;
-	return z = this, At.bind(this, e);
-}, K.prototype.N = function() {
-	2 & this.f || (this.f |= 2, this.u = B, B = this);
-}, K.prototype.d = function() {
-	this.f |= 8, 1 & this.f || kt(this);
-}, K.prototype.dispose = function() {
+	this.f |= 1, this.f &= -9, Dt(this), Tt(this), H++;
+	var e = B;
+	return B = this, kt.bind(this, e);
+}, q.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = V, V = this);
+}, q.prototype.d = function() {
+	this.f |= 8, 1 & this.f || Ot(this);
+}, q.prototype.dispose = function() {
 	this.d();
 };
-function q(e, t) {
-	var n = new K(e, t);
+function J(e, t) {
+	var n = new q(e, t);
 	try {
 		n.c();
 	} catch (e) {
@@ -1134,34 +1134,34 @@ function q(e, t) {
 	return r[Symbol.dispose] = r, r;
 }
 // node_modules/@preact/signals/dist/signals.module.js
-var jt, Mt, Nt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Pt = [];
-q(function() {
-	jt = this.N;
+var At, jt, Mt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Nt = [];
+J(function() {
+	At = this.N;
 })();
-function J(e, t) {
+function Y(e, t) {
 	O[e] = t.bind(null, O[e] || function() {});
 }
-function Y(e) {
-	if (Mt) {
-		var t = Mt;
-		Mt = void 0, t();
+function Pt(e) {
+	if (jt) {
+		var t = jt;
+		jt = void 0, t();
 	}
-	Mt = e && e.S();
+	jt = e && e.S();
 }
 function Ft(e) {
 	var t = this, n = e.data, r = Lt(n);
 	r.name = "ReactiveDom", r.value = n;
-	var i = ct(function() {
+	var i = st(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
 		}
-		var i = G(function() {
+		var i = K(function() {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
-		}), a = G(function() {
+		}), a = K(function() {
 			return !Array.isArray(i.value) && !pe(i.value);
-		}), o = q(function() {
+		}), o = J(function() {
 			if (this.N = Bt, a.value) {
 				var t = i.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
@@ -1173,7 +1173,7 @@ function Ft(e) {
 	}, []), a = i[0], o = i[1];
 	return a.value ? o.peek() : o.value;
 }
-Ft.displayName = "ReactiveTextNode", Object.defineProperties(H.prototype, {
+Ft.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 	constructor: {
 		configurable: !0,
 		value: Ee(N, null).constructor
@@ -1195,35 +1195,35 @@ Ft.displayName = "ReactiveTextNode", Object.defineProperties(H.prototype, {
 		configurable: !0,
 		value: 1
 	}
-}), J("__b", function(e, t) {
-	if (Y(), typeof t.type == "string") {
+}), Y("__b", function(e, t) {
+	if (Pt(), typeof t.type == "string") {
 		var n, r = t.props;
 		for (var i in r) if (i !== "children") {
 			var a = r[i];
-			a instanceof H && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+			a instanceof U && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
 		}
 	}
 	e(t);
-}), J("__r", function(e, t) {
+}), Y("__r", function(e, t) {
 	if (e(t), t.type !== N) {
-		Y();
+		Pt();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
 			var n;
-			return q(function() {
+			return J(function() {
 				n = this;
 			}, { name: t }), n.c = e, n;
 		}(function(e) {
 			return function() {
 				var t;
-				Nt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				Mt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
-		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), Y(n);
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), Pt(n);
 	}
-}), J("__e", function(e, t, n, r) {
-	Y(), e(t, n, r);
-}), J("diffed", function(e, t) {
-	Y();
+}), Y("__e", function(e, t, n, r) {
+	Pt(), e(t, n, r);
+}), Y("diffed", function(e, t) {
+	Pt();
 	var n;
 	if (typeof t.type == "string" && (n = t.__e)) {
 		var r = t.__np, i = t.props, a = n.U;
@@ -1239,19 +1239,19 @@ Ft.displayName = "ReactiveTextNode", Object.defineProperties(H.prototype, {
 	e(t);
 });
 function It(e, t, n, r) {
-	var i = t in e && e.ownerSVGElement === void 0, a = U(n);
+	var i = t in e && e.ownerSVGElement === void 0, a = W(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
-		d: q(function() {
+		d: J(function() {
 			this.N = Bt;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
 	};
 }
-J("unmount", function(e, t) {
+Y("unmount", function(e, t) {
 	if (typeof t.type == "string") {
 		var n = t.__e;
 		if (n) {
@@ -1276,9 +1276,9 @@ J("unmount", function(e, t) {
 		}
 	}
 	e(t);
-}), J("__h", function(e, t, n, r) {
+}), Y("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
-}), Oe.prototype.shouldComponentUpdate = function(e, t) {
+}), P.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
 	var n = this.__$u, r = n && n.s !== void 0;
 	for (var i in t) return !0;
@@ -1291,8 +1291,8 @@ J("unmount", function(e, t) {
 	return !1;
 };
 function Lt(e, t) {
-	return ct(function() {
-		return U(e, t);
+	return st(function() {
+		return W(e, t);
 	}, []);
 }
 var Rt = function(e) {
@@ -1301,12 +1301,12 @@ var Rt = function(e) {
 	});
 };
 function zt() {
-	_t(function() {
-		for (var e; e = Pt.shift();) jt.call(e);
+	gt(function() {
+		for (var e; e = Nt.shift();) At.call(e);
 	});
 }
 function Bt() {
-	Pt.push(this) === 1 && (O.requestAnimationFrame || Rt)(zt);
+	Nt.push(this) === 1 && (O.requestAnimationFrame || Rt)(zt);
 }
 // src/state.ts
 var Vt = [
@@ -1314,19 +1314,19 @@ var Vt = [
 	"schedule",
 	"data",
 	"studies"
-], Ht = U("map"), Ut = U(""), Wt = U(0), Gt = U(-1), Kt = U("n"), qt = U(""), Jt = U("outages");
-U(!1);
+], Ht = W("map"), Ut = W(""), Wt = W(0), Gt = W(-1), Kt = W("n"), qt = W(""), Jt = W("outages");
+W(!1);
 var Yt = /* @__PURE__ */ new Map();
 function X(e, t) {
-	let n = U(t);
+	let n = W(t);
 	return Yt.set(e, [n, t]), n;
 }
-X("at", ""), X("by", ""), X("whole", !1), X("kind", ""), X("outages", ""), X("kv", ""), X("area", ""), X("find", ""), X("where", ""), X("earlier", !1), X("every", !1), X("with", ""), X("table", "violations"), X("sql", ""), U(null), U(""), U(!0);
-var Xt = U(null);
-U([]), U(null), U(null);
-var Zt = U(null), Qt = U(null), $t = U(null);
-U(!1), U("");
-var en = U(!1);
+X("at", ""), X("by", ""), X("whole", !1), X("kind", ""), X("outages", ""), X("kv", ""), X("area", ""), X("find", ""), X("where", ""), X("earlier", !1), X("every", !1), X("with", ""), X("table", "violations"), X("sql", ""), W(null), W(""), W(!0);
+var Xt = W(null);
+W([]), W(null), W(null);
+var Zt = W(null), Qt = W(null), $t = W(null);
+W(!1), W("");
+var en = W(!1);
 new Promise((e) => en.subscribe((t) => {
 	t && e();
 }));
@@ -1340,63 +1340,71 @@ var tn = (e) => {
 	try {
 		localStorage.setItem(`aurigrid.${e}`, t);
 	} catch {}
-}, rn = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", an = U(tn("theme") || rn);
-q(() => {
+}, rn = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", an = W(tn("theme") || rn);
+J(() => {
 	document.documentElement.dataset.theme = an.value, nn("theme", an.value);
 });
-var on = U(tn("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
-q(() => {
+var on = W(tn("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+J(() => {
 	document.documentElement.lang = on.value === "zh" ? "zh-CN" : "en", nn("lang", on.value);
 });
-var sn = G(() => Zt.value ? Array.from(Zt.value.table.i("step")) : []);
-G(() => Xt.value?.find((e) => e.key === Ut.value)?.kind ?? "day"), G(() => {
+var sn = K(() => Zt.value ? Array.from(Zt.value.table.i("step")) : []);
+K(() => Xt.value?.find((e) => e.key === Ut.value)?.kind ?? "day"), K(() => {
 	let e = Zt.value?.shares.spread_price_per_mwh;
 	if (!e) return null;
 	let t = Float32Array.from(e.f("q50")).filter((e) => e === e).sort(), n = t[t.length >> 1] ?? 0, r = [...e.f("q10"), ...e.f("q90")].filter((e) => e === e).map((e) => Math.abs(e - n)).sort((e, t) => e - t);
 	return [n, Math.max(1, r[Math.floor(.95 * (r.length - 1))] ?? 1)];
-}), G(() => Math.max(0, sn.value.indexOf(Wt.value))), G(() => {
+}), K(() => Math.max(0, sn.value.indexOf(Wt.value))), K(() => {
 	let e = $t.value;
 	return Gt.value >= 0 && Kt.value !== "n" && e && cn(e.status) ? e : Qt.value;
 });
 var cn = (e) => e === "converged" || e === "islanded";
 function ln() {
 	let [e = "", t = ""] = location.hash.replace(/^#\/?/, "").split("?"), [n = "", r = ""] = e.split("/").map(decodeURIComponent), i = new URLSearchParams(t);
-	_t(() => {
+	gt(() => {
 		n && (Ut.value = n), Ht.value = Vt.includes(r) ? r : "map", Wt.value = Number(i.get("step") ?? 0) || 0, Gt.value = i.has("outage") ? Number(i.get("outage")) : -1, Kt.value = i.get("mode") || (Gt.value >= 0 ? "n1" : "n"), qt.value = i.get("element") ?? "", Jt.value = i.get("side") || (qt.value ? "element" : "outages");
 		for (let [e, [t, n]] of Yt) t.value = typeof n == "boolean" ? i.has(e) : i.get(e) ?? n;
 	});
 }
-var un = null;
-ln(), un = o(Ut.peek(), Wt.peek()), un.catch(() => void 0), Array.isArray;
+function un() {
+	let e = new URLSearchParams();
+	e.set("step", String(Wt.value)), Gt.value >= 0 && (e.set("outage", String(Gt.value)), e.set("mode", Kt.value)), qt.value && e.set("element", qt.value), Jt.value !== "outages" && e.set("side", Jt.value);
+	for (let [t, [n, r]] of Yt) n.value !== r && e.set(t, n.value === !0 ? "1" : String(n.value));
+	return `#/${encodeURIComponent(Ut.value)}/${Ht.value}?${e}`;
+}
+var dn = null;
+ln(), addEventListener("hashchange", () => {
+	location.hash !== un() && ln();
+}), dn = o(Ut.peek(), Wt.peek()), dn.catch(() => void 0), Array.isArray;
 // src/files/save.tsx
-var dn = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, fn = (e, t, n) => [
+var fn = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, pn = (e, t, n) => [
 	0,
 	1,
 	2
-].map((r) => e[r] + (t[r] - e[r]) * n), pn = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
-function mn(e, t) {
+].map((r) => e[r] + (t[r] - e[r]) * n), mn = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
+function hn(e, t) {
 	let n = e.ramp[0];
-	for (let r = 1; r < e.ramp.length; r++) n = fn(n, e.ramp[r], pn((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
+	for (let r = 1; r < e.ramp.length; r++) n = pn(n, e.ramp[r], mn((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
 	return Z(n);
 }
-function hn(e, t, n, r) {
-	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => gn(t, e, r))], [a, o] = _n(e), [s, c] = vn(e);
+function gn(e, t, n, r) {
+	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => _n(t, e, r))], [a, o] = vn(e), [s, c] = yn(e);
 	i.push(...a, ...o, ...s, ...c);
-	for (let t of n) i.push(`<text x="${Q(t.x)}" y="${Q(t.y + 4)}" font-size="${e.labelSize}"${t.bold ? " font-weight=\"600\"" : ""} fill="${t.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${dn(t.text)}</text>`);
+	for (let t of n) i.push(`<text x="${Q(t.x)}" y="${Q(t.y + 4)}" font-size="${e.labelSize}"${t.bold ? " font-weight=\"600\"" : ""} fill="${t.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${fn(t.text)}</text>`);
 	return i.join("");
 }
-function gn(e, t, n) {
+function _n(e, t, n) {
 	let r = `<path d="${e.x === void 0 ? `M0 ${e.y + .5}H${t.width}` : `M${e.x + .5} 0V${t.height}`}" stroke="${n.graticule}"/>`;
 	return e.text ? `${r}<text x="${e.x === void 0 ? 5 : e.x + 4}" y="${e.y === void 0 ? 12 : e.y - 4}" font-size="10" fill="${n.faint}">${e.text}</text>` : r;
 }
-function _n(e) {
+function vn(e) {
 	let { ends: t, shape: n } = e.drawing, { x: r, y: i, scale: a } = e.camera, o = e.palette, s = [], c = [];
 	for (let l = 0; l < e.loading.length; l++) {
 		let u = e.width / 2 + (t[4 * l] - r) * a, d = e.height / 2 - (t[4 * l + 1] - i) * a, f = e.width / 2 + (t[4 * l + 2] - r) * a, p = e.height / 2 - (t[4 * l + 3] - i) * a;
 		if (Math.max(u, f) < 0 || Math.min(u, f) > e.width || Math.max(d, p) < 0 || Math.min(d, p) > e.height) continue;
-		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.branches[2 * l + 1], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (1 + o.widen * pn((e.branches[2 * l] / 51 - 3) / 2)), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
+		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.branches[2 * l + 1], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (1 + o.widen * mn((e.branches[2 * l] / 51 - 3) / 2)), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
 		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 4)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
-		let ee = w ? Z(o.out) : mn(o, v);
+		let ee = w ? Z(o.out) : hn(o, v);
 		if (c.push(`<path d="${C}" stroke="${ee}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && y & 48 && !w) {
 			let t = 2.2 + n[2 * l + 1] * .9 * e.detail, r = y & 16 ? 1 : -1, [i, a] = [(u + f) / 2 + b, (d + p) / 2 + x], [o, s] = [h * r, g * r], m = `${Q(i + o * t * 1.25)} ${Q(a + s * t * 1.25)}`, _ = (e) => `${Q(i - o * t * .85 - s * t * e)} ${Q(a - s * t * .85 + o * t * e)}`;
 			c.push(`<path d="M${m}L${_(.85)}L${_(-.85)}Z" fill="${ee}"/>`);
@@ -1404,44 +1412,44 @@ function _n(e) {
 	}
 	return [s, c];
 }
-function vn(e) {
+function yn(e) {
 	let { places: t, sizes: n, levels: r } = e.drawing, { x: i, y: a, scale: o } = e.camera, s = e.palette, c = [], l = [];
 	for (let u = 0; u < e.voltage.length; u++) {
 		let d = e.buses[2 * u + 1], p = n[u] * Math.max(e.detail, f), m = d & 2 ? Math.max(p, 9) : p, h = e.width / 2 + (t[2 * u] - i) * o, g = e.height / 2 - (t[2 * u + 1] - a) * o;
 		if (m < 1 || h < -9 || g < -9 || h > e.width + 9 || g > e.height + 9) continue;
 		let _ = `cx="${Q(h)}" cy="${Q(g)}"`;
 		d & 3 && c.push(`<circle ${_} r="${Q((Math.max(p, 5) + 9) / 2)}" fill="${Z(d & 2 ? s.selected : s.halo)}" opacity="${d & 2 ? .95 : .34}"/>`);
-		let v = e.voltage[u], y = v !== v, b = Math.max(1, m * .16), x = s.bus[1], S = y ? s.ring : e.byLevel ? s.bus[3 + r[u]] : v < 0 ? fn(x, s.bus[0], pn(-v)) : fn(x, s.bus[2], pn(v));
+		let v = e.voltage[u], y = v !== v, b = Math.max(1, m * .16), x = s.bus[1], S = y ? s.ring : e.byLevel ? s.bus[3 + r[u]] : v < 0 ? pn(x, s.bus[0], mn(-v)) : pn(x, s.bus[2], mn(v));
 		l.push(`<circle ${_} r="${Q(Math.max(.5, (m - b) / 2))}" fill="${Z(S)}" stroke="${Z(y ? s.out : s.ring)}" stroke-width="${Q(b)}"/>`);
 	}
 	return [c, l];
 }
 // src/map/view.ts
-var yn = .02, bn = 111.195, $ = 8, xn = 190, Sn = "system-ui, \"Noto Sans CJK SC\", sans-serif", Cn = 1400, wn = /* @__PURE__ */ new Map();
-function Tn(e) {
-	let t = wn.get(e);
+var bn = .02, xn = 111.195, $ = 8, Sn = 190, Cn = "system-ui, \"Noto Sans CJK SC\", sans-serif", wn = 1400, Tn = /* @__PURE__ */ new Map();
+function En(e) {
+	let t = Tn.get(e);
 	if (t === void 0) {
 		t = 0;
 		for (let n of e) t += n > "⺀" ? 11 : 6.2;
-		wn.size > 2e4 && wn.clear(), wn.set(e, t);
+		Tn.size > 2e4 && Tn.clear(), Tn.set(e, t);
 	}
 	return t;
 }
-var En = /* @__PURE__ */ new WeakMap();
-function Dn(e, t) {
-	let n = En.get(e);
+var Dn = /* @__PURE__ */ new WeakMap();
+function On(e, t) {
+	let n = Dn.get(e);
 	if (!n || n.length !== t) {
 		n = new Uint8Array(t);
 		for (let t of e) n[t] = 1;
-		En.set(e, n);
+		Dn.set(e, n);
 	}
 	return n;
 }
-function On(e) {
+function kn(e) {
 	let t = e.bus.f("v_min_pu"), n = e.bus.f("v_max_pu");
 	return t.map((e, t) => Math.max(.02, Math.min(n[t] < 2 ? n[t] - 1 : .1, e > 0 ? 1 - e : .1, .1)));
 }
-var kn = class {
+var An = class {
 	host;
 	camera = {
 		x: 0,
@@ -1491,7 +1499,7 @@ var kn = class {
 				new Float32Array(r),
 				new Uint8Array(2 * n),
 				new Uint8Array(2 * r)
-			], this.band = On(e.grid);
+			], this.band = kn(e.grid);
 		}
 		this.recolour(), t && this.fit(), this.later();
 	}
@@ -1503,16 +1511,16 @@ var kn = class {
 		}, this.renderer.setState(this.branches, this.buses);
 	}
 	recolourBranches(e) {
-		let { branch: t } = e.grid, { branches: n, told: r, loading: i } = this, { low: a, scale: o, of: s } = this.renderer.palette.codes, c = e.state?.branch.has("loading") ? e.state.branch : null, l = c?.f("loading"), u = c?.f("p_from_mw"), d = e.change ? e.before?.branch.f("loading") : void 0, [f, p] = e.selected.split(":"), m = t.i("in_service"), h = Dn(e.brokenBranch, t.rows), g = Dn(e.wentOut, t.rows), _ = f === "branch" ? Number(p) : -1, v = t.rows, y = 0;
+		let { branch: t } = e.grid, { branches: n, told: r, loading: i } = this, { low: a, scale: o, of: s } = this.renderer.palette.codes, c = e.state?.branch.has("loading") ? e.state.branch : null, l = c?.f("loading"), u = c?.f("p_from_mw"), d = e.change ? e.before?.branch.f("loading") : void 0, [f, p] = e.selected.split(":"), m = t.i("in_service"), h = On(e.brokenBranch, t.rows), g = On(e.wentOut, t.rows), _ = f === "branch" ? Number(p) : -1, v = t.rows, y = 0;
 		r.length = 0;
 		for (let e = 0; e < v; e++) {
 			let t = l ? l[e] : 0, c = u ? u[e] : 0, f = c === c, p = t === t ? t : f ? 0 : NaN, v = i[e] = d ? p - (d[e] || 0) : p, b = (h[e] && 1) | (e === _ ? 2 : 0) | (!m[e] || g[e] ? 4 : f ? 0 : 8) | (c > .5 ? 16 : c < -.5 ? 32 : 0), x = (v - a) * o | 0;
-			n[2 * e] = s[x < 0 ? 0 : x > 2e3 ? 2e3 : x], n[2 * e + 1] = b, y |= b, (d ? Math.abs(v) >= yn : h[e] && p > 1) && r.push(e);
+			n[2 * e] = s[x < 0 ? 0 : x > 2e3 ? 2e3 : x], n[2 * e + 1] = b, y |= b, (d ? Math.abs(v) >= bn : h[e] && p > 1) && r.push(e);
 		}
 		return r.sort((e, t) => Math.abs(i[t]) - Math.abs(i[e])), y;
 	}
 	recolourBuses(e) {
-		let { bus: t } = e.grid, { buses: n, band: r, voltage: i } = this, [a, o] = e.selected.split(":"), s = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, c = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, l = Dn(e.brokenBus, t.rows), u = a === "bus" ? Number(o) : -1, d = 0;
+		let { bus: t } = e.grid, { buses: n, band: r, voltage: i } = this, [a, o] = e.selected.split(":"), s = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, c = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, l = On(e.brokenBus, t.rows), u = a === "bus" ? Number(o) : -1, d = 0;
 		for (let a = 0; a < t.rows; a++) {
 			let t = i[a] = s ? (s[a] - e.prices[0]) / e.prices[1] : c ? (c[a] - 1) / r[a] : 0, o = (l[a] && 1) | (a === u ? 2 : 0);
 			n[2 * a] = g(t), n[2 * a + 1] = o, d |= o;
@@ -1663,7 +1671,7 @@ var kn = class {
 		this.renderer.draw(this.camera, this.detail, e, this.ruler()), this.labels(e);
 	}
 	get labelSize() {
-		return this.width > Cn ? 13 : 11;
+		return this.width > wn ? 13 : 11;
 	}
 	screenX(e) {
 		return this.width / 2 + (e - this.camera.x) * this.camera.scale;
@@ -1685,8 +1693,8 @@ var kn = class {
 	}
 	meridians() {
 		let { grid: e } = this.scene, t = [];
-		if (!e.geographic || this.height / this.camera.scale > 360 * bn) return t;
-		let [n, r] = e.origin, i = this.camera, a = bn * Math.cos(r * Math.PI / 180), o = this.height / i.scale / bn, s = [
+		if (!e.geographic || this.height / this.camera.scale > 360 * xn) return t;
+		let [n, r] = e.origin, i = this.camera, a = xn * Math.cos(r * Math.PI / 180), o = this.height / i.scale / xn, s = [
 			.1,
 			.25,
 			.5,
@@ -1703,12 +1711,12 @@ var kn = class {
 				text: r > 40 && r < this.width - 90 ? `${c(e)} ${e < 0 ? "W" : "E"}` : ""
 			});
 		}
-		for (let e = Math.ceil((r + (i.y - l[1]) / bn) / s) * s;; e += s) {
-			let n = this.screenY((e - r) * bn);
+		for (let e = Math.ceil((r + (i.y - l[1]) / xn) / s) * s;; e += s) {
+			let n = this.screenY((e - r) * xn);
 			if (n < 0) break;
 			t.push({
 				y: Math.round(n),
-				text: n > 24 && n < this.height - xn ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
+				text: n > 24 && n < this.height - Sn ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
 			});
 		}
 		return t;
@@ -1720,7 +1728,7 @@ var kn = class {
 		t.textBaseline = "middle", t.lineJoin = "round", t.lineWidth = 3, t.strokeStyle = this.colour("--map");
 		let r = this.placed(), i = this.colour("--ink"), a = this.colour("--soft");
 		for (let e of [!0, !1]) {
-			t.font = `${e ? "600 " : ""}${this.labelSize}px ${Sn}`, t.fillStyle = e ? i : a;
+			t.font = `${e ? "600 " : ""}${this.labelSize}px ${Cn}`, t.fillStyle = e ? i : a;
 			for (let n of r) n.bold === e && (t.strokeText(n.text, n.x, n.y), t.fillText(n.text, n.x, n.y));
 		}
 	}
@@ -1742,7 +1750,7 @@ var kn = class {
 		};
 		for (let [e, t, n, r] of this.covered) c(e < 0 ? this.width + e : e, t < 0 ? this.height + t : t, n, r, !0);
 		let l = (e, t, r, i) => {
-			let a = Tn(e) * o;
+			let a = En(e) * o;
 			return t < 4 || r < 10 || t + a > this.width - 4 || r > this.height - 10 || !c(t, r - 7 * o, a, 14 * o, !1) ? !1 : (n.push({
 				text: e,
 				x: t,
@@ -1810,7 +1818,7 @@ var kn = class {
 		return {
 			width: this.width,
 			height: this.height,
-			svg: hn(e, this.meridians(), this.placed(), t)
+			svg: gn(e, this.meridians(), this.placed(), t)
 		};
 	}
 	async measure(e, t = 0) {
@@ -1841,7 +1849,7 @@ var kn = class {
 		].map((e) => e * t).filter((t) => t <= e).pop() ?? t;
 		return [n, n * this.camera.scale];
 	}
-}, An = {
+}, jn = {
 	dark: {
 		map: "#0f1519",
 		ink: "#e7eef1",
@@ -1857,7 +1865,7 @@ var kn = class {
 		graticule: "#e6ebee"
 	}
 };
-function jn(e) {
+function Mn(e) {
 	let t = (t) => new a(e[t]);
 	return {
 		name: e.name,
@@ -1870,7 +1878,7 @@ function jn(e) {
 		switches: t("switch")
 	};
 }
-function Mn(e) {
+function Nn(e) {
 	return !e || !e.bus ? null : {
 		step: 0,
 		contingency: -1,
@@ -1882,14 +1890,14 @@ function Mn(e) {
 		gen: new a(e.gen)
 	};
 }
-function Nn({ model: e, el: t }) {
+function Pn({ model: e, el: t }) {
 	let n = document.createElement("div"), r = document.createElement("div");
 	n.className = "aurigrid-map", n.tabIndex = 0, r.className = "aurigrid-key", n.style.height = `${e.get("height")}px`, t.append(n, r);
-	let i = new kn(n), a = jn(e.get("grid")), o = () => {
-		let t = e.get("theme") === "dark" ? "dark" : "light", r = Mn(e.get("state"));
+	let i = new An(n), a = Mn(e.get("grid")), o = () => {
+		let t = e.get("theme") === "dark" ? "dark" : "light", r = Nn(e.get("state"));
 		n.style.height = `${e.get("height")}px`;
-		for (let [e, r] of Object.entries(An[t])) n.style.setProperty(`--${e}`, r);
-		n.style.background = An[t].map;
+		for (let [e, r] of Object.entries(jn[t])) n.style.setProperty(`--${e}`, r);
+		n.style.background = jn[t].map;
 		let o = r?.branch.has("loading") ? r.branch.f("loading") : /* @__PURE__ */ new Float32Array(), c = /* @__PURE__ */ new Set();
 		o.forEach((e, t) => {
 			e > 1 && c.add(t);
@@ -1939,7 +1947,7 @@ function Nn({ model: e, el: t }) {
 		l[e.key] && (e.preventDefault(), e.stopPropagation(), l[e.key]());
 	});
 	let u = [["change:grid", () => {
-		a = jn(e.get("grid")), o();
+		a = Mn(e.get("grid")), o();
 	}], ...[
 		"state",
 		"theme",
@@ -1951,5 +1959,5 @@ function Nn({ model: e, el: t }) {
 		u.forEach(([t, n]) => e.off(t, n)), i.close();
 	};
 }
-var Pn = { render: Nn };
-export { Pn as default };
+var Fn = { render: Pn };
+export { Fn as default };
