@@ -1,8 +1,9 @@
-"""The pictures of docs/console.md: the console's page in headless Chromium, on days and plans that are stored.
+r"""The pictures of docs/console.md: the console's page in headless Chromium, on days and plans that are stored.
 
     aurigrid day --out runs/generated
     aurigrid day --dispatch data --out runs/data
-    aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base --out runs/plan
+    aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base \
+        --scenarios 200 --errors wind=0.1,load=0.02 --out runs/plan
     aurigrid dispatch 1-EHV-mixed--0-no_sw --date 2016-12-06 --security base --scale wind=1.5 --out runs/windy
     python examples/console_pictures.py runs docs/images
 
@@ -26,7 +27,7 @@ VIEWS = [  # name of the picture, theme, language, address, height, what must ha
         "console-outage",
         "dark",
         "en",
-        f"data/map?step={STEP}&outage=30&mode=change",
+        f"data/map?step={STEP}&outage=400&mode=change",
         800,
         "[data-testid=violations] tbody tr",
     ),
@@ -42,6 +43,7 @@ VIEWS = [  # name of the picture, theme, language, address, height, what must ha
     ("console-schedule", "dark", "en", f"generated/schedule?step={STEP}", 900, ".page .plot"),
     ("console-plan", "dark", "en", f"plan/schedule?step={STEP}", 1700, "[data-testid=limits]"),
     ("console-compare", "dark", "en", f"plan/schedule?step={STEP}", 1080, ".page .plot"),
+    ("console-scenarios", "light", "en", f"plan/schedule?step={STEP}", 720, "[data-testid=scenarios]"),
     ("console-sql", "dark", "en", f"data/data?step={STEP}", 720, "[data-testid=rows] td"),
     ("console-studies", "dark", "en", f"data/studies?step={STEP}", 720, "[data-testid=study-form]"),
 ]
@@ -54,6 +56,8 @@ def show(page: Page, name: str) -> None:
     if name == "console-compare":
         page.get_by_test_id("compare").select_option("windy")
         page.get_by_test_id("figures").wait_for()
+    if name == "console-scenarios":
+        page.locator(".plot", has_text="Some limit breaks").last.scroll_into_view_if_needed()
     if name == "console-sql":
         page.get_by_test_id("sql-tab").click()
         page.get_by_test_id("sql-run").click()

@@ -16,7 +16,14 @@ from aurigrid.store.schema import arrow_schema
 
 from .conftest import Call
 
-SOME = ("plan_turns", "plan_agreement", "plan_outages", "plan_risk", "plan_risk_limits")  # of plans made otherwise
+SOME = (
+    "plan_turns",
+    "plan_agreement",
+    "plan_outages",
+    "plan_risk",
+    "plan_risk_limits",
+    "plan_fan",
+)  # of plans made otherwise
 FAST = ("--gap", "0.01", "--time-limit", "20")
 
 

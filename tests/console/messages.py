@@ -13,6 +13,8 @@ AT_TERMINALS = {"serve.py", "widget.py"}
 """Modules of the console whose messages a terminal or a notebook shows."""
 IN_STORE = ("database.py", "query.py", "run.py", "situations.py", "whole.py")
 """Modules of the store that answer the page's questions."""
+OF_STUDIES = ("security/selection.py", "model/scale.py", "studies/sources.py", "studies/day.py", "studies/chain.py")
+"""Modules that check what a study started from the page is asked."""
 GIVEN = ("12", "word", "3.5")
 """What may stand at a placeholder: a pattern has to take one of them."""
 CALLS = {"Issue": 2, "add": 2, "problem": 1, "BusyError": 0, "StoreError": 0}
@@ -54,7 +56,8 @@ def of_module(path: Path) -> Iterator[list[str]]:
 
 
 def messages() -> list[list[str]]:
-    """All messages of the modules that answer the page."""
+    """All messages of the modules that answer the page, or that check its studies."""
     console = [path for path in sorted((SOURCE / "console").glob("*.py")) if path.name not in AT_TERMINALS]
-    found = [words for path in [*console, *(SOURCE / "store" / name for name in IN_STORE)] for words in of_module(path)]
+    store = [SOURCE / "store" / name for name in IN_STORE]
+    found = [words for path in [*console, *store, *(SOURCE / name for name in OF_STUDIES)] for words in of_module(path)]
     return [words for words in found if words]

@@ -73,7 +73,7 @@ def drawn(page: Any) -> int:
             """() => new Promise((done) => requestAnimationFrame(() => {
             const view = window.aurigrid.view;
             view.frame();
-            const from = document.querySelectorAll('.map-layer')[1];
+            const from = document.querySelectorAll('.map-layer')[0];
             const copy = document.createElement('canvas');
             [copy.width, copy.height] = [from.width, from.height];
             const paper = copy.getContext('2d');
@@ -175,6 +175,64 @@ def test_a_deep_link_reproduces_the_view(page: Any, server: Server) -> None:
     get(page, "rows").wait_for()
 
 
+def test_an_address_that_changes_before_the_page_is_drawn_counts(browser: Any, server: Server) -> None:
+    with browser.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(server.links["viewer"])  # a session
+        page.goto("about:blank")
+        page.add_init_script(
+            """const ask = window.fetch;
+            window.fetch = (...given) => {
+              location.hash = '#/small/studies?step=2';
+              window.fetch = ask;
+              return ask(...given);
+            };"""
+        )
+        page.goto(f"{server.url}/#/small/map?step=1")
+        get(page, "studies").wait_for()
+        reaches(page, "studies[?]step=2")
+
+
+def test_a_deep_link_holds_filters_camera_comparison_and_query(page: Any, server: Server) -> None:
+    page.goto(f"{server.url}/#/small/map?step=2")
+    get(page, "whole").click()
+    get(page, "filter-kind").select_option("overload")
+    get(page, "by-value").click()
+    get(page, "map").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    for part in ("whole=1", "kind=overload", "by=value", r"at=[\d.%C-]+"):
+        reaches(page, part)
+    link, camera = page.url, page.evaluate("JSON.stringify(window.aurigrid.view.camera)")
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(READY, state="attached")
+    get(page, "outages").locator("tbody tr").first.wait_for()
+    assert get(page, "filter-kind").input_value() == "overload"
+    assert get(page, "by-value").get_attribute("aria-pressed") == "true"
+    again = page.evaluate("JSON.stringify(window.aurigrid.view.camera)")
+    assert list(json.loads(again).values()) == pytest.approx(list(json.loads(camera).values()), rel=1e-3, abs=1e-3)
+    assert page.url == link
+    page.goto(f"{server.url}/#/small/data?sql=SELECT%20count(*)%20AS%20n%20FROM%20steps")
+    page.reload()
+    get(page, "rows").locator("td", has_text="4").wait_for()
+    get(page, "view-map").click()
+    page.keyboard.press("0")
+    reaches(page, "at=", present=False)
+
+
+def test_the_outage_is_named_on_the_map(page: Any) -> None:
+    choose_outage(page, "L1")
+    get(page, "outage-detail").get_by_text("agrees with the stored result").wait_for()
+    placed = "window.aurigrid.view.placed().map((l) => l.text)"
+    page.wait_for_function(f"() => {placed}.includes('✕ L1')")
+    page.keyboard.press("c")
+    page.wait_for_function(f"() => {placed}.some((t) => /^[+−]\\d+ %$/.test(t))")
+    before = page.evaluate("window.aurigrid.view.camera.scale")
+    get(page, "outage-detail").get_by_role("button", name="Show on the map").click()
+    assert page.evaluate("window.aurigrid.view.camera.scale") != before
+
+
 def test_search_finds_and_selects(page: Any) -> None:
     page.keyboard.press("/")
     page.keyboard.type("L3")
@@ -225,7 +283,7 @@ def test_sorting_and_sql(page: Any) -> None:
     page.get_by_role("alert").get_by_text("read-only").wait_for()
 
 
-def test_start_and_cancel_a_study(page: Any) -> None:
+def test_start_cancel_and_resume_a_study(page: Any) -> None:
     get(page, "view-studies").click()
     get(page, "kind-n1").click()
     form = get(page, "study-form")
@@ -239,7 +297,10 @@ def test_start_and_cancel_a_study(page: Any) -> None:
     job.get_by_text("running").wait_for()
     get(page, "cancel").first.click()
     page.locator("[data-testid=job][data-state=cancelled]").first.wait_for()
-    get(page, "resume").first.wait_for()
+    get(page, "resume").first.click()
+    page.locator("[data-testid=job][data-state=running]").first.wait_for()
+    get(page, "cancel").first.click()
+    page.locator("[data-testid=job][data-state=cancelled]").first.wait_for()
 
 
 def test_a_study_of_outages_lists_them_and_opens_as_a_run(page: Any) -> None:

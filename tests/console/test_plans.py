@@ -17,17 +17,21 @@ from aurigrid.io.folder import save
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.tables import StorageTable
 from aurigrid.store import open_run
+from aurigrid.store.plan_tables import PLAN_TABLES
+from aurigrid.store.run import write_table
+from aurigrid.store.schema import to_arrow
 from cli.conftest import small_network
 from dispatch.grids import WIND, hours, triangle
 
 from .browser import chromium
 from .conftest import Server, started
 from .read import table
-from .test_page import READY, get
+from .test_page import READY, get, reaches
 
 pytest.importorskip("highspy")
 
 DAYS = 4
+PLAN_TABLES_RISK = [column.name for column in PLAN_TABLES["plan_risk"]]
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +58,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("gen", "p_mw"): (np.linspace(5, 35, 4 * DAYS)[:, None], [1]),
         },
     )
+    add_scenarios(out / "windy")
     grid = save(small_network(), out / ".grid", profiles=profiles)
     ag.generate(grid, out=out / "days", states=True)
     return out
+
+
+FAN = {"net_load": 100.0, "wind": 10.0}
+
+
+def add_scenarios(plan: Path) -> None:
+    """Tables of scenarios that were played against a plan, made up: quantiles 1 % apart."""
+    found = open_run(plan)
+    time = found.table("plan_steps").column("time").to_numpy()
+    steps, shares = np.arange(len(time)), np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+    step, share = np.repeat(steps, 5), np.tile(shares, len(steps))
+    rows = [(q, base * (1 + step / 100) + 10 * share) for q, base in FAN.items()]
+    fan = {
+        "step": np.tile(step, 2), "time": np.tile(time[step], 2), "quantity": np.repeat(list(FAN), len(step)),
+        "share": np.tile(share, 2), "mw": np.concatenate([mw for _, mw in rows]),
+    }  # fmt: skip
+    risk = {name: np.zeros(len(steps)) for name in PLAN_TABLES_RISK}
+    risk |= {"step": steps, "time": time, "scenarios": np.full(len(steps), 9)}
+    risk |= {
+        "p_violation": np.full(len(steps), 0.25),
+        "p_low": np.full(len(steps), 0.1),
+        "p_high": np.full(len(steps), 0.5),
+    }
+    for name, columns in (("plan_fan", fan), ("plan_risk", risk)):
+        write_table(plan / f"{name}.parquet", to_arrow(name, columns))
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +263,9 @@ def test_two_plans_side_by_side_and_as_a_difference(page: Any, planning: Server,
     assert total.split()[1:] == [f"{one:,.0f}", f"{other:,.0f}", f"{other - one:,.0f}"]
     get(page, "figures").locator("tr", has_text="Curtailed").click()
     get(page, "comparison").locator("figcaption", has_text="Difference: Curtailed, MW").wait_for()
+    reaches(page, "with=calm")
+    page.reload()
+    get(page, "comparison").wait_for()  # the address holds it
 
 
 def test_a_plan_on_the_map(page: Any, planning: Server) -> None:
@@ -242,9 +275,9 @@ def test_a_plan_on_the_map(page: Any, planning: Server) -> None:
     get(page, "element").locator("h2", has_text="BC").wait_for()
     at(page, planning, "windy/map?step=7&element=bus:2")
     facts = get(page, "element").locator(".facts").inner_text()
-    price, energy, base, outage = (float(x) for x in re.findall(r"^(\d+\.\d\d)$", facts, re.MULTILINE))
+    price, energy, base, outage, loss = (float(x) for x in re.findall(r"^(\d+\.\d\d)$", facts, re.MULTILINE))
     assert price == 50.0
-    assert base == 0.0
+    assert base == loss == 0.0
     assert price == pytest.approx(energy + outage, abs=0.011)
 
 
@@ -261,6 +294,20 @@ def test_days_as_scenarios_are_shown_as_a_fan(page: Any, planning: Server, folde
     low, q1, mid, q3, high = np.quantile(rows["load_mw"], [0.05, 0.25, 0.5, 0.75, 0.95])
     shown = [float(x) for b in fan.locator(".plot-key b").all_inner_texts() for x in b.split("–")]
     assert shown == pytest.approx([low, high, q1, q3, mid], abs=0.51)  # whole numbers are shown
+
+
+def test_scenarios_of_a_plan_are_shown_with_their_quantiles(page: Any, planning: Server) -> None:
+    at(page, planning, "windy/schedule?step=2")
+    fan = get(page, "scenarios").locator(".plot")
+    fan.scroll_into_view_if_needed()
+    assert get(page, "scenarios-quantity").input_value() == "fan_net_load"
+    base = 102.0  # of step 2
+    shown = [float(x) for b in fan.locator(".plot-key b").all_inner_texts() for x in b.split("–")]
+    assert shown == pytest.approx([base + 0.5, base + 9.5, base + 2.5, base + 7.5, base + 5], abs=0.51)
+    get(page, "scenarios-quantity").select_option("fan_wind")
+    fan.locator(".plot-key b", has_text="13").first.wait_for()
+    risk = page.locator(".plot", has_text="Some limit breaks").last
+    assert risk.locator(".plot-key b").all_inner_texts() == ["10.0–50.0", "25.0"]
 
 
 def test_generated_runs_compare_with_others(page: Any, planning: Server) -> None:

@@ -199,6 +199,12 @@ LINES = {
     "failed": [("message", "the study's process was ended by signal 9; finished steps are kept")],
 }
 """What a study's process says and the page repeats."""
+NO_IDS: list[str] = []
+ISSUES = [
+    {"message": "'n-3' is neither a word nor an existing list file", "hint": "words are n-1, n-2", "ids": NO_IDS},
+    {"message": "no bus has this value", "hint": "there are 380", "ids": ["1", "2"]},
+]
+"""What is wrong with what a study was asked, as data."""
 
 
 def test_what_a_study_says_is_told_in_chinese(browser: Any, server: Server) -> None:
@@ -213,11 +219,22 @@ def test_what_a_study_says_is_told_in_chinese(browser: Any, server: Server) -> N
             "total": 4,
             "seconds": 1,
             "message": "",
+            "issues": [],
             "run": "",
         }
         | {place: text}
         for i, (state, place, text) in enumerate((s, *line) for s, lines in LINES.items() for line in lines)
     ]
+    jobs.append(
+        {
+            **jobs[0],
+            "id": "wrong",
+            "state": "failed",
+            "doing": "",
+            "message": "error: English",
+            "issues": [{"where": "", "field": "", **i} for i in ISSUES],
+        }
+    )
     runs = server.client().get("/api/runs").json()
     page.route(
         "**/api/events",
@@ -232,6 +249,7 @@ def test_what_a_study_says_is_told_in_chinese(browser: Any, server: Server) -> N
     page.context.close()
     assert len(said) == len(jobs)
     assert [text for text in said if re.search("[A-Za-z]{4,}", text)] == []
+    assert "(1, 2)" in said[-1]
 
 
 def test_an_interrupted_run_says_what_it_keeps(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from aurigrid.console.library import Library
+from aurigrid.console.opening import FILE, first_map, keep_first_map, opening
 from aurigrid.console.pages import Console
 from aurigrid.io.folder import save
 from cli.conftest import small_network, small_profiles
@@ -86,11 +88,51 @@ def test_a_day_that_opens_its_page(tmp_path: Path) -> None:
 
 def test_the_first_map_is_answered_without_the_web_framework() -> None:
     code = (
-        "import sys, json, aurigrid.console.content, aurigrid.console.pages, aurigrid.console.gate;"
+        "import sys, json, aurigrid.console.content, aurigrid.console.opening, aurigrid.console.pages, aurigrid.console.gate;"
         "print(json.dumps([m for m in ('fastapi', 'pydantic', 'pandas', 'numba', 'scipy') if m in sys.modules]))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout) == []
+
+
+def test_the_first_map_of_a_finished_run_is_kept_and_read_without_arrays(run_path: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(run_path, tmp_path / "run", ignore=shutil.ignore_patterns(FILE))
+    library = Library([run], tmp_path / "none")
+    computed = opening(library, "viewer", None, None)
+    assert (run / FILE).is_file()
+    kept = opening(library, "viewer", None, None)
+    assert json.loads(kept) == json.loads(opening(library, "viewer", None, 0)) == json.loads(computed)
+    assert json.loads(kept)["state"]["step"] == 0
+    code = (
+        "import sys; from pathlib import Path; from aurigrid.console.library import Library;"
+        "from aurigrid.console.opening import opening;"
+        f"print(opening(Library([Path({str(run)!r})], Path('none')), 'viewer', None, None) == sys.argv[1]);"
+        "print([m for m in ('numpy', 'pyarrow', 'duckdb') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code, kept], capture_output=True, text=True, check=True)
+    assert found.stdout.split("\n")[:2] == ["True", "[]"]
+
+
+def test_what_was_kept_for_the_first_map_counts_only_for_the_same_files(run_path: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(run_path, tmp_path / "run", ignore=shutil.ignore_patterns(FILE))
+    keep_first_map(run)
+    kept = run / FILE
+    kept.write_text(kept.read_text(encoding="utf-8").replace('"step":0', '"step":9'), encoding="utf-8")
+    library = Library([run], tmp_path / "none")
+    assert json.loads(opening(library, "viewer", None, None))["state"]["step"] == 9  # it is read
+    os.utime(run / "steps.parquet")
+    assert first_map(run) is None
+    assert json.loads(opening(library, "viewer", None, None))["state"]["step"] == 0
+    assert first_map(run) is not None  # made anew
+    assert json.loads(opening(library, "viewer", None, 2))["state"]["step"] == 2  # of another step nothing is kept
+
+
+def test_a_run_that_is_not_finished_keeps_no_first_map(run_path: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(run_path, tmp_path / "run", ignore=shutil.ignore_patterns(FILE))
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (run / "run.json").write_text(json.dumps({**record, "status": "interrupted"}), encoding="utf-8")
+    keep_first_map(run)
+    assert not (run / FILE).exists()
 
 
 def test_who_gives_up_waiting_for_the_api_does_not_end_it_for_others() -> None:

@@ -61,6 +61,8 @@ def test_an_outage_study_runs_to_its_result(server: Server) -> None:
         ({"kind": "n1", "grid": "case9", "contingencies": "/etc/passwd"}, "contingencies"),
         ({"kind": "day", "date": "yesterday"}, "date"),
         ({"kind": "day", "name": "../out"}, "name"),
+        ({"kind": "plan", "date": "2016-13-01"}, "date"),
+        ({"kind": "plan", "scale": "wind"}, "scale"),
     ],
 )
 def test_options_are_checked_before_anything_starts(server: Server, study: dict[str, str], field: str) -> None:
@@ -72,12 +74,27 @@ def test_options_are_checked_before_anything_starts(server: Server, study: dict[
     assert client.get("/api/studies").json() == before
 
 
+def test_a_plan_is_started_and_says_what_is_wrong_as_data(server: Server) -> None:
+    client = server.client()
+    study = {"kind": "plan", "grid": "case14", "name": "planned", "commit_seconds": 5, "scale": "wind=2"}
+    id = client.post("/api/studies", json=study).json()["id"]
+
+    def told() -> dict[str, Any]:
+        return next(job for job in client.get("/api/studies").json() if job["id"] == id)
+
+    job = wait_for(told, lambda job: job["state"] == "failed", 60)
+    assert job["kind"] == "plan"
+    first = job["issues"][0]
+    assert (first["where"], first["message"]) == ("grid", "case14 comes without profiles, so it has no days")
+    assert job["message"].startswith("error: grid: case14 comes without profiles, so it has no days; ")
+
+
 @pytest.fixture
 def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """Studies whose process waits, with a finished step on disk, until it is interrupted."""
     jobs = Jobs(tmp_path)
     code = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(130)"
-    monkeypatch.setattr(jobs, "_command", lambda study: (["python3", "-c", code], None))
+    monkeypatch.setattr(jobs, "_command", lambda study: (["python3", "-c", code], tmp_path / "out"))
     yield jobs
     jobs.close()
 

@@ -92,7 +92,7 @@ START = """async (traits) => {
 }"""
 
 PIXELS = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
-  const from = document.querySelectorAll('.aurigrid-map canvas')[2];
+  const from = document.querySelectorAll('.aurigrid-map canvas')[1];
   const data = from.getContext('2d').getImageData(0, 0, from.width, from.height).data;
   let n = 0;
   for (let i = 3; i < data.length; i += 4) n += data[i] > 0;

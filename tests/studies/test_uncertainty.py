@@ -113,6 +113,13 @@ def test_probability_of_an_overload_is_that_of_a_normal_distribution() -> None:
     tables = risk.tables(day.time)
     assert tables["plan_risk_limits"]["element_id"] == ["AB"] * T
     assert tables["plan_risk"]["p_violation"].tolist() == risk.violating.tolist()
+    quantiles = tables["plan_fan"]
+    assert len({len(column) for column in quantiles.values()}) == 1
+    rows = (np.array(quantiles["quantity"]) == "load") & (quantiles["step"] == 1) & (quantiles["share"] == 0.95)
+    np.testing.assert_allclose(quantiles["mw"][rows], [100.0 + 5.0 * NORMAL.inv_cdf(0.95)], rtol=0.01)
+    sums = fan.sums_mw()
+    np.testing.assert_allclose(sums["net_load"], sums["load"] - sums["wind"] - sums["solar"])
+    np.testing.assert_allclose(sums["net_load"].std(0), fan.net_load_error_mw().std(0))
 
 
 def test_more_wind_than_can_be_taken_is_curtailed() -> None:

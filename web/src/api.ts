@@ -2,7 +2,7 @@
 
 export interface RawColumn { kind: string; data: string; words: string[]; values: unknown[] }
 export interface RawTable { rows: number; columns: Record<string, RawColumn> }
-export interface IssueInfo { where: string; field: string; message: string; hint: string }
+export interface IssueInfo { where: string; field: string; message: string; hint: string; ids?: string[] }
 
 export class ApiError extends Error {
   constructor(public status: number, public issues: IssueInfo[]) {
@@ -12,7 +12,8 @@ export class ApiError extends Error {
 
 export function said(issue: IssueInfo): string {
   const place = [issue.where, issue.field].filter(Boolean).join(".");
-  return `${place ? `${place}: ` : ""}${issue.message}${issue.hint ? `; ${issue.hint}` : ""}`;
+  const ids = issue.ids?.length ? ` (${issue.ids.slice(0, 10).join(", ")}${issue.ids.length > 10 ? ` … +${issue.ids.length - 10}` : ""})` : "";
+  return `${place ? `${place}: ` : ""}${issue.message}${ids}${issue.hint ? `; ${issue.hint}` : ""}`;
 }
 
 export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
@@ -118,9 +119,10 @@ export interface RunDetails extends RunSummary {
   grid: Record<string, unknown>; options: Record<string, unknown>; versions: Record<string, string>;
   summary: Record<string, unknown>; tables: string[]; outages: number; areas: string[]; sentences: string[]; facts: Fact[];
 }
+export type StudyKind = "day" | "n1" | "plan";
 export interface Job {
-  id: string; kind: "day" | "n1"; title: string; state: string; done: number; total: number; seconds: number;
-  doing: string; message: string; run: string; result: Record<string, unknown> | null;
+  id: string; kind: StudyKind; title: string; state: string; done: number; total: number; seconds: number;
+  doing: string; message: string; issues: IssueInfo[]; run: string; result: Record<string, unknown> | null;
 }
 export interface Grid {
   name: string; geographic: boolean; origin: [number, number];

@@ -4,7 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { t } from "./i18n";
 import { ask } from "./api";
 import {
-  base, begin, connected, details, fault, grid, lang, mode, outage, playing, refused, row, run, runs, seek, selectElement, selectOutage, side, steps, theme, view, type View,
+  base, begin, connected, details, fault, grid, lang, mode, opened, outage, playing, refused, row, run, runs, seek, selectElement, selectOutage, side, steps, theme, view, type View,
 } from "./state";
 import { followOutages, MapPane } from "./map/Map";
 import { Data } from "./panels/Data";
@@ -129,4 +129,8 @@ effect(() => {
   document.documentElement.dataset.ready = details.value && base.value ? "all" : grid.value && base.value ? "map" : "";
 });
 
-render(<App />, document.getElementById("app")!);
+// The first answer is a matter of milliseconds where it was kept: with it the page is laid out and painted once. A slower one is
+// waited for with what is shown while data load.
+const PATIENCE = 200; // ms
+const draw = () => render(<App />, document.getElementById("app")!);
+void Promise.race([opened, new Promise((done) => setTimeout(done, PATIENCE))]).then(draw, draw);

@@ -1,5 +1,5 @@
 // What the page shows, as signals; the address holds all of it, so a link reproduces any view.
-import { batch, computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal, type Signal } from "@preact/signals";
 import {
   ApiError, ask, loadAfter, loadOpening, loadState, loadSteps, runPath,
   type Grid, type Job, type Opening, type RunDetails, type RunSummary, type State, type Steps,
@@ -19,6 +19,24 @@ export const mode = signal<Mode>("n");
 export const element = signal("");
 export const side = signal<"outages" | "element" | "similar">("outages");
 export const playing = signal(false);
+
+/** Further parts of a view: they stand in the address where they are not as at the start. */
+const parts = new Map<string, [Signal<string | boolean>, string | boolean]>();
+function part(name: string, initial: string): Signal<string>;
+function part(name: string, initial: boolean): Signal<boolean>;
+function part(name: string, initial: string | boolean): unknown {
+  const made = signal(initial);
+  parts.set(name, [made, initial]);
+  return made;
+}
+export const camera = part("at", ""); // of the map: what is in the middle, and how near; empty: all of the grid
+export const colourBy = part("by", ""); // buses by level or by value; empty: as suits the run
+export const whole = part("whole", false); // outages of the whole run
+export const filters = { kind: part("kind", ""), outageKind: part("outages", ""), kv: part("kv", ""), area: part("area", ""), text: part("find", "") };
+export const similar = { where: part("where", ""), earlier: part("earlier", false), every: part("every", false) };
+export const other = part("with", ""); // the run that the schedule is compared with
+export const table = part("table", "violations");
+export const query = part("sql", ""); // the query written; empty: the pane of tables is shown
 
 export const session = signal<{ role: string; version: string } | null>(null);
 export const refused = signal("");
@@ -95,6 +113,7 @@ export function readAddress(): void {
     mode.value = (given.get("mode") as Mode) || (outage.value >= 0 ? "n1" : "n");
     element.value = given.get("element") ?? "";
     side.value = (given.get("side") as "outages") || (element.value ? "element" : "outages");
+    for (const [name, [at, initial]] of parts) at.value = typeof initial === "boolean" ? given.has(name) : given.get(name) ?? initial;
   });
 }
 
@@ -107,6 +126,7 @@ function address(): string {
   }
   if (element.value) given.set("element", element.value);
   if (side.value !== "outages") given.set("side", side.value);
+  for (const [name, [at, initial]] of parts) if (at.value !== initial) given.set(name, at.value === true ? "1" : String(at.value));
   return `#/${encodeURIComponent(run.value)}/${view.value}?${given}`;
 }
 
@@ -202,13 +222,12 @@ export async function refresh(): Promise<void> {
 }
 
 readAddress();
+addEventListener("hashchange", () => { if (location.hash !== address()) readAddress(); }); // from now on: none is lost before the page is drawn
 first = loadOpening(run.peek(), step.peek());
 first.catch(() => undefined); // told by `begin`
+export const opened = first;
 
 export async function begin(): Promise<void> {
-  addEventListener("hashchange", () => {
-    if (location.hash !== address()) readAddress();
-  });
   try {
     const found = await first!;
     batch(() => {

@@ -41,12 +41,47 @@ function strips(): Strip[] {
   return found;
 }
 
+const H = 21, LEFT = 120; // px of a strip, and of the names beside the strips of a saved drawing
+const stateWord = (state: Security) => t(kind.value === "plan" ? `plan_${state}` : state);
+const firstWord = () => t(kind.value === "plan" ? "limits" : "state");
+
 export function Timeline() {
+  const s = steps.value, states = useMemo(security, [s]), lines = useMemo(strips, [s, theme.value, t("load")]);
   const [host, width] = useSize<HTMLDivElement>(), svg = useRef<SVGSVGElement>(null);
-  const s = steps.value, n = s?.table.rows ?? 0, at = row.value;
-  const states = useMemo(security, [s]);
-  const lines = useMemo(strips, [s, theme.value, t("load")]);
-  const times = s?.table.t("time") ?? [];
+  const n = s?.table.rows ?? 0, at = row.value, w = Math.max(10, width), times = s?.table.t("time") ?? [];
+  const counted = s ? ["outages_violating", "binding_limits"].filter((name) => s.table.has(name)).map((name) => s.table.f(name))[0] ?? null : null;
+  usePlaying();
+  const scrub = (e: PointerEvent) => {
+    if (e.type === "pointermove" && !(e.buttons & 1)) return;
+    const box = (e.currentTarget as Element).getBoundingClientRect();
+    seek(Math.floor(((e.clientX - box.left) / box.width) * n));
+  };
+  const names = [firstWord(), ...lines.map((l) => l.label)];
+  return (
+    <section class="timeline" aria-label={t("step")} data-testid="timeline">
+      <Head times={times} state={states[at]} make={() => picture(svg.current!, times, w, names)} />
+      <div class="strips">
+        <div class="strip-labels">
+          <div><span>{names[0]}</span>{counted && n > 0 && <b title={t(kind.value === "plan" ? "binding_limits" : "security_count")}>{num(counted[at])}</b>}</div>
+          {lines.map((l) => <div key={l.key}><span>{l.label}</span><b>{n ? l.text(l.values[at]!) : "–"}</b></div>)}
+        </div>
+        <div class="strip-plots" ref={host} onPointerDown={scrub} onPointerMove={scrub}>
+          <svg ref={svg} width={w} height={5 * H} aria-hidden="true">
+            <Cells states={states} counted={counted} w={w} />
+            <Curves lines={lines} w={w} />
+            {n > 0 && <rect x={(at / n) * w} y={0} width={Math.max(2, w / n)} height={5 * H} class="now" />}
+          </svg>
+          <div class="hours" aria-hidden="true">{hours(times, n).map(([i, text]) => <span key={i} style={{ left: `${(i / n) * w}px` }}>{text}</span>)}</div>
+          <input type="range" min={0} max={Math.max(0, n - 1)} value={at} aria-label={t("step")} aria-valuetext={`${times[at] ?? ""} ${states[at] ? stateWord(states[at]) : ""}`}
+            onInput={(e) => seek(Number((e.target as HTMLInputElement).value))} data-testid="scrub" />
+        </div>
+      </div>
+    </section>
+  );
+}
+
+/** Steps on while the run is played, to its end. */
+function usePlaying(): void {
   useEffect(() => {
     if (!playing.value) return;
     const timer = setInterval(() => {
@@ -55,59 +90,52 @@ export function Timeline() {
     }, 350);
     return () => clearInterval(timer);
   }, [playing.value]);
-  const w = Math.max(10, width), h = 21;
-  const x = (i: number) => (n ? (i / n) * w : 0);
-  const paths = useMemo(() => lines.map((l) => spark(l.values, w, h)), [lines, w]);
-  const cells = useMemo(() => runsOf(states), [states]);
-  // The bar of a step grows with what is insecure there, from a third of the height.
-  const counted = s?.table.has("outages_violating") ? s.table.f("outages_violating") : s?.table.has("binding_limits") ? s.table.f("binding_limits") : null;
-  const most = useMemo(() => Math.max(1, ...(counted ?? [])), [s]);
-  const tallness = (i: number) => (counted && n <= 400 ? 0.35 + 0.65 * Math.sqrt(Math.max(0, counted[i]! || 0) / most) : 0.75);
-  const scrub = (e: PointerEvent) => {
-    if (e.type === "pointermove" && !(e.buttons & 1)) return;
-    const box = (e.currentTarget as Element).getBoundingClientRect();
-    seek(Math.floor(((e.clientX - box.left) / box.width) * n));
-  };
-  const colours = STATE[theme.value];
-  const state = states[at];
-  const picture = (): Drawn => {
-    const page = getComputedStyle(document.documentElement), ink = page.getPropertyValue("--soft"), left = 120, plots = standalone(svg.current!, `${run.value} · ${day(times[0])}`);
-    const word = (text: string, i: number) => `<text x="12" y="${26 + i * h + 14}" font-size="12" fill="${ink}">${escaped(text)}</text>`;
-    const marks = hours(times, n).map(([i, text]) => `<text x="${left + x(i)}" y="${26 + 5 * h + 12}" font-size="10" fill="${ink}">${text}</text>`);
-    const words = [t(kind.value === "plan" ? "limits" : "state"), ...lines.map((l) => l.label)].map(word);
-    const width = plots.width + left + 10, height = plots.height + 18;
-    return { width, height, svg: framed(width, height, `<rect width="100%" height="100%" fill="${page.getPropertyValue("--panel")}"/><g transform="translate(${left} 0)">${plots.svg}</g>${words.join("")}${marks.join("")}`) };
-  };
+}
+
+/** Where in time the page is, and what moves it. */
+function Head({ times, state, make }: { times: string[]; state: Security | undefined; make: () => Drawn }) {
+  const at = row.value, numbers = stepNumbers.value;
   return (
-    <section class="timeline" aria-label={t("step")} data-testid="timeline">
-      <div class="time-head">
-        <div class="time-keys">
-          <button onClick={() => seek(at - 1)} aria-label={t("previous")} title=",">‹</button>
-          <button class="play" onClick={() => (playing.value = !playing.value)} aria-label={playing.value ? t("pause") : t("play")} title="␣">{playing.value ? "❚❚" : "▶"}</button>
-          <button onClick={() => seek(at + 1)} aria-label={t("next")} title=".">›</button>
-        </div>
-        <div class="time-now" data-testid="now"><b>{clock(times[at])}</b><span class="muted">{day(times[at])}</span></div>
-        <div class="time-step muted">{t("step")} {stepNumbers.value[at] ?? "–"} / {n ? stepNumbers.value[n - 1] : "–"}{n > 0 && <SaveDrawing name={`${run.value}_timeline`} make={picture} />}</div>
-        {state && <div class="chip" style={{ "--chip": colours[state] }}><i />{t(kind.value === "plan" ? `plan_${state}` : state)}</div>}
+    <div class="time-head">
+      <div class="time-keys">
+        <button onClick={() => seek(at - 1)} aria-label={t("previous")} title=",">‹</button>
+        <button class="play" onClick={() => (playing.value = !playing.value)} aria-label={playing.value ? t("pause") : t("play")} title="␣">{playing.value ? "❚❚" : "▶"}</button>
+        <button onClick={() => seek(at + 1)} aria-label={t("next")} title=".">›</button>
       </div>
-      <div class="strips">
-        <div class="strip-labels">
-          <div><span>{t(kind.value === "plan" ? "limits" : "state")}</span>{counted && n > 0 && <b title={t(kind.value === "plan" ? "binding_limits" : "security_count")}>{num(counted[at])}</b>}</div>
-          {lines.map((l) => <div key={l.key}><span>{l.label}</span><b>{n ? l.text(l.values[at]!) : "–"}</b></div>)}
-        </div>
-        <div class="strip-plots" ref={host} onPointerDown={scrub} onPointerMove={scrub}>
-          <svg ref={svg} width={w} height={5 * h} aria-hidden="true">
-            {cells.map(([from, to, kind]) => { const tall = (h - 4) * tallness(from); return <rect key={from} x={x(from)} y={h - 2 - tall} width={Math.max(0.6, x(to) - x(from) - (w / n > 4 ? 0.8 : 0))} height={tall} fill={colours[kind]} />; })}
-            {paths.map((d, i) => <path key={i} d={d} transform={`translate(0 ${(i + 1) * h})`} fill="none" stroke={lines[i]!.colour} stroke-width="1.4" />)}
-            {n > 0 && <rect x={x(at)} y={0} width={Math.max(2, w / n)} height={5 * h} class="now" />}
-          </svg>
-          <div class="hours" aria-hidden="true">{hours(times, n).map(([i, text]) => <span key={i} style={{ left: `${x(i)}px` }}>{text}</span>)}</div>
-          <input type="range" min={0} max={Math.max(0, n - 1)} value={at} aria-label={t("step")} aria-valuetext={`${times[at] ?? ""} ${state ? t(kind.value === "plan" ? `plan_${state}` : state) : ""}`}
-            onInput={(e) => seek(Number((e.target as HTMLInputElement).value))} data-testid="scrub" />
-        </div>
-      </div>
-    </section>
+      <div class="time-now" data-testid="now"><b>{clock(times[at])}</b><span class="muted">{day(times[at])}</span></div>
+      <div class="time-step muted">{t("step")} {numbers[at] ?? "–"} / {numbers[numbers.length - 1] ?? "–"}{numbers.length > 0 && <SaveDrawing name={`${run.value}_timeline`} make={make} />}</div>
+      {state && <div class="chip" style={{ "--chip": STATE[theme.value][state] }}><i />{stateWord(state)}</div>}
+    </div>
   );
+}
+
+/** A step has the colour of its state, pale, and before it a bar in proportion with what is insecure there. */
+function Cells({ states, counted, w }: { states: Security[]; counted: Float32Array | null; w: number }) {
+  const n = states.length, colours = STATE[theme.value], gap = w / n > 4 ? 0.8 : 0;
+  const cells = useMemo(() => runsOf(states), [states]), most = useMemo(() => Math.max(1, ...(counted ?? [])), [counted]);
+  const share = (i: number) => (counted && n <= FEW ? (counted[i]! || 0) / most : 1);
+  return (
+    <>
+      {cells.map(([from, to, state]) => {
+        const bar = { x: (from / n) * w, width: Math.max(0.6, ((to - from) / n) * w - gap), fill: colours[state] }, tall = (H - 4) * share(from);
+        return <g key={from}><rect {...bar} y={2} height={H - 4} opacity="0.3" /><rect {...bar} y={H - 2 - tall} height={tall} /></g>;
+      })}
+    </>
+  );
+}
+
+function Curves({ lines, w }: { lines: Strip[]; w: number }) {
+  const paths = useMemo(() => lines.map((l) => spark(l.values, w, H)), [lines, w]);
+  return <>{paths.map((d, i) => <path key={i} d={d} transform={`translate(0 ${(i + 1) * H})`} fill="none" stroke={lines[i]!.colour} stroke-width="1.4" />)}</>;
+}
+
+/** The strips as a drawing, with their names and the hours. */
+function picture(svg: SVGSVGElement, times: string[], w: number, names: string[]): Drawn {
+  const page = getComputedStyle(document.documentElement), ink = page.getPropertyValue("--soft"), plots = standalone(svg, `${run.value} · ${day(times[0])}`), n = times.length;
+  const words = names.map((text, i) => `<text x="12" y="${26 + i * H + 14}" font-size="12" fill="${ink}">${escaped(text)}</text>`);
+  const marks = hours(times, n).map(([i, text]) => `<text x="${LEFT + (i / n) * w}" y="${26 + 5 * H + 12}" font-size="10" fill="${ink}">${text}</text>`);
+  const width = plots.width + LEFT + 10, height = plots.height + 18;
+  return { width, height, svg: framed(width, height, `<rect width="100%" height="100%" fill="${page.getPropertyValue("--panel")}"/><g transform="translate(${LEFT} 0)">${plots.svg}</g>${words.join("")}${marks.join("")}`) };
 }
 
 function spark(values: Float32Array, w: number, h: number): string {
@@ -125,9 +153,11 @@ function spark(values: Float32Array, w: number, h: number): string {
   return d;
 }
 
+const FEW = 400; // steps that are drawn one by one
+
 /** Stretches of equal state; one rectangle a step while there are few, so that steps can be told apart. */
 function runsOf(states: Security[]): [number, number, Security][] {
-  if (states.length <= 400) return states.map((s, i) => [i, i + 1, s]);
+  if (states.length <= FEW) return states.map((s, i) => [i, i + 1, s]);
   const out: [number, number, Security][] = [];
   states.forEach((s, i) => {
     const last = out[out.length - 1];

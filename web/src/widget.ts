@@ -47,7 +47,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     if (state?.branch.has("out")) state.branch.i("out").forEach((v, k) => { if (v) out.add(k); });
     view.show({
       grid, state, before: state, change: false, theme, byLevel: model.get("buses") === "level", brokenBranch: over, brokenBus: new Set(),
-      selected: model.get("selected"), wentOut: out, prices: null,
+      selected: model.get("selected"), wentOut: out, prices: null, lost: [],
     });
     legend(theme);
   };

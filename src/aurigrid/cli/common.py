@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -22,6 +23,9 @@ P = ParamSpec("P")
 
 OK, NOT_SOLVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; no solution, or results that could not be written; bad input or usage; Ctrl-C."""
+
+AS_LINES = "AURIGRID_PROGRESS_LINES"
+"""Variable that makes a command write for the console, which words it for the page: progress and errors as lines of data."""
 
 
 class Slack(StrEnum):
@@ -93,7 +97,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             sys.stdout.flush()
         except InputError as error:
             for issue in error.issues:
-                say(f"error: {issue}")
+                say(f"issue {json.dumps(dataclasses.asdict(issue))}" if os.environ.get(AS_LINES) else f"error: {issue}")
             code = BAD_INPUT
         except MissingExtraError as error:
             say(f"error: {error}")

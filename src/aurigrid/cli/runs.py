@@ -101,6 +101,7 @@ def day(
 
     A second call with the same options continues behind the finished steps. Ctrl-C keeps them.
     """
+    from aurigrid.console.opening import keep_first_map
     from aurigrid.store import open_run
     from aurigrid.studies.day import run_day
     from aurigrid.studies.outlook import outlook
@@ -134,6 +135,7 @@ def day(
         except KeyboardInterrupt:
             return left_off(state.get("done", 0) if state else None)
     run = open_run(done.run)
+    keep_first_map(done.run)
     found, points = outlook(run, top), tally(run, top)
     if json:
         print_json({**done.to_dict(), "outlook": found.to_dict(), "points": points.to_dict() if points else None})

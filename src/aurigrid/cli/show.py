@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager as Context
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from aurigrid.cli.common import AS_LINES
+
 Heading = tuple[str, str]
 """Title of a column and its alignment, ``"l"`` or ``"r"``."""
 
@@ -66,11 +68,11 @@ def summary(sentences: Sequence[str], commands: Sequence[str]) -> None:
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, fed with (done, total).
 
-    Where standard error is no terminal there is nothing, or, where ``AURIGRID_PROGRESS_LINES`` is set as the console does,
+    Where standard error is no terminal there is nothing, or, where `AS_LINES` is set as the console does,
     a line ``progress DONE TOTAL`` at most twice a second.
     """
     if not sys.stderr.isatty():
-        yield _progress_lines() if os.environ.get("AURIGRID_PROGRESS_LINES") else lambda done, total: None
+        yield _progress_lines() if os.environ.get(AS_LINES) else lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import (

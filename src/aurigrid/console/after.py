@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from aurigrid.console.content import kind_of
 from aurigrid.console.findings import outage_list
 from aurigrid.console.library import Entry
+from aurigrid.console.listed import kind_of
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.islands import components
 from aurigrid.model.network import Network

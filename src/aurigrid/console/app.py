@@ -12,6 +12,7 @@ from aurigrid import __version__
 from aurigrid.console.gate import problem
 from aurigrid.console.jobs import BusyError, Jobs
 from aurigrid.console.library import Library
+from aurigrid.console.listed import issues_of
 from aurigrid.console.routes import router as run_routes
 from aurigrid.console.studies import router as study_routes
 from aurigrid.console.tables import router as table_routes
@@ -46,8 +47,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(InputError)
     def bad_input(_: Request, error: InputError) -> JSONResponse:
-        issues = [{"where": i.table, "field": i.field, "message": i.message, "hint": i.hint} for i in error.issues]
-        return JSONResponse({"issues": issues}, status_code=400)
+        return JSONResponse({"issues": [vars(issue) for issue in issues_of(error)]}, status_code=400)
 
     @app.exception_handler(BusyError)
     def busy(_: Request, error: BusyError) -> JSONResponse:

@@ -7,42 +7,21 @@ float32 it is 100 kB and needs no parsing.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from aurigrid.console.shown import Column, Columns
 from aurigrid.store.arrays import codes, numbers
+
+__all__ = ["Column", "Columns", "from_arrow", "packed", "plain", "texts"]
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurigrid.model.table import Array
 
-Kind = Literal["f32", "f64", "i32", "u8", "text", "json"]
 _KINDS: dict[str, str] = {"f32": "<f4", "f64": "<f8", "i32": "<i4", "u8": "u1"}
-
-
-@dataclass
-class Column:
-    """One column.
-
-    ``f32|f64|i32|u8``: `data` is the array in base64, little-endian, NaN where there is no value. ``text``: `words`
-    are the distinct texts, `data` the number of each row's word as int32, -1 where there is none. ``json``: `values`.
-    """
-
-    kind: Kind
-    data: str = ""
-    words: list[str] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
-
-
-@dataclass
-class Columns:
-    """A table, column by column."""
-
-    rows: int
-    columns: dict[str, Column]
 
 
 def packed(values: Array, kind: Literal["f32", "f64", "i32", "u8"]) -> Column:

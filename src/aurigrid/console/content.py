@@ -1,4 +1,4 @@
-"""What a page shows of a run before anything is asked of it: its record, grid, steps and states.
+"""What a page shows of a run before anything is asked of it: its grid, steps and states.
 
 Nothing here needs the web framework, so that the first map is answered while that is still being loaded.
 """
@@ -6,16 +6,16 @@ Nothing here needs the web framework, so that the first map is answered while th
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aurigrid import __version__
 from aurigrid.console.columns import Columns, from_arrow, packed, texts
-from aurigrid.console.library import Entry, Library
+from aurigrid.console.library import Entry
+from aurigrid.console.listed import kind_of
 from aurigrid.console.plans import plan_state, plan_steps
-from aurigrid.console.shown import Grid, IssueModel, Opening, RunSummary, Session, State, Steps
-from aurigrid.errors import AurigridError, InputError
+from aurigrid.console.shown import Grid, State, Steps
+from aurigrid.errors import AurigridError
 from aurigrid.store.arrays import numbers
 from aurigrid.store.run import is_plan
 
@@ -26,34 +26,6 @@ if TYPE_CHECKING:
 
 WINDOW = 192
 """Steps that are looked through together; a run with more is looked through a day at a time."""
-
-
-def summary(entry: Entry) -> RunSummary:
-    """A run for the list; one that cannot be read says why."""
-    try:
-        run = entry.run()
-    except InputError as error:
-        return RunSummary(key=entry.key, path=str(entry.path), status="unreadable", issues=issues_of(error))
-    return RunSummary(
-        key=entry.key,
-        path=str(entry.path),
-        kind=kind_of(run),
-        name=str(run.info.grid.get("name", "")),
-        status=run.info.status,
-        steps=len(run.steps),
-        n_steps=run.info.n_steps,
-        created=run.info.created,
-    )
-
-
-def kind_of(run: Run) -> Literal["day", "points", "plan"]:
-    """What a folder holds: states with outages, operating points alone, or a plan."""
-    return "plan" if is_plan(run.path) else "points" if run.info.chunk_steps else "day"
-
-
-def issues_of(error: InputError) -> list[IssueModel]:
-    """What is wrong, as the page is told."""
-    return [IssueModel(where=i.table, field=i.field, message=i.message, hint=i.hint) for i in error.issues]
 
 
 def grid(entry: Entry) -> Grid:
@@ -230,34 +202,3 @@ def window(entry: Entry, step: int | None, whole: bool) -> tuple[int, ...]:
     a_day = max(1, round(24 * 60 / float(entry.run().info.options.get("step_min", 60) or 60)))
     first = (step or 0) // a_day * a_day
     return tuple(s for s in range(first, first + min(a_day, WINDOW)) if s in set(steps))
-
-
-def opening(library: Library, role: Literal["viewer", "operator"], run: str | None, step: int | None) -> Opening:
-    """All that the first map needs, in one answer.
-
-    Args:
-        library: the runs on show.
-        role: who asks.
-        run: key of the run wanted; the first one with results where absent or unknown.
-        step: the step wanted; the first one where absent or not finished.
-    """
-    entries = library.entries()
-    told = [summary(entry) for entry in entries]
-    found = Opening(session=Session(role=role, version=__version__), runs=told)
-    if not entries:
-        return found
-    keys = [t.key for t in told]
-    first = next((i for i, t in enumerate(told) if t.steps), 0)
-    at = keys.index(run) if run in keys else first
-    found.key, found.issues = keys[at], told[at].issues
-    if found.issues:
-        return found
-    entry = entries[at]
-    try:
-        found.grid, found.steps = grid(entry), steps(entry)
-        done = entry.run().steps
-        if done:
-            found.state = state(entry, step if step in done else done[0])
-    except InputError as error:
-        found.issues = issues_of(error)
-    return found

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from aurigrid.console.columns import Columns, packed, texts
-from aurigrid.console.content import kind_of, window
+from aurigrid.console.content import window
 from aurigrid.console.library import Entry
+from aurigrid.console.listed import kind_of
 from aurigrid.model.network import Network
 from aurigrid.model.table import Array
 from aurigrid.store.arrays import codes, numbers

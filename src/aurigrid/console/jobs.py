@@ -1,4 +1,4 @@
-"""Studies started from the page: each is a process of its own, `aurigrid day` or `aurigrid n1`, as at a terminal.
+"""Studies started from the page: each is a process of its own, `aurigrid day`, `n1` or `dispatch`, as at a terminal.
 
 Its progress is what stands in its run folder. Cancelling interrupts it as Ctrl-C does, so finished steps are kept, and
 resuming runs the same command again, which continues behind them. A process that is killed from outside is told as
@@ -22,12 +22,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from aurigrid.console.listed import issues_of
 from aurigrid.console.models import Job, Study
+from aurigrid.console.shown import IssueModel
 from aurigrid.errors import AurigridError, InputError, Issue, IssueList
 from aurigrid.store import open_run
 
 PROGRESS_LINES = "AURIGRID_PROGRESS_LINES"
-"""Variable that makes a command write its progress as lines, see `aurigrid.cli.show.progress`."""
+"""Variable that makes a command write progress and errors as lines, see `aurigrid.cli.common.AS_LINES`."""
 
 MOST = 2
 """Studies that may run at one time."""
@@ -36,6 +38,7 @@ _PATIENCE = 10.0
 """Seconds that a study has to end by itself after it was asked to."""
 
 _COUNT = re.compile(r"progress (\d+) (\d+)")
+_ISSUE = "issue {"
 _WORDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _OUTAGES = re.compile(r"[a-z0-9][a-z0-9\-+:,=.]*", re.IGNORECASE)
 _SCALE = re.compile(r"[a-z]+=\d+(\.\d+)?(,[a-z]+=\d+(\.\d+)?)*", re.IGNORECASE)
@@ -54,7 +57,7 @@ class Work:
     id: str
     study: Study
     command: list[str]
-    out: Path | None
+    out: Path
     process: subprocess.Popen[bytes]
     began: float
     output: Any
@@ -63,6 +66,7 @@ class Work:
     ended: float | None = None
     result: dict[str, Any] | None = None
     message: str = ""
+    issues: list[IssueModel] = field(default_factory=list)
 
 
 @dataclass
@@ -125,7 +129,7 @@ class Jobs:
                 process.wait()
         self.jobs()  # reads how each ended, and closes its files
 
-    def _launch(self, id: str, study: Study, command: list[str], out: Path | None) -> Work:
+    def _launch(self, id: str, study: Study, command: list[str], out: Path) -> Work:
         if sum(w.process.poll() is None for w in self.works.values()) >= MOST:
             raise BusyError(f"{MOST} studies are running already; wait for one or cancel it")
         output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - live as long as the work
@@ -142,54 +146,39 @@ class Jobs:
         self.works[id] = Work(id, study, command, out, process, time.time(), output, errors)
         return self.works[id]
 
-    def _command(self, study: Study) -> tuple[list[str], Path | None]:
+    def _command(self, study: Study) -> tuple[list[str], Path]:
+        """The command of a study, as at a terminal, and the folder that it writes."""
         issues = IssueList()
         if not _WORDS.fullmatch(study.grid) or (self.root / study.grid).exists():
-            issues.add(
-                "study", "grid", f"'{study.grid}' is not a catalogue name", hint="files are read at the terminal"
-            )
-        if not _OUTAGES.fullmatch(study.contingencies):
+            hint = "files are read at the terminal"
+            issues.add("study", "grid", f"'{study.grid}' is not a catalogue name", hint=hint)
+        if study.kind != "plan" and not _OUTAGES.fullmatch(study.contingencies):
             hint = "use words such as branches+generators or n-2:lines,kv=380"
             issues.add("study", "contingencies", "is not a list in words", hint=hint)
-        base = [sys.executable, "-m", "aurigrid.cli", study.kind, study.grid]
-        base += ["--contingencies", study.contingencies, "--slack", study.slack, "--json"]
-        base += ["--q-limits" if study.q_limits else "--no-q-limits"]
-        base += ["--tol", repr(study.tol_pu), "--max-iterations", str(study.max_iterations)]
-        if study.kind == "day":
-            try:
-                date.fromisoformat(study.date)
-            except ValueError:
-                issues.add("study", "date", f"'{study.date}' is not a date", hint="write YYYY-MM-DD")
-            base += ["--date", study.date, "--dispatch", study.dispatch]
-            if study.dispatch == "plan":
-                base += ["--security", study.security, "--commit-seconds", repr(study.commit_seconds)]
-            if study.scale:
-                if not _SCALE.fullmatch(study.scale):
-                    issues.add("study", "scale", f"'{study.scale}' is not fuel=number", hint="write wind=2,pv=40")
-                base += ["--scale", study.scale]
-        about = study.date if study.kind == "day" else study.contingencies
-        about += f"_{study.dispatch}" if study.kind == "day" and study.dispatch != "points" else ""
-        name = study.name or re.sub(r"[^A-Za-z0-9._\-]+", "-", f"{study.grid}_{about}").lstrip("-._")
+        if study.kind != "n1":
+            _check_day(study, issues)
+        name = study.name or re.sub(r"[^A-Za-z0-9._\-]+", "-", f"{study.grid}_{_about(study)}").lstrip("-._")
         if not _WORDS.fullmatch(name):
-            issues.add(
-                "study", "name", "holds signs that a folder's name should not", hint="use letters, digits, . _ -"
-            )
+            hint = "use letters, digits, . _ -"
+            issues.add("study", "name", "holds signs that a folder's name should not", hint=hint)
         issues.raise_if_any()
         out = self.root / name
-        return [*base, "--out", str(out.resolve())], out
+        verb = "dispatch" if study.kind == "plan" else study.kind
+        command = [sys.executable, "-m", "aurigrid.cli", verb, study.grid, *_options(study), "--json"]
+        return [*command, "--out", str(out.resolve())], out
 
     def told(self, work: Work) -> Job:
         """A study as the page sees it."""
         code = work.process.poll()
         if code is not None and work.ended is None:
             work.ended = time.time()
-            work.result, work.message = _read_end(work, code)
+            _read_end(work, code)
         doing, counted = ("", None) if code is not None else _last_words(work)
         done, total = _progress(work.out) if work.study.kind == "day" or counted is None else counted
         state = "cancelling" if work.cancelled else "running"
         if code is not None:
             state = "finished" if code == 0 else ("cancelled" if work.cancelled else "failed")
-        what = f"{work.study.grid} {work.study.date if work.study.kind == 'day' else work.study.contingencies}"
+        what = f"{work.study.grid} {work.study.contingencies if work.study.kind == 'n1' else work.study.date}"
         return Job(
             id=work.id,
             kind=work.study.kind,
@@ -200,13 +189,50 @@ class Jobs:
             seconds=round((work.ended or time.time()) - work.began, 1),
             doing=doing,
             message=work.message,
-            run=work.out.name if work.out is not None and work.out.is_dir() else "",
+            issues=work.issues,
+            run=work.out.name if work.out.is_dir() else "",
             result=work.result,
         )
 
 
-def _progress(out: Path | None) -> tuple[int, int]:
-    if out is None or not (out / "run.json").is_file():
+def _check_day(study: Study, issues: IssueList) -> None:
+    try:
+        date.fromisoformat(study.date)
+    except ValueError:
+        issues.add("study", "date", f"'{study.date}' is not a date", hint="write YYYY-MM-DD")
+    if study.scale and not _SCALE.fullmatch(study.scale):
+        issues.add("study", "scale", f"'{study.scale}' is not fuel=number", hint="write wind=2,pv=40")
+
+
+def _about(study: Study) -> str:
+    """What a run is about, beside its grid: the end of its folder's name."""
+    if study.kind == "n1":
+        return study.contingencies
+    how = "plan" if study.kind == "plan" else study.dispatch if study.dispatch != "points" else ""
+    return f"{study.date}_{how}" if how else study.date
+
+
+def _options(study: Study) -> list[str]:
+    """Options of a study's command."""
+    found: list[str] = []
+    if study.kind != "plan":
+        found += ["--contingencies", study.contingencies, "--slack", study.slack]
+        found += ["--q-limits" if study.q_limits else "--no-q-limits"]
+        found += ["--tol", repr(study.tol_pu), "--max-iterations", str(study.max_iterations)]
+    if study.kind == "n1":
+        return found
+    found += ["--date", study.date]
+    if study.kind == "plan":
+        found += ["--security", study.security, "--time-limit", repr(study.commit_seconds)]
+    else:
+        found += ["--dispatch", study.dispatch]
+        if study.dispatch == "plan":
+            found += ["--security", study.security, "--commit-seconds", repr(study.commit_seconds)]
+    return [*found, "--scale", study.scale] if study.scale else found
+
+
+def _progress(out: Path) -> tuple[int, int]:
+    if not (out / "run.json").is_file():
         return 0, 0
     try:
         run = open_run(out)
@@ -228,21 +254,23 @@ def _last_words(work: Work) -> tuple[str, tuple[int, int] | None]:
     return words[-1][:200] if words else "", (int(counts[-1][1]), int(counts[-1][2])) if counts else None
 
 
-def _read_end(work: Work, code: int) -> tuple[dict[str, Any] | None, str]:
-    """The result of a study that has ended, and in words what went wrong."""
+def _read_end(work: Work, code: int) -> None:
+    """Take the result of a study that has ended, and in words and as data what went wrong."""
     work.output.seek(0)
     work.errors.seek(0)
     printed = work.errors.read().decode("utf-8", "replace").strip()
-    result = None
     with contextlib.suppress(ValueError):
-        result = json.loads(work.output.read())
+        work.result = json.loads(work.output.read())
     work.output.close()
     work.errors.close()
-    if code < 0:
-        return result, f"the study's process was ended by signal {-code}; finished steps are kept"
     said = [line for line in printed.splitlines() if not _COUNT.fullmatch(line)]
-    lines = [line for line in said if line.startswith(("error", "interrupted"))]
-    return result, "\n".join(lines or said[-1:]) if code else ""
+    found = [Issue(**json.loads(line.removeprefix("issue "))) for line in said if line.startswith(_ISSUE)]
+    if code < 0:
+        work.message = f"the study's process was ended by signal {-code}; finished steps are kept"
+    elif code:
+        lines = [line for line in said if line.startswith(("error", "interrupted"))]
+        work.issues = issues_of(InputError(found))
+        work.message = "\n".join([f"error: {issue}" for issue in found] + lines or said[-1:])
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

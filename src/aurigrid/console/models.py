@@ -101,12 +101,13 @@ class Answer(BaseModel):
 
 
 class Study(BaseModel):
-    """A study to start: a day with all its outages to a new run, or the outages of one state; options as at the terminal.
+    """A study to start: a day with all its outages, the outages of one state, or a plan; options as at the terminal.
 
-    `date`, `dispatch`, `security`, `commit_seconds` (of a plan) and `scale` are for days.
+    `date` and `scale` are for days and plans, `security` and `commit_seconds` for plans and planned days, `dispatch` for days;
+    a plan has no outage list and no power flow options.
     """
 
-    kind: Literal["day", "n1"]
+    kind: Literal["day", "n1", "plan"]
     grid: Annotated[str, Field(min_length=1, max_length=80)] = "1-EHV-mixed--0-no_sw"
     date: Annotated[str, Field(max_length=10)] = "2016-12-06"
     contingencies: Annotated[str, Field(max_length=200)] = "branches+generators"
@@ -122,10 +123,13 @@ class Study(BaseModel):
 
 
 class Job(BaseModel):
-    """A study that this server started; `done` of `total` are steps of a day, outages of one state. `doing`: its last word."""
+    """A study that this server started; `done` of `total` are steps of a day, outages of one state; `issues` why it failed.
+
+    `doing` is its last word.
+    """
 
     id: str
-    kind: Literal["day", "n1"]
+    kind: Literal["day", "n1", "plan"]
     title: str
     state: Literal["running", "cancelling", "finished", "cancelled", "failed"]
     done: int
@@ -133,6 +137,7 @@ class Job(BaseModel):
     seconds: float
     doing: str = ""
     message: str
+    issues: list[IssueModel] = []
     run: str
     result: dict[str, Any] | None = None
 

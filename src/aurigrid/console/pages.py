@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -64,7 +63,7 @@ class Console:
             await self._live(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/api/"):
             if not self._api.done() and (scope["method"], scope["path"]) == ("GET", "/api/opening"):
-                answer = await run_in_threadpool(self._opening, scope)
+                answer = await asyncio.to_thread(self._opening, scope)
                 if answer is not None:
                     await answer(scope, receive, send)
                     return
@@ -77,15 +76,14 @@ class Console:
 
     def _opening(self, scope: Scope) -> Response | None:
         """The answer of the route of that name; None where only the API can tell what is wrong with the question."""
-        from aurigrid.console.content import opening
-        from aurigrid.console.shown import as_json
+        from aurigrid.console.opening import opening
 
         given = parse_qs(scope["query_string"].decode("latin-1"))
         run, step = (given.get(name, [None])[-1] for name in ("run", "step"))
         if step is not None and not (step.isascii() and step.isdigit() and len(step) < 7):
             return None
         found = opening(self._library, scope["state"]["role"], run, None if step is None else int(step))
-        return Response(as_json(found), media_type="application/json")
+        return Response(found, media_type="application/json")
 
     def _page(self, scope: Scope) -> Response:
         """A file of the built pages, by its exact name."""
@@ -105,5 +103,5 @@ class Console:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._api.done() and self._api.exception() is None:
-            await run_in_threadpool(self._api.result().state.jobs.close)
+            await asyncio.to_thread(self._api.result().state.jobs.close)
         await send({"type": "lifespan.shutdown.complete"})

@@ -28,9 +28,12 @@ QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 MOST_STORES = 12
 """Stores that are drawn one by one; more are drawn as one."""
 
+PRICES = ("price_per_mwh", "energy", "base", "outage", "loss")
+"""A nodal price and its parts."""
+
 PLACES = {
     "bus": (
-        ("plan_prices", ("price_per_mwh", "energy", "base", "outage")),
+        ("plan_prices", PRICES),
         ("plan_carbon", ("average_t_per_mwh", "marginal_t_per_mwh")),
     ),
     "gen": (("plan_schedule", ("p_mw", "curtailed_mw")), ("plan_commitment", ("on",))),
@@ -61,6 +64,11 @@ def plan_steps(entry: Entry) -> Steps:
         found = _spread(at, run.table(source), name)
         if found is not None:
             shares[f"spread_{name}"] = found
+    if "plan_risk" in run.table_names:
+        risk = run.table("plan_risk")
+        shares["risk"] = _named(at, {name: numbers(risk.column(name)) for name in ("p_violation", "p_low", "p_high")})
+    if "plan_fan" in run.table_names:
+        shares |= _fans(at, run.table("plan_fan"))
     costs = run.table("plan_costs").to_pylist()
     return Steps(
         table=Columns(rows=at.n, columns=plain),
@@ -142,6 +150,24 @@ def _spread(at: _Rows, table: pa.Table, column: str) -> Columns | None:
     return _named(at, {f"q{round(100 * q)}": bands[k] for k, q in enumerate(QUANTILES)})
 
 
+def _fans(at: _Rows, table: pa.Table) -> dict[str, Columns]:
+    """Quantiles over the scenarios that were played, by quantity."""
+    words, which = codes(table.column("quantity"))
+    row, percent, mw = (
+        at.of(table),
+        np.rint(100 * numbers(table.column("share"))).astype(int),
+        numbers(table.column("mw")),
+    )
+    found = {}
+    for k, word in enumerate(words):
+        bands = {f"q{q}": np.full(at.n, np.nan) for q in np.unique(percent).tolist()}
+        for q, values in bands.items():
+            mine = (which == k) & (percent == int(q[1:]))
+            values[row[mine]] = mw[mine]
+        found[f"fan_{word}"] = _named(at, bands)
+    return found
+
+
 def plan_state(entry: Entry, step: int) -> State:
     """What a plan says of each bus, unit and branch at a step; NaN where it says nothing."""
     run, net = entry.run(), entry.network()
@@ -155,10 +181,7 @@ def plan_state(entry: Entry, step: int) -> State:
     limits = _at_step(run.table("plan_limits"), step)
     price = np.zeros(net.n_branch)
     np.add.at(price, numbers(limits.column("branch")), np.abs(numbers(limits.column("price_per_mw"))))
-    bus = {
-        name: packed(dense("plan_prices", "bus", name, net.n_bus), "f32")
-        for name in ("price_per_mwh", "energy", "base", "outage")
-    }
+    bus = {name: packed(dense("plan_prices", "bus", name, net.n_bus), "f32") for name in PRICES}
     bus["marginal_t_per_mwh"] = packed(dense("plan_carbon", "bus", "marginal_t_per_mwh", net.n_bus), "f32")
     gen = {name: packed(dense("plan_schedule", "gen", name, net.n_gen), "f32") for name in ("p_mw", "curtailed_mw")}
     return State(

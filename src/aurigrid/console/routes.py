@@ -6,15 +6,17 @@ import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from aurigrid import __version__
 from aurigrid.console import content, findings
 from aurigrid.console.after import after_outage
 from aurigrid.console.columns import Columns, packed, plain
-from aurigrid.console.content import kind_of, summary, window
+from aurigrid.console.content import window
 from aurigrid.console.library import Entry, Library
+from aurigrid.console.listed import kind_of, summary
 from aurigrid.console.models import Found, Outage, Problem, RunDetails, Series, Told
+from aurigrid.console.opening import opening as first
 from aurigrid.console.plans import plan_facts, plan_limits, plan_series
 from aurigrid.console.shown import Grid, Opening, RunSummary, Session, State, Steps
 from aurigrid.errors import InputError, Issue
@@ -47,16 +49,16 @@ def entry_of(request: Request, run: str) -> Entry:
 At = Annotated[Entry, Depends(entry_of)]
 
 
-@router.get("/opening")
+@router.get("/opening", response_model=Opening)
 def opening(
     request: Request,
     run: Annotated[
         str | None, Query(max_length=300, description="run wanted; the first with results if absent")
     ] = None,
     step: Annotated[int | None, Query(ge=0, le=1_000_000, description="step wanted; the first if absent")] = None,
-) -> Opening:
+) -> Response:
     """All that the first map needs in one answer: session, runs, and of one run grid, steps and a state."""
-    return content.opening(request.app.state.library, request.state.role, run, step)
+    return Response(first(request.app.state.library, request.state.role, run, step), media_type="application/json")
 
 
 @router.get("/session")

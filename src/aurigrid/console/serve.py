@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from aurigrid.console.access import Access, is_loopback
-from aurigrid.console.library import Library
+from aurigrid.console.library import Entry, Library
 from aurigrid.errors import AurigridError, InputError, Issue, MissingExtraError
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def serve(
     config = uvicorn.Config(
         Gate(console, access),
         log_level="warning",
+        ws="none",
+        lifespan="on",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
@@ -128,9 +130,7 @@ def serve(
 
 
 def _load(console: Console, library: Library, root: Path) -> None:
-    from aurigrid.console.after import engine_ahead
-    from aurigrid.console.content import opening, read_ahead
-    from aurigrid.console.findings import findings_ahead
+    from aurigrid.console.opening import opening
 
     def make() -> FastAPI:
         from aurigrid.console.app import create_api
@@ -138,14 +138,25 @@ def _load(console: Console, library: Library, root: Path) -> None:
 
         return create_api(library, Jobs(root))
 
-    found = opening(library, "viewer", None, None)
+    opening(library, "viewer", None, None)  # so that it is at hand, unless it is kept anyway
     console.wanted.wait(_PATIENCE)  # a browser that is on its way draws its first map before anything else is loaded
     console.load(make)
-    if found.state is not None:
-        read_ahead(library[found.key], found.state.step)
-        with contextlib.suppress(AurigridError, ValueError):  # what is damaged is told when it is asked for
-            findings_ahead(library[found.key], found.state.step)
-            engine_ahead(library[found.key], found.state.step)
+    with contextlib.suppress(AurigridError, ValueError):  # what is damaged is told when it is asked for
+        for entry in library.entries():
+            if entry.run().steps:
+                _read_ahead(entry, entry.run().steps[0])
+                break
+
+
+def _read_ahead(entry: Entry, step: int) -> None:
+    """What is asked first about a run."""
+    from aurigrid.console.after import engine_ahead
+    from aurigrid.console.content import read_ahead
+    from aurigrid.console.findings import findings_ahead
+
+    read_ahead(entry, step)
+    findings_ahead(entry, step)
+    engine_ahead(entry, step)
 
 
 def links(access: Access) -> dict[str, str]:

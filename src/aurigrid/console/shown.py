@@ -5,21 +5,45 @@ FastAPI describes and checks them like the models of `aurigrid.console.models`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from aurigrid.console.columns import Columns
+Kind = Literal["f32", "f64", "i32", "u8", "text", "json"]
+
+
+@dataclass
+class Column:
+    """One column.
+
+    ``f32|f64|i32|u8``: `data` is the array in base64, little-endian, NaN where there is no value. ``text``: `words`
+    are the distinct texts, `data` the number of each row's word as int32, -1 where there is none. ``json``: `values`.
+    """
+
+    kind: Kind
+    data: str = ""
+    words: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Columns:
+    """A table, column by column."""
+
+    rows: int
+    columns: dict[str, Column]
 
 
 @dataclass
 class IssueModel:
-    """One thing that is wrong with a request or a run."""
+    """One thing that is wrong with a request or a run; `ids` are the elements at fault."""
 
     where: str
     field: str
     message: str
     hint: str
+    ids: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, StreamingResponse
 
-from aurigrid.console.content import summary
 from aurigrid.console.gate import problem
 from aurigrid.console.jobs import Jobs
+from aurigrid.console.listed import summary
 from aurigrid.console.models import Job, News, Study
 from aurigrid.console.routes import REFUSALS
 

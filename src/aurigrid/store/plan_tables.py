@@ -161,6 +161,12 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("p_high", "float64", "its 95 % interval"),
         Column("mean_excess", "float64", "mean distance past the limit in those scenarios, MVA or pu"),
     ),
+    "plan_fan": (
+        *_STEP,
+        Column("quantity", "text", "net_load, load, wind, solar, unserved or curtailed, of the whole grid"),
+        Column("share", "float64", "share of the scenarios at or below"),
+        Column("mw", "float64", "the quantile, MW"),
+    ),
     "plan_turns": (
         *_STEP,
         Column("turn", "int32", "number of the turn that begins with this step"),
@@ -170,6 +176,6 @@ PLAN_TABLES: dict[str, tuple[Column, ...]] = {
         Column("seconds", "float64", "time that the turn took, s"),
     ),
 }  # fmt: skip
-"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_risk` and
-`plan_risk_limits` where scenarios were played, `plan_agreement` for those that were brought together with AC,
+"""Tables of a plan; steps of one plan count from 0. `plan_turns` is there for rolling plans only, `plan_risk`,
+`plan_risk_limits` and `plan_fan` where scenarios were played, `plan_agreement` for those that were brought together with AC,
 `plan_outages` where outages were limits then."""

@@ -83,6 +83,16 @@ class Fan:
         green = [(self.available_mw(t) - self.forecast_mw[t]).sum(1) for t in range(len(self.forecast))]
         return np.asarray(self.load_error * load.sum(1) - np.array(green).T.reshape(self.n, -1))
 
+    def sums_mw(self) -> dict[str, Array]:
+        """(n, T) load, wind, sun and net load (load less both) of the whole grid."""
+        load = (series(self.net, self.forecast, "load", "p_mw")[0] * self.net.load.in_service).sum(1)
+        fuel, steps = self.net.gen.fuel[self.gen].astype(str), range(len(self.forecast))
+        found = {"load": (1 + self.load_error) * load}
+        for name in ("wind", "solar"):
+            units = fuel == name
+            found[name] = np.array([self.available_mw(t)[:, units].sum(1) for t in steps]).T.reshape(self.n, -1)
+        return {"net_load": found["load"] - found["wind"] - found["solar"], **found}
+
     def profiles(self, scenario: int) -> Profiles:
         """One scenario as profiles."""
         given: dict[Any, Any] = dict(self.forecast.series)

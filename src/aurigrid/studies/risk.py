@@ -12,7 +12,7 @@ Losses beyond the plan's are taken by the distributed slack of the power flow. S
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ from aurigrid.security.report import ELEMENT_TABLES, NO_CONVERGENCE, TABLE_OF_KI
 from aurigrid.studies.chain import settled
 from aurigrid.studies.fan import Fan
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Shares of the scenarios that lie at or below the quantiles that are stored."""
 _Z = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
 
@@ -46,6 +48,7 @@ class Risk:
         unserved_mw, curtailed_mw: (T,) expectations; with intervals.
         unserved_mwh, curtailed_mwh: (n,) over the span, by scenario.
         violations: rows of (step, kind, element, count, excess): how many scenarios break a limit, and by how much on average.
+        quantiles: by quantity (net load, load, wind, solar, unserved, curtailed) the (5, T) quantiles of `QUANTILES`, MW.
     """
 
     plan: Plan
@@ -62,6 +65,7 @@ class Risk:
     unserved_mwh: Array
     curtailed_mwh: Array
     violations: Array
+    quantiles: Mapping[str, Array]
 
     def summary(self) -> dict[str, Any]:
         """The main figures as plain data."""
@@ -78,7 +82,7 @@ class Risk:
         }
 
     def tables(self, time: Array) -> dict[str, dict[str, Any]]:
-        """Columns of the tables ``plan_risk`` and ``plan_risk_limits``; `time` (T,) of the steps."""
+        """Columns of ``plan_risk``, ``plan_risk_limits`` and ``plan_fan``; `time` (T,) of the steps."""
         steps, net, rows = np.arange(len(self.violating)), self.plan.net, self.violations
         words = [ELEMENT_TABLES[TABLE_OF_KIND[k]] for k in rows["kind"]]
         chance = wilson(rows["count"], self.n)
@@ -96,6 +100,13 @@ class Risk:
                 "element_id": [str(getattr(net, w).id[e]) for w, e in zip(words, rows["element"], strict=True)],
                 "probability": rows["count"] / self.n, "p_low": chance[:, 0], "p_high": chance[:, 1],
                 "mean_excess": rows["excess"],
+            },
+            "plan_fan": {
+                "step": np.tile(np.repeat(steps, len(QUANTILES)), len(self.quantiles)),
+                "time": np.tile(np.repeat(time, len(QUANTILES)), len(self.quantiles)),
+                "quantity": np.repeat(list(self.quantiles), len(steps) * len(QUANTILES)),
+                "share": np.tile(QUANTILES, len(steps) * len(self.quantiles)),
+                "mw": np.concatenate([values.T.ravel() for values in self.quantiles.values()]),
             },
         }  # fmt: skip
 
@@ -161,11 +172,13 @@ def play(
         if progress is not None:
             progress(t + 1, plan.n_steps)
     h = plan.step_h
+    sums = {**fan.sums_mw(), "unserved": unserved, "curtailed": curtailed}
+    quantiles = {name: np.quantile(values, QUANTILES, axis=0) for name, values in sums.items()}
     any_one = int(broken.any(1).sum())
     return Risk(
         plan, fan.n, broken.mean(0), wilson(broken.sum(0), fan.n), unsolved, any_one / fan.n,
         wilson(np.array(any_one), fan.n), unserved.mean(0), _mean_interval(unserved), curtailed.mean(0),
-        _mean_interval(curtailed), unserved.sum(1) * h, curtailed.sum(1) * h, np.array(rows, _ROW),
+        _mean_interval(curtailed), unserved.sum(1) * h, curtailed.sum(1) * h, np.array(rows, _ROW), quantiles,
     )  # fmt: skip
 
 

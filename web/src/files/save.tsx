@@ -50,7 +50,7 @@ export function SaveTable({ name, make }: { name: string; make: () => FileColumn
   );
 }
 
-const STYLED = ["fill", "stroke", "stroke-width", "font-size", "font-family", "font-weight", "opacity", "stroke-dasharray"];
+const STYLED = ["fill", "stroke", "stroke-width", "font-size", "font-family", "font-weight", "opacity", "stroke-opacity", "stroke-dasharray"];
 
 /** An entry of a drawing's key. */
 export interface KeyEntry { label: string; colour: string; dash?: boolean; opacity?: number }

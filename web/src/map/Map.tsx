@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { num, percent } from "../format";
 import { t } from "../i18n";
 import {
-  after, afterBusy, base, drawn, element, grid, kind, mode, outage, prices, row, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
+  after, afterBusy, base, camera, colourBy, drawn, element, grid, kind, mode, outage, prices, row, run, selectElement, shown, step, stepNumbers, steps, tell, theme,
 } from "../state";
 import { loadOutage, type Outage } from "../api";
 import { escaped, framed, SaveDrawing, type Drawn } from "../files/save";
@@ -12,7 +12,8 @@ import { CHANGE, HALO, LEVELS, LOADING, VOLTAGE } from "./palette";
 import { drawing } from "./geometry";
 import { MapView, type Pick } from "./view";
 
-export const byLevel = signal(true);
+/** Buses by voltage level; else by their value. What a plan has to show at its buses are prices. */
+const byLevel = computed(() => (colourBy.value || (kind.value === "plan" ? "value" : "level")) === "level");
 export const mapView = signal<MapView | null>(null);
 
 /** Limits broken in the base state and, with an outage chosen, after it. */
@@ -20,7 +21,6 @@ export const brokenBefore = signal<Outage | null>(null);
 export const chosenOutage = signal<Outage | null>(null);
 
 export function followOutages(): void {
-  effect(() => { byLevel.value = kind.value !== "plan"; }); // what a plan has to show at its buses are prices
   effect(() => {
     const [name, at, table] = [run.value, step.value, steps.value];
     if (!name || !table || !drawn.value || kind.value === "plan" || !stepNumbers.value.includes(at)) { brokenBefore.value = null; return; }
@@ -44,12 +44,12 @@ const broken = computed(() => {
     state.branch.f("price_per_mw").forEach((v, k) => { if (v > 1e-6) branch.add(k); });
     return { branch, bus };
   }
-  const lists = [brokenBefore.value, mode.value !== "n" && outage.value >= 0 ? chosenOutage.value : null];
-  if (g && state && mode.value !== "n") {
-    // After an outage a limit broken before counts only where it still is: the loading tells.
+  const later = outage.value >= 0 && mode.value !== "n";
+  const lists = [later ? null : brokenBefore.value, later ? chosenOutage.value : null];
+  if (g && state && later && mode.value === "n1") {
+    // After an outage a limit broken before counts only where it still is: the loading tells. The change shows what is new or worse.
     const loading = state.branch.f("loading");
     for (let k = 0; k < loading.length; k++) if (loading[k]! > 1.0005) branch.add(k);
-    lists[0] = null;
   }
   for (const list of lists) {
     if (!list) continue;
@@ -69,6 +69,25 @@ const wentOut = computed(() => {
   return out;
 });
 
+/** Where the elements stand that the chosen outage takes away. */
+const lost = computed(() => {
+  const g = grid.value, found: (Pick & { label: string })[] = [];
+  if (!g || outage.value < 0) return found;
+  for (const element of chosenOutage.value?.elements ?? []) {
+    const [table = "", ...rest] = element.split(":"), id = rest.join(":");
+    const rows = table === "branch" || table === "bus" || table === "gen" || table === "load" ? g[table] : null, index = rows?.t("id").indexOf(id) ?? -1;
+    if (rows && index >= 0) found.push(table === "branch" ? { table, index, label: id } : { table: "bus", index: table === "bus" ? index : rows.i("bus")[index]!, label: id });
+  }
+  return found;
+});
+
+/** Bring what the chosen outage takes away into view. */
+export function showLost(): void {
+  const first = lost.value[0];
+  if (first) mapView.value?.goto(first.table, first.index);
+}
+
+let lookedAt = ""; // name of the grid that the view was last on: runs of one grid are seen from the same place
 const broke = signal("");
 const hover = signal<{ pick: Pick; x: number; y: number } | null>(null);
 const bar = signal<[number, number]>([0, 0]);
@@ -85,22 +104,31 @@ export function MapPane() {
       return;
     }
     mapView.value = view;
-    (window as any).aurigrid = { measure: (n: number) => view.measure(n), view };
+    (window as any).aurigrid = { measure: (n: number, pause?: number) => view.measure(n, pause), view };
     view.onpick = (pick) => (pick ? selectElement(pick.table, pick.index) : selectElement("", -1));
     view.onhover = (pick, x, y) => { hover.value = pick ? { pick, x, y } : null; };
-    const later = view.later.bind(view);
-    view.later = () => { later(); bar.value = view.bar(); };
+    view.covered = [[-60, 0, 60, 150], [0, -LEGEND_TALL, 240, LEGEND_TALL]]; // the tools, the legend
+    let moved = 0, seen: object | null = null;
+    view.onmove = () => {
+      bar.value = view.bar();
+      clearTimeout(moved);
+      moved = window.setTimeout(() => { camera.value = view.look; }, 250); // the address follows when the view is still
+    };
+    const stopLook = effect(() => { if (grid.value && grid.value === seen && camera.value !== view.look) view.look = camera.value; });
     const stop = effect(() => {
       if (!grid.value) return;
+      const fresh = seen !== grid.value, other = lookedAt && lookedAt !== grid.value.name, wanted = other ? "" : camera.peek();
+      [seen, lookedAt] = [grid.value, grid.value.name];
       view.show({
         grid: grid.value, state: shown.value ?? base.value, before: base.value,
         change: mode.value === "change" && outage.value >= 0 && !!after.value,
         theme: theme.value, byLevel: byLevel.value, brokenBranch: broken.value.branch, brokenBus: broken.value.bus,
-        selected: element.value, wentOut: wentOut.value, prices: prices.value,
+        selected: element.value, wentOut: wentOut.value, prices: prices.value, lost: lost.value,
       });
+      if (fresh) view.look = wanted;
       bar.value = view.bar();
     });
-    return () => { stop(); view.close(); mapView.value = null; };
+    return () => { stop(); stopLook(); clearTimeout(moved); view.close(); mapView.value = null; };
   }, []);
   const keys = (e: KeyboardEvent) => {
     const view = mapView.value;
@@ -164,8 +192,8 @@ function Legend() {
       <div class="legend-row">
         <span class="legend-title">{t("colour_by")}</span>
         <span class="seg small">
-          <button class={byLevel.value ? "on" : ""} aria-pressed={byLevel.value} onClick={() => (byLevel.value = true)}>{t("by_kv")}</button>
-          <button class={byLevel.value ? "" : "on"} aria-pressed={!byLevel.value} onClick={() => (byLevel.value = false)} data-testid="by-value">{t(prices.value ? "by_price" : "by_pu")}</button>
+          <button class={byLevel.value ? "on" : ""} aria-pressed={byLevel.value} onClick={() => (colourBy.value = "level")}>{t("by_kv")}</button>
+          <button class={byLevel.value ? "" : "on"} aria-pressed={!byLevel.value} onClick={() => (colourBy.value = "value")} data-testid="by-value">{t(prices.value ? "by_price" : "by_pu")}</button>
         </span>
       </div>
       <div class="legend-row keys">
@@ -215,6 +243,7 @@ function picture(): Drawn {
   return { width, height, svg: framed(width, height, `<g fill="none" stroke="none">${svg}</g>${title}${legend}`) };
 }
 
+const LEGEND_TALL = 172; // px from below
 const rampMarks = (change: boolean) => (change ? ["−30", "−10", "", "", "+10", "+30 %"] : ["0", "30", "60", "80", "100", "130 %"]);
 
 /** Colours of buses with what they mean. */
@@ -228,7 +257,7 @@ function busMarks(g: NonNullable<typeof grid.value>): [string, string][] {
   return marks.map(([label, i]) => [VOLTAGE[now][i]!, label]);
 }
 
-const priceMarks = ([mid, span]: [number, number]): [string, number][] => [[num(mid - span, 1), 0], [num(mid, 1), 1], [num(mid + span, 1), 2]];
+const priceMarks = ([mid, span]: [number, number]): [string, number][] => [[num(mid - span, 1), 0], [num(mid, 1), 1], [`${num(mid + span, 1)} ${t("per_mwh")}`, 2]];
 
 const levels = new WeakMap<object, number[]>();
 function drawing_kv(g: NonNullable<typeof grid.value>): number[] {

@@ -1,5 +1,5 @@
 // Colours by theme. The ramps keep their order in lightness, so they read without colour, and avoid red beside green.
-import type { Palette, Rgb } from "./renderer";
+import { codesOf, type Palette, type Rgb } from "./renderer";
 import type { Theme } from "../state";
 
 const rgb = (hex: string): Rgb => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255) as Rgb;
@@ -33,6 +33,8 @@ export function palette(theme: Theme, change: boolean): Palette {
     out: rgb(theme === "dark" ? "#7d8f99" : "#6b7a82"),
     ring: rgb(theme === "dark" ? "#0f1519" : "#ffffff"),
     bus: [...VOLTAGE[theme], ...LEVELS[theme]].map(rgb),
+    widen: change ? 0 : 0.25,
+    codes: codesOf(change ? CHANGE_STOPS : LOADING_STOPS),
   };
   made.set(key, found);
   return found;

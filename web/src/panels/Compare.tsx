@@ -31,7 +31,7 @@ export function paired(a: Steps, b: Steps): [number[], number[]] {
 const pick = (values: Float32Array, rows: number[]) => Float32Array.from(rows, (i) => values[i]!);
 const minus = (b: Float32Array, a: Float32Array) => b.map((v, i) => v - a[i]!);
 
-export function Compare({ a, b, names, w }: { a: Steps; b: Steps; names: [string, string]; w: number }) {
+export function Compare({ a, b, names, w, columns }: { a: Steps; b: Steps; names: [string, string]; w: number; columns: number }) {
   const [wanted, show] = useState("gen_mw");
   const [left, right] = useMemo(() => paired(a, b), [a, b]);
   const ink = INK[theme.value], words = t("load"), colours = theme.value;
@@ -51,13 +51,15 @@ export function Compare({ a, b, names, w }: { a: Steps; b: Steps; names: [string
   const sides = useMemo<Line[]>(() => [{ label: names[0], values: va, colour: ink.first }, { label: names[1], values: vb, colour: ink.second }], [va, vb, colours]);
   const gap = useMemo<Line[]>(() => [{ label: `${names[1]} − ${names[0]}`, values: minus(vb, va), colour: ink.second }], [va, vb, colours]);
   const digits = DIGITS[shown] ?? 0, plot = { width: w, height: 190, ticks };
+  const stacksOf = [a, b].map((s, i) => <Plot key={i} title={`${t("generation")}: ${names[i]}`} unit="MW" lines={stacks[i]!.lines} over={stacks[i]!.over} stacked include={include} width={w} height={230} ticks={ticksOf(s)} name={`${names[i]}_generation`} />);
+  const difference = <Plot title={`${t("difference")}: ${t("generation")}`} unit={`MW, ${names[1]} − ${names[0]}`} lines={changed} stacked name="difference_generation" {...plot} height={230} />;
+  const both = <Plot title={t(shown)} unit="" lines={sides} name={`compared_${shown}`} digits={digits} {...plot} />;
+  const between = <Plot title={`${t("difference")}: ${t(shown)}`} unit="" lines={gap} name={`difference_${shown}`} digits={digits} {...plot} />;
+  const figuresOf = <Figures a={a} b={b} rows={[left, right]} names={names} figures={figures} shown={shown} show={show} w={w} />;
   return (
     <div class="plots compared" data-testid="comparison">
-      {[a, b].map((s, i) => <Plot key={i} title={`${t("generation")}: ${names[i]}`} unit="MW" lines={stacks[i]!.lines} over={stacks[i]!.over} stacked include={include} width={w} height={230} ticks={ticksOf(s)} name={`${names[i]}_generation`} />)}
-      <Plot title={`${t("difference")}: ${t("generation")}`} unit={`MW, ${names[1]} − ${names[0]}`} lines={changed} stacked name="difference_generation" {...plot} height={230} />
-      <Figures a={a} b={b} rows={[left, right]} names={names} figures={figures} shown={shown} show={show} w={w} />
-      <Plot title={t(shown)} unit="" lines={sides} name={`compared_${shown}`} digits={digits} {...plot} />
-      <Plot title={`${t("difference")}: ${t(shown)}`} unit="" lines={gap} name={`difference_${shown}`} digits={digits} {...plot} />
+      {columns > 2 ? <><div class="stack">{stacksOf}</div><div class="stack">{difference}{both}{between}</div>{figuresOf}</>
+        : <>{stacksOf}<div class="stack">{difference}{both}</div><div class="stack">{figuresOf}{between}</div></>}
     </div>
   );
 }

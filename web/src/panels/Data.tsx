@@ -1,16 +1,22 @@
 import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { ApiError, ask, query, runPath, send, type Answer, type IssueInfo } from "../api";
+import { ApiError, ask, query as asQuery, runPath, send, type Answer, type IssueInfo } from "../api";
 import { download } from "../files/save";
 import { num } from "../format";
 import { t } from "../i18n";
-import { run, step } from "../state";
+import { query, run, step, table as chosen } from "../state";
 import { issueText } from "../told";
 import { Skeleton } from "./Side";
 
 interface TableInfo { name: string; columns: { name: string; type: string; doc: string }[] }
 const SQL = "SELECT time, load_mw, gen_by_fuel_mw['wind'] AS wind_mw, max_loading, outages_violating\nFROM steps ORDER BY outages_violating DESC LIMIT 20";
-const chosen = signal("violations"), pane = signal<"tables" | "sql">("tables"), written = signal(SQL);
+const written = signal(query.value || SQL), inSql = () => query.value !== "";
+let arrived = inSql(); // with the address: its answer belongs to the view
+/** The pane of SQL, or that of the tables. */
+function show(sql: boolean): void {
+  if (query.value) written.value = query.value;
+  query.value = sql ? written.value : "";
+}
 const PAGE = 200;
 
 export function Data() {
@@ -20,15 +26,15 @@ export function Data() {
   return (
     <main class="page data" data-testid="data">
       <nav class="schema" aria-label={t("schema")}>
-        <div class="seg"><button class={pane.value === "tables" ? "on" : ""} aria-pressed={pane.value === "tables"} onClick={() => (pane.value = "tables")}>{t("tables")}</button><button class={pane.value === "sql" ? "on" : ""} aria-pressed={pane.value === "sql"} onClick={() => (pane.value = "sql")} data-testid="sql-tab">{t("sql")}</button></div>
+        <div class="seg"><button class={inSql() ? "" : "on"} aria-pressed={!inSql()} onClick={() => show(false)}>{t("tables")}</button><button class={inSql() ? "on" : ""} aria-pressed={inSql()} onClick={() => show(true)} data-testid="sql-tab">{t("sql")}</button></div>
         {!schema ? <Skeleton /> : schema.map((s) => (
           <div key={s.name}>
             <button class={`table-name ${chosen.value === s.name ? "on" : ""}`} aria-pressed={chosen.value === s.name} onClick={() => (chosen.value = s.name)} data-testid={`table-${s.name}`}>{s.name}</button>
-            {chosen.value === s.name && pane.value === "sql" && <ul class="columns">{s.columns.map((c) => <li key={c.name} title={c.doc}><b>{c.name}</b> <span class="muted">{c.type.toLowerCase()}</span></li>)}</ul>}
+            {chosen.value === s.name && inSql() && <ul class="columns">{s.columns.map((c) => <li key={c.name} title={c.doc}><b>{c.name}</b> <span class="muted">{c.type.toLowerCase()}</span></li>)}</ul>}
           </div>
         ))}
       </nav>
-      <section class="data-body">{pane.value === "sql" ? <SqlPane /> : info ? <TablePane key={`${run.value}/${info.name}`} info={info} /> : schema ? <p class="muted">{t("nothing")}</p> : <Skeleton rows={16} />}</section>
+      <section class="data-body">{inSql() ? <SqlPane /> : info ? <TablePane key={`${run.value}/${info.name}`} info={info} /> : schema ? <p class="muted">{t("nothing")}</p> : <Skeleton rows={16} />}</section>
     </main>
   );
 }
@@ -42,10 +48,10 @@ function TablePane({ info }: { info: TableInfo }) {
   const rest = { step: only && stepped ? step.value : null, sort: sort?.[0], down: sort?.[1] };
   useEffect(() => {
     const stop = new AbortController();
-    ask<Answer>(`${runPath(run.value)}/tables/${info.name}${query({ ...rest, offset, limit: PAGE })}`, { signal: stop.signal }).then((a) => { set(a); setError(""); }, (e) => { if (e.name !== "AbortError") setError(words(e)); });
+    ask<Answer>(`${runPath(run.value)}/tables/${info.name}${asQuery({ ...rest, offset, limit: PAGE })}`, { signal: stop.signal }).then((a) => { set(a); setError(""); }, (e) => { if (e.name !== "AbortError") setError(words(e)); });
     return () => stop.abort();
   }, [run.value, info.name, rest.step, sort, offset]);
-  const file = (form: string) => `/api/${runPath(run.value)}/download/${info.name}.${form}${query(rest)}`;
+  const file = (form: string) => `/api/${runPath(run.value)}/download/${info.name}.${form}${asQuery(rest)}`;
   return (
     <>
       <div class="page-bar">
@@ -71,20 +77,21 @@ function SqlPane() {
   const go = async () => {
     setBusy(true);
     setError("");
-    try { set(await send<Answer>(`${runPath(run.value)}/sql`, { query: written.value, limit: 2000 })); setSort(null); } catch (e) { setError(words(e)); set(null); }
+    try { set(await send<Answer>(`${runPath(run.value)}/sql`, { query: query.value, limit: 2000 })); setSort(null); } catch (e) { setError(words(e)); set(null); }
     setBusy(false);
   };
   const save = async (form: string) => {
-    const answer = await fetch(`/api/${runPath(run.value)}/sql.${form}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query: written.value }) });
+    const answer = await fetch(`/api/${runPath(run.value)}/sql.${form}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query: query.value }) });
     if (answer.ok) download(`${run.value}_query.${form}`, await answer.blob());
     else setError(((await answer.json()).issues as IssueInfo[] | undefined)?.map(issueText).join("\n") ?? answer.statusText);
   };
+  useEffect(() => { if (arrived) void go(); arrived = false; }, []);
   const at = found && sort ? found.names.indexOf(sort[0]) : -1;
   const shown = found && at >= 0 ? { ...found, rows: [...found.rows].sort((a, b) => compare(a[at], b[at]) * (sort![1] ? -1 : 1)) } : found;
   return (
     <>
-      <textarea value={written.value} spellcheck={false} aria-label="SQL" rows={6} data-testid="sql"
-        onInput={(e) => (written.value = (e.target as HTMLTextAreaElement).value)}
+      <textarea value={query.value} spellcheck={false} aria-label="SQL" rows={6} data-testid="sql"
+        onInput={(e) => { const text = (e.target as HTMLTextAreaElement).value; query.value = written.value = text || " "; }}
         onKeyDown={(e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); void go(); } }} />
       <div class="page-bar">
         <button class="primary" onClick={go} disabled={busy} data-testid="sql-run">{t("execute")}</button><kbd>Ctrl ⏎</kbd>

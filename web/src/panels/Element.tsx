@@ -9,6 +9,7 @@ import { useSize } from "../size";
 import { mapView } from "../map/Map";
 import { List } from "../table";
 import { Bar } from "./Outages";
+import { pricesOf } from "./Schedule";
 import { Empty, Skeleton } from "./Side";
 import { SingleLine } from "./SingleLine";
 
@@ -52,7 +53,7 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
     <div class="element" ref={host} data-testid="element">
       <div class="detail-head">
         <div><small class="muted">{t(table)} {rows.t("id")[index]}</small><h2>{rows.t("name")[index] || rows.t("id")[index]}</h2></div>
-        <button class="quiet" onClick={() => mapView.value?.goto(table === "gen" ? "bus" : table, table === "gen" ? bus : index)} aria-label={t("map")}>◎</button>
+        <button class="quiet" onClick={() => mapView.value?.goto(table === "gen" ? "bus" : table, table === "gen" ? bus : index)} aria-label={t("on_map")} title={t("on_map")}>◎</button>
         <button class="quiet" onClick={() => selectElement("", -1)} aria-label={t("clear")}>✕</button>
       </div>
       {plan ? <Planned table={table} index={index} /> : table === "branch" ? <BranchFacts k={index} /> : table === "bus" ? <BusFacts i={index} /> : <GenFacts k={index} />}
@@ -70,15 +71,16 @@ function Element({ table, index }: { table: "bus" | "branch" | "gen"; index: num
 
 /** Lines of what a plan says of an element. */
 function planned(series: Table, table: string): Line[] {
-  const names = table === "bus" ? ["price_per_mwh", "energy", "base", "outage"] : table === "gen" ? ["p_mw", "curtailed_mw"] : ["price_per_mw"];
-  const word = (n: string) => (table === "bus" ? t(`part_${n}`) : n === "p_mw" ? t("output") : n === "curtailed_mw" ? t("curtailment") : t("saves"));
-  return names.map((n, i) => ({ label: word(n), values: series.f(n), colour: i ? causeColour(i - 1, theme.value) : INK[theme.value].first }));
+  const ink = INK[theme.value];
+  if (table === "bus") return pricesOf(series, ink.main);
+  const words: [string, string][] = table === "gen" ? [["p_mw", "output"], ["curtailed_mw", "curtailment"]] : [["price_per_mw", "saves"]];
+  return words.map(([n, word], i) => ({ label: t(word), values: series.f(n), colour: i ? causeColour(i - 1, theme.value) : ink.first }));
 }
 
 function Planned({ table, index }: { table: "bus" | "branch" | "gen"; index: number }) {
   const g = grid.value!, state = base.value;
   const facts: [string, string][] = table === "bus"
-    ? [...(["price_per_mwh", "energy", "base", "outage"] as const).map((n): [string, string] => [t(`part_${n}`), num(state?.bus.f(n)[index], 2)]), [t("carbon_marginal"), `${num(state?.bus.f("marginal_t_per_mwh")[index], 3)} t/MWh`]]
+    ? [...["price_per_mwh", "energy", "base", "outage", "loss"].map((n): [string, string] => [t(`part_${n}`), num(state?.bus.f(n)[index], 2)]), [t("carbon_marginal"), `${num(state?.bus.f("marginal_t_per_mwh")[index], 3)} t/MWh`]]
     : table === "gen"
       ? [[t("output"), `${num(state?.gen.f("p_mw")[index], 1)} MW`], [t("curtailment"), `${num(state?.gen.f("curtailed_mw")[index], 1)} MW`], [t("rating"), `${num(g.gen.f("p_max_mw")[index])} MW`], [t("fuel"), fuelName(g.gen.t("fuel")[index]!)]]
       : [[t("saves"), num(state?.branch.f("price_per_mw")[index], 2)], [t("rating"), `${num(g.branch.f("rate_mva")[index])} MVA`], [t("length"), `${num(g.branch.f("length_km")[index], 1)} km`]];
@@ -92,7 +94,7 @@ function BranchFacts({ k }: { k: number }) {
   return (
     <dl class="facts">
       <div><dt>{t("loading")}</dt><dd>{percent(state?.branch.f("loading")[k])}</dd></div>
-      <div><dt>{t("flow")}</dt><dd>{num(state?.branch.f("p_from_mw")[k])} MW, {num(state?.branch.f("q_from_mvar")[k])} Mvar</dd></div>
+      <div><dt>{t("flow")}</dt><dd>{num(state?.branch.f("p_from_mw")[k])} MW <small>{num(state?.branch.f("q_from_mvar")[k])} Mvar</small></dd></div>
       <div><dt>{t("rating")}</dt><dd>{num(b.f("rate_mva")[k])} MVA</dd></div>
       <div><dt>{t("from")}</dt><dd>{link(from)}</dd></div>
       <div><dt>{t("to")}</dt><dd>{link(to)}</dd></div>

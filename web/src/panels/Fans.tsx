@@ -22,7 +22,7 @@ export function quantile(values: Float32Array, share: number): number {
   return values[low]! + (at - low) * ((values[low + 1] ?? values[low])! - values[low]!);
 }
 
-export interface Fan { times: string[]; quantiles: Float32Array[]; days: number }
+export interface Fan { times: string[]; quantiles: Float32Array[] }
 
 export function fanOf(s: Steps, values: Float32Array): Fan {
   const clocks = s.table.t("time").map(clock), groups = new Map<string, number[]>();
@@ -36,7 +36,7 @@ export function fanOf(s: Steps, values: Float32Array): Fan {
     const there = Float32Array.from(groups.get(at)!).filter((v) => v === v).sort();
     SHARES.forEach((share, q) => { quantiles[q]![k] = quantile(there, share); });
   });
-  return { times, quantiles, days: daysOf(s) };
+  return { times, quantiles };
 }
 
 /** Figures that a fan can show: columns of the steps, and generation by fuel. */
@@ -52,21 +52,44 @@ function figures(s: Steps): [string, Float32Array][] {
   return found;
 }
 
-export function Fans({ s, w }: { s: Steps; w: number }) {
-  const all = useMemo(() => figures(s), [s]);
-  const [name, choose] = useState("residual");
-  const [chosen, values] = all.find(([n]) => n === name) ?? all[0]!;
+/** A choice of figures, and the fan of the one chosen. */
+function Chosen({ title, unit, all, w, name, fan, more = {} }: { title: string; unit: string; all: string[]; w: number; name: string; fan: (quantity: string) => Fan; more?: { cursor?: number; onSeek?: (row: number) => void } }) {
+  const [wanted, choose] = useState(all[0]!), chosen = all.includes(wanted) ? wanted : all[0]!;
   const colour = INK[theme.value].first, words = t("median");
-  const fan = useMemo(() => fanOf(s, values), [s, values]);
+  const made = useMemo(() => fan(chosen), [fan, chosen]);
   const bands = useMemo<Band[]>(() => [
-    { label: "5–95 %", low: fan.quantiles[0]!, high: fan.quantiles[4]!, colour, opacity: 0.18 },
-    { label: "25–75 %", low: fan.quantiles[1]!, high: fan.quantiles[3]!, colour, opacity: 0.34 },
-  ], [fan, colour]);
-  const lines = useMemo(() => [{ label: t("median"), values: fan.quantiles[2]!, colour }], [fan, colour, words]);
+    { label: "5–95 %", low: made.quantiles[0]!, high: made.quantiles[4]!, colour, opacity: 0.18 },
+    { label: "25–75 %", low: made.quantiles[1]!, high: made.quantiles[3]!, colour, opacity: 0.34 },
+  ], [made, colour]);
+  const lines = useMemo(() => [{ label: t("median"), values: made.quantiles[2]!, colour }], [made, colour, words]);
   return (
-    <div class="fan" data-testid="fan">
-      <Plot title={`${t("fan")}: ${t(chosen)}`} unit={`${fan.days} ${t("days")}`} lines={lines} bands={bands} width={w} height={190} ticks={fan.times} digits={chosen === "max_loading" ? 2 : 0} name={`${run.value}_fan_${chosen}`} />
-      <label class="check">{t("quantity")} <select value={chosen} onChange={(e) => choose((e.target as HTMLSelectElement).value)} data-testid="fan-quantity">{all.map(([n]) => <option key={n} value={n}>{t(n)}</option>)}</select></label>
+    <div data-testid={name}>
+      <Plot title={title} unit={unit} lines={lines} bands={bands} width={w} height={190} ticks={made.times} digits={chosen === "max_loading" ? 2 : 0} name={`${run.value}_${name}_${chosen}`} {...more}
+        tools={<select value={chosen} aria-label={t("quantity")} onChange={(e) => choose((e.target as HTMLSelectElement).value)} data-testid={`${name}-quantity`}>{all.map((n) => <option key={n} value={n}>{t(n)}</option>)}</select>} />
     </div>
   );
 }
+
+/** Days as scenarios of one. */
+export function Fans({ s, w }: { s: Steps; w: number }) {
+  const all = useMemo(() => new Map(figures(s)), [s]), names = ["residual", ...[...all.keys()].filter((n) => n !== "residual")].filter((n) => all.has(n));
+  const fan = useMemo(() => (quantity: string) => fanOf(s, all.get(quantity)!), [s]);
+  return <Chosen title={t("fan")} unit={`${daysOf(s)} ${t("days")}`} all={names} w={w} name="fan" fan={fan} />;
+}
+
+/** The scenarios that were played against a plan: quantiles step by step, and how often a limit breaks. */
+export function Played({ s, w, ticks, ...more }: { s: Steps; w: number; ticks: string[]; cursor: number; onSeek: (row: number) => void }) {
+  const all = Object.keys(s.shares).filter((n) => n.startsWith("fan_")).sort((a, b) => Number(b === "fan_net_load") - Number(a === "fan_net_load"));
+  const fan = useMemo(() => (quantity: string): Fan => ({ times: ticks, quantiles: SHARES.map((q) => s.shares[quantity]!.f(`q${Math.round(100 * q)}`)) }), [s, ticks]);
+  const risk = s.shares.risk, words = t("risk"), colour = INK[theme.value].second;
+  const bands = useMemo<Band[]>(() => (risk ? [{ label: t("interval"), low: shares(risk.f("p_low")), high: shares(risk.f("p_high")), colour, opacity: 0.25 }] : []), [s, words, colour]);
+  const lines = useMemo(() => (risk ? [{ label: t("risk"), values: shares(risk.f("p_violation")), colour }] : []), [s, words, colour]);
+  return (
+    <>
+      {all.length > 0 && <Chosen title={t("played")} unit="MW" all={all} w={w} name="scenarios" fan={fan} more={more} />}
+      {risk && <Plot title={t("risk")} unit="%" lines={lines} bands={bands} width={w} height={190} ticks={ticks} digits={1} include={[0, 0]} name={`${run.value}_risk`} {...more} />}
+    </>
+  );
+}
+
+const shares = (values: Float32Array) => values.map((v) => 100 * v);

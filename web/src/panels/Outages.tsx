@@ -3,14 +3,13 @@ import { useEffect } from "preact/hooks";
 import { loadFound, query, type Found, type Outage, type State } from "../api";
 import { clock, num, percent, unitOf, valueOf } from "../format";
 import { ofTotal, t } from "../i18n";
-import { after, afterBusy, details, drawn, grid, mode, outage, run, selectElement, selectOutage, step, stepNumbers, steps, tell } from "../state";
-import { chosenOutage, mapView } from "../map/Map";
+import { after, afterBusy, details, drawn, filters, grid, mode, outage, run, selectElement, selectOutage, step, stepNumbers, steps, tell, whole } from "../state";
+import { chosenOutage, mapView, showLost } from "../map/Map";
 import { List, type Column } from "../table";
 import { place } from "../told";
 import { Empty, Skeleton } from "./Side";
 
-export const whole = signal(false);
-const kind = signal(""), outageKind = signal(""), kv = signal(""), area = signal(""), text = signal("");
+const { kind, outageKind, kv, area, text } = filters;
 const found = signal<Found | null>(null);
 const busy = signal(false);
 
@@ -137,6 +136,7 @@ function Detail() {
         <span class="seg small" role="group">
           {(["n", "n1", "change"] as const).map((m) => <button key={m} class={mode.value === m ? "on" : ""} aria-pressed={mode.value === m} onClick={() => (mode.value = m)}>{t(`mode_${m}`)}</button>)}
         </span>
+        <button class="quiet" onClick={showLost} aria-label={t("on_map")} title={t("on_map")}>◎</button>
         <button class="quiet" onClick={() => selectOutage(-1)} aria-label={t("clear")}>✕</button>
       </div>
       {found ? <Body found={found} /> : <Skeleton rows={4} />}

@@ -4,31 +4,30 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { loadLimits, loadSeries, loadSteps, type Steps, type Table } from "../api";
 import { clock, day, num, percent } from "../format";
 import { fuelName, t } from "../i18n";
-import { base, element, grid, kind, row, run, runs, seek, selectElement, stepNumbers, steps, tell, theme, view } from "../state";
+import { base, element, grid, kind, other, row, run, runs, seek, selectElement, stepNumbers, steps, tell, theme, view } from "../state";
 import { Plot, type Band, type Line } from "../charts/plot";
 import { byOrder, causeColour, fuelColour, INK } from "../charts/colours";
 import { useSize } from "../size";
 import { List } from "../table";
 import { Compare } from "./Compare";
-import { Fans, spansDays } from "./Fans";
+import { Fans, Played, spansDays } from "./Fans";
 import { Empty, Skeleton } from "./Side";
 
 export function Schedule() {
   const [host, width] = useSize<HTMLDivElement>();
-  const [other, setOther] = useState("");
   const [second, setSecond] = useState<Steps | null>(null);
   const s = steps.value, others = (runs.value ?? []).filter((r) => r.key !== run.value && r.steps > 0);
   useEffect(() => {
     setSecond(null);
-    if (other) loadSteps(other).then(setSecond, tell);
-  }, [other]);
+    if (other.value) loadSteps(other.value).then(setSecond, tell);
+  }, [other.value]);
   const columns = width > 2100 ? 3 : width > 1000 ? 2 : 1, w = Math.max(320, (width - 28 - 16 * (columns - 1)) / columns);
   return (
     <main class="page" ref={host} data-testid="schedule">
       <div class="page-bar">
         <h1>{t("schedule")}</h1>
         <label>{t("compare")}
-          <select value={other} onChange={(e) => setOther((e.target as HTMLSelectElement).value)} data-testid="compare">
+          <select value={other.value} onChange={(e) => (other.value = (e.target as HTMLSelectElement).value)} data-testid="compare">
             <option value="">{t("nothing")}</option>
             {others.map((r) => <option key={r.key} value={r.key}>{r.key}</option>)}
           </select>
@@ -36,8 +35,8 @@ export function Schedule() {
       </div>
       {!s || width === 0 ? <Skeleton /> : s.table.rows === 0 ? <Empty text={t("no_steps")} /> : (
         <>
-          {other && (second ? <Compare a={s} b={second} names={[run.value, other]} w={w} /> : <Skeleton />)}
-          <Body s={s} w={w} />
+          {other.value && (second ? <Compare a={s} b={second} names={[run.value, other.value]} w={w} columns={columns} /> : <Skeleton />)}
+          <Body s={s} w={w} columns={columns} />
         </>
       )}
     </main>
@@ -77,7 +76,7 @@ export function reach(lines: Line[], over: Line[]): [number, number] {
 
 export const ticksOf = (s: Steps) => (spansDays(s) ? s.table.t("time").map((x) => day(x).slice(5)) : s.table.t("time").map(clock));
 
-function Body({ s, w }: { s: Steps; w: number }) {
+function Body({ s, w, columns }: { s: Steps; w: number; columns: number }) {
   const ticks = useMemo(() => ticksOf(s), [s]);
   const fuels = s.shares.gen_by_fuel_mw, ink = INK[theme.value];
   const words = t("load"), colours = theme.value;
@@ -92,13 +91,14 @@ function Body({ s, w }: { s: Steps; w: number }) {
   const shares = useMemo(() => Array.from({ length: s.table.rows }, (_, i) => percent(i / Math.max(1, s.table.rows - 1))), [s]);
   const tall = innerHeight > 1200 ? 1.4 : 1, height = 190 * tall; // a large screen is used
   const shared = { cursor: row.value, onSeek: seek, ticks, width: w, height };
+  const security = s.table.has("outages_violating"); // of three in a row, the first ones are as tall as the stack beside them
   const line = (name: string, colour = ink.first): Line[] => [{ label: t(name), values: s.table.f(name), colour }];
   return (
     <div class="plots">
       <Plot title={t("generation")} unit="MW" lines={stack} over={over} stacked name={`${run.value}_generation`} {...shared} height={300 * tall} />
       <Energy fuels={fuels} hours={s.step_h} w={w} />
-      {s.table.has("outages_violating") && <Plot title={t("outages_violating")} unit="" lines={line("outages_violating")} name={`${run.value}_insecure`} {...shared} />}
-      <Curtailed s={s} {...shared} />
+      {security && <Plot title={t("outages_violating")} unit="" lines={line("outages_violating")} name={`${run.value}_insecure`} {...shared} height={columns > 2 ? 300 * tall : height} />}
+      <Curtailed s={s} {...shared} height={columns > 2 && !security ? 300 * tall : height} />
       <Prices s={s} {...shared} />
       <Carbon s={s} {...shared} />
       <Stores s={s} {...shared} />
@@ -107,6 +107,7 @@ function Body({ s, w }: { s: Steps; w: number }) {
       {s.table.has("price_per_mwh") && <Plot title={`${t("duration")}: ${t("price")}`} unit={t("per_mwh")} lines={[{ label: t("price_per_mwh"), values: sorted(s.table.f("price_per_mwh")), colour: ink.second }]} width={w} height={height} ticks={shares} digits={1} name={`${run.value}_price_duration`} />}
       <Costs s={s} w={w} />
       {kind.value === "plan" && <Limits w={w} />}
+      <Played s={s} w={w} ticks={ticks} cursor={row.value} onSeek={seek} />
       {spansDays(s) && <Fans s={s} w={w} />}
     </div>
   );
@@ -150,7 +151,7 @@ function Curtailed({ s, ...shared }: { s: Steps } & Shared) {
 export function spread(table: Table, colour: string): { bands: Band[]; median: Line } {
   return {
     bands: [
-      { label: t("all_buses"), low: table.f("q0"), high: table.f("q100"), colour, opacity: 0.16 },
+      { label: t("all_buses"), low: table.f("q0"), high: table.f("q100"), colour, opacity: 0.16, loose: true },
       { label: t("most_buses"), low: table.f("q10"), high: table.f("q90"), colour, opacity: 0.3 },
     ],
     median: { label: t("median"), values: table.f("q50"), colour },
@@ -170,6 +171,13 @@ function Prices({ s, ...shared }: { s: Steps } & Shared) {
   );
 }
 
+/** A nodal price and its parts, as lines; without a part that is nothing at every step. */
+export function pricesOf(series: Table, colour: string): Line[] {
+  return ["price_per_mwh", "energy", "base", "outage", "loss"].map((k, i) => ({
+    label: t(`part_${k}`), values: series.f(k), colour: i ? causeColour(i - 1, theme.value) : colour, dash: i === 0,
+  })).filter((l, i) => i < 2 || l.values.some((v) => Math.abs(v) > 1e-6));
+}
+
 /** Components of the price at the chosen bus; without one, at the bus that is dearest now. */
 function PriceAt(shared: Shared) {
   const g = grid.value, state = base.value, [table, at] = element.value.split(":");
@@ -183,15 +191,13 @@ function PriceAt(shared: Shared) {
     if (bus >= 0) loadSeries(run.value, "bus", bus, 0).then(set, tell);
   }, [run.value, bus, steps.value]);
   const ink = INK[theme.value], words = t("price"), colours = theme.value;
-  const lines = useMemo<Line[]>(() => (series ? (["price_per_mwh", "energy", "base", "outage"] as const).map((k, i) => ({
-    label: t(`part_${k}`), values: series.f(k), colour: i ? causeColour(i - 1, theme.value) : ink.main, dash: i === 0,
-  })) : []), [series, words, colours]);
+  const lines = useMemo<Line[]>(() => (series ? pricesOf(series, ink.main) : []), [series, words, colours]);
   if (!g || bus < 0 || !series) return <section class="card" style={{ width: `${shared.width}px`, minHeight: "236px" }} />;
   const name = g.bus.t("name")[bus] || g.bus.t("id")[bus];
   return (
     <div data-testid="price-at">
-      <Plot title={`${t("price_at")} ${name}`} unit={t("per_mwh")} lines={lines} digits={1} name={`${run.value}_price_${name}`} {...shared} />
-      <button class="link" onClick={() => { selectElement("bus", bus); view.value = "map"; }}>{t("other_bus")}</button>
+      <Plot title={`${t("price_at")} ${name}`} unit={t("per_mwh")} lines={lines} digits={1} name={`${run.value}_price_${name}`} {...shared}
+        tools={<button class="link" onClick={() => { selectElement("bus", bus); view.value = "map"; }}>{t("other_bus")}</button>} />
     </div>
   );
 }

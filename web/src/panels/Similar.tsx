@@ -1,10 +1,10 @@
-import { batch, signal } from "@preact/signals";
+import { batch } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, ask, query, runPath, type Trait } from "../api";
 import { SaveTable } from "../files/save";
 import { clock, num, percent } from "../format";
 import { t } from "../i18n";
-import { drawn, run, step, stepNumbers, steps, tell } from "../state";
+import { drawn, run, similar, step, stepNumbers, steps, tell } from "../state";
 import { issueText, traitOf } from "../told";
 import { Empty, Skeleton } from "./Side";
 
@@ -17,7 +17,7 @@ interface Near {
 }
 interface Answer { searched: number; features: number; runs: number; neighbours: Near[] }
 
-const where = signal(""), earlier = signal(false), every = signal(false);
+const { where, earlier, every } = similar;
 
 /** What was done at a state: figures of at least one whole unit, and elements that were named. */
 function doneWords(done: Record<string, unknown>[]): string {
@@ -61,6 +61,7 @@ export function SimilarPanel() {
     );
     return () => stop.abort();
   }, [run.value, step.value, where.value, earlier.value, every.value, ready]);
+  useEffect(() => setDraft(where.value), [where.value]);
   return (
     <div data-testid="similar">
       <form class="filters" onSubmit={(e) => { e.preventDefault(); where.value = draft.trim(); }}>

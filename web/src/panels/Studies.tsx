@@ -1,6 +1,6 @@
 import { batch } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, loadFound, query, send, type Found, type Job, type RunSummary } from "../api";
+import { ApiError, loadFound, query, send, type Found, type Job, type RunSummary, type StudyKind } from "../api";
 import { num, percent, unitOf, valueOf } from "../format";
 import { ofTotal, t } from "../i18n";
 import { details, jobs, run, runs, selectOutage, session, tell, view } from "../state";
@@ -81,19 +81,20 @@ function Work({ job }: { job: Job }) {
   const [error, setError] = useState("");
   const act = (what: string) => send(`studies/${job.id}/${what}`).catch((e) => setError(problem(e)));
   const going = job.state === "running" || job.state === "cancelling", operator = session.value?.role === "operator";
+  const said = job.issues.length ? job.issues.map(issueText).join("\n") : job.message && lineText(job.message);
   const key = job.run ? runs.value?.find((r) => r.path.endsWith(`/${job.run}`))?.key : undefined;
   return (
     <article class="job" data-testid="job" data-state={job.state}>
-      <div class="job-head"><b>{job.title}</b><span class="muted">{t(job.kind === "day" ? "study_day" : "study_n1")} · {num(job.seconds)} {t("seconds")}</span>
+      <div class="job-head"><b>{job.title}</b><span class="muted">{t(`study_${job.kind}`)} · {num(job.seconds)} {t("seconds")}</span>
         <span class={`chip state-${job.state}`}><i />{t(job.state)}</span>
         {operator && going && <button onClick={() => act("cancel")} disabled={job.state === "cancelling"} data-testid="cancel">{t("cancel")}</button>}
         {operator && !going && job.state !== "finished" && <button onClick={() => act("resume")} data-testid="resume">{t("resume")}</button>}
         {key && <button onClick={() => { run.value = key; view.value = "map"; }}>{t("open")}</button>}
       </div>
-      {(going || job.kind === "day") && <Progress done={job.done} total={job.total} what={t(job.kind === "day" ? "steps_done" : "outages_done")} />}
-      {going && <p class="muted doing">{job.doing ? lineText(job.doing) : t("preparing")}</p>}
+      {job.kind !== "plan" && (going || job.kind === "day") && <Progress done={job.done} total={job.total} what={t(job.kind === "n1" ? "outages_done" : "steps_done")} />}
+      {going && <p class="muted doing">{job.doing ? lineText(job.doing) : t(job.kind === "plan" ? "planning" : "preparing")}</p>}
       {job.state === "finished" && job.kind === "n1" && key && <N1 name={key} />}
-      {(job.message || error) && <p class="error" role="alert">{job.message ? lineText(job.message) : error}</p>}
+      {(said || error) && <p class="error" role="alert">{said || error}</p>}
     </article>
   );
 }
@@ -107,7 +108,7 @@ const FRESH = {
 type Asked = typeof FRESH;
 
 function Form() {
-  const [kind, setKind] = useState("day"), [error, setError] = useState<string[]>([]), [f, set] = useState<Asked>(FRESH), [sending, setSending] = useState(false);
+  const [kind, setKind] = useState<StudyKind>("day"), [error, setError] = useState<string[]>([]), [f, set] = useState<Asked>(FRESH), [sending, setSending] = useState(false);
   const text = (name: "grid" | "date" | "contingencies" | "name" | "scale", label: string, more: Record<string, string> = {}) => (
     <label>{label}<input type="text" name={name} value={f[name]} onInput={(e) => set({ ...f, [name]: (e.target as HTMLInputElement).value })} {...more} /></label>
   );
@@ -124,25 +125,25 @@ function Form() {
     try { await send("studies", { kind, ...f }); } catch (e) { setError(e instanceof ApiError ? e.issues.map(issueText) : [String(e)]); }
     setSending(false);
   };
-  const day = kind === "day";
+  const day = kind === "day", plan = kind === "plan", planned = plan || (day && f.dispatch === "plan");
   return (
     <form class="form" onSubmit={start} data-testid="study-form">
-      <div class="seg">{["day", "n1"].map((k) => <button type="button" key={k} class={kind === k ? "on" : ""} aria-pressed={kind === k} onClick={() => setKind(k)} data-testid={`kind-${k}`}>{t(`study_${k}`)}</button>)}</div>
+      <div class="seg">{(["day", "n1", "plan"] as const).map((k) => <button type="button" key={k} class={kind === k ? "on" : ""} aria-pressed={kind === k} onClick={() => setKind(k)} data-testid={`kind-${k}`}>{t(`study_${k}`)}</button>)}</div>
       {text("grid", t("grid_name"), { list: "grids" })}
-      {day && text("date", t("date"), { placeholder: "YYYY-MM-DD", pattern: "\\d{4}-\\d{2}-\\d{2}", inputmode: "numeric" })}
-      {text("contingencies", t("outage_list"), { list: "lists" })}
+      {kind !== "n1" && text("date", t("date"), { placeholder: "YYYY-MM-DD", pattern: "\\d{4}-\\d{2}-\\d{2}", inputmode: "numeric" })}
+      {!plan && text("contingencies", t("outage_list"), { list: "lists" })}
       {day && choice("dispatch", t("dispatch"), [["points", t("dispatch_points")], ["data", t("dispatch_data")], ["plan", t("dispatch_plan")]])}
-      {day && f.dispatch === "plan" && choice("security", t("security_of_plan"), [["base", t("security_base")], ["n-1", t("security_n-1")]])}
-      {day && f.dispatch === "plan" && number("commit_seconds", t("commit_seconds"), 1, 3600)}
-      {choice("slack", t("slack"), [["distributed", t("distributed")], ["reference", t("reference")]])}
+      {planned && choice("security", t("security_of_plan"), [["base", t("security_base")], ["n-1", t("security_n-1")]])}
+      {planned && number("commit_seconds", t("commit_seconds"), 1, 3600)}
+      {!plan && choice("slack", t("slack"), [["distributed", t("distributed")], ["reference", t("reference")]])}
       {text("name", t("name"))}
-      <label class="check"><input type="checkbox" checked={f.q_limits} onChange={() => set({ ...f, q_limits: !f.q_limits })} /> {t("q_limits")}</label>
+      {!plan && <label class="check"><input type="checkbox" checked={f.q_limits} onChange={() => set({ ...f, q_limits: !f.q_limits })} /> {t("q_limits")}</label>}
       <details>
         <summary>{t("options_more")}</summary>
         <div class="form">
-          {day && text("scale", t("scale"), { placeholder: t("scale_hint") })}
-          {number("tol_pu", t("tol_pu"), 1e-12, 1e-2)}
-          {number("max_iterations", t("max_iterations"), 1, 200)}
+          {kind !== "n1" && text("scale", t("scale"), { placeholder: t("scale_hint") })}
+          {!plan && number("tol_pu", t("tol_pu"), 1e-12, 1e-2)}
+          {!plan && number("max_iterations", t("max_iterations"), 1, 200)}
         </div>
       </details>
       <datalist id="grids">{GRIDS.map((g) => <option key={g} value={g} />)}</datalist>

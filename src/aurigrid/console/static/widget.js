@@ -7,8 +7,8 @@ var e = class extends Error {
 	}
 };
 function t(e) {
-	let t = [e.where, e.field].filter(Boolean).join(".");
-	return `${t ? `${t}: ` : ""}${e.message}${e.hint ? `; ${e.hint}` : ""}`;
+	let t = [e.where, e.field].filter(Boolean).join("."), n = e.ids?.length ? ` (${e.ids.slice(0, 10).join(", ")}${e.ids.length > 10 ? ` … +${e.ids.length - 10}` : ""})` : "";
+	return `${t ? `${t}: ` : ""}${e.message}${n}${e.hint ? `; ${e.hint}` : ""}`;
 }
 async function n(t, n) {
 	let r;
@@ -125,12 +125,248 @@ function l(e) {
 		gen: new a(e.gen)
 	};
 }
-// src/map/palette.ts
-var u = (e) => [
+// src/map/renderer.ts
+var u = 1024, d = 30, f = .5, p = 127, m = 255;
+function h(e) {
+	let t = e[0], n = 2e3 / (e[5] - t), r = /* @__PURE__ */ new Uint8Array(2001);
+	for (let i = 0, a = 1; i < r.length; i++) {
+		let o = t + i / n;
+		for (; a < 5 && o > e[a];) a++;
+		r[i] = Math.round(51 * (a - 1 + Math.min(1, (o - e[a - 1]) / (e[a] - e[a - 1]))));
+	}
+	return {
+		low: t,
+		scale: n,
+		of: r
+	};
+}
+var g = (e) => e === e ? p + (p * (e < -1 ? -1 : e > 1 ? 1 : e) | 0) : m, _ = "#version 300 es\nprecision highp float; precision highp int;\nuniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;\nvec2 place(vec2 p) { return (p - uCentre) * uScale; }\nvec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }\nconst vec4 NOWHERE = vec4(2.0, 2.0, 0.0, 1.0);\n", v = `
+precision highp sampler2D; precision highp usampler2D;
+uniform sampler2D uEnds, uShape; uniform usampler2D uState; uniform vec3 uRamp[6]; uniform float uWiden;
+ivec2 cell(int k) { return ivec2(k % ${u}, k / ${u}); }
+vec3 ramp(uint code) { int i = min(int(code) / 51, 4); return mix(uRamp[i], uRamp[i + 1], float(int(code) - 51 * i) / 51.0); }
+float wide(uint code) { return 1.0 + uWiden * clamp((float(code) - 153.0) / 102.0, 0.0, 1.0); }
+`, y = "#version 300 es\nprecision highp float; precision highp int; out vec4 o;\nfloat edge(float past) { return clamp(0.5 - past, 0.0, 1.0); }\n", b = `${_}${v}
+uniform int uPass; uniform vec3 uHalo, uSelected, uOut; out float vAlong, vAcross; flat out vec4 vColour; flat out float vLength, vHalf, vDash;
+void main() {
+  ivec2 at = cell(gl_VertexID / 4); int k = gl_VertexID % 4; uvec2 state = texelFetch(uState, at, 0).rg; int flag = int(state.y);
+  if (uPass == 0 && (flag & 3) == 0) { gl_Position = NOWHERE; return; }
+  vec4 ends = texelFetch(uEnds, at, 0); vec2 shape = texelFetch(uShape, at, 0).rg;
+  vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
+  vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
+  float w = shape.y * uSize * wide(state.x), longer = 0.0; bool gone = (flag & 12) != 0;
+  vColour = gone ? vec4(uOut, 0.9) : vec4(ramp(state.x), 0.96);
+  if (uPass == 0) { bool chosen = (flag & 2) != 0; w += (chosen ? 4.0 : 9.0) * uRatio; longer = w * 0.3; vColour = chosen ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); }
+  float side = k < 2 ? -1.0 : 1.0, end = k % 2 == 0 ? -1.0 : 1.0, fan = shape.x * min(3.2 * uRatio, l * 0.06);
+  vColour.a *= min(w, 1.0); vColour.rgb *= vColour.a;
+  vHalf = max(w, 1.0) * 0.5; vLength = 0.5 * l + longer; vDash = gone && uPass == 1 ? uRatio : 0.0;
+  vAcross = side * (vHalf + 0.5); vAlong = end * (vLength + 0.5);
+  gl_Position = w <= 0.0 ? NOWHERE : clip((a + b) * 0.5 + n * (fan + vAcross) + u * vAlong);
+}`, x = `${y}
+in float vAlong, vAcross; flat in vec4 vColour; flat in float vLength, vHalf, vDash;
+void main() {
+  float cover = edge(abs(vAcross) - vHalf) * edge(abs(vAlong) - vLength);
+  if (vDash > 0.0) cover *= edge((abs(mod(vAlong / vDash, 8.0) - 4.0) - 2.0) * vDash);
+  o = vColour * cover;
+}`, S = `${_}${v}
+flat out vec4 vColour; out vec2 vPlace; flat out float vSize;
+void main() {
+  ivec2 at = cell(gl_VertexID / 3); int k = gl_VertexID % 3; uvec2 state = texelFetch(uState, at, 0).rg; int flag = int(state.y);
+  vec4 ends = texelFetch(uEnds, at, 0); vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
+  gl_Position = NOWHERE;
+  if (l <= ${d}.0 * uRatio || (flag & 48) == 0 || (flag & 12) != 0) return;
+  vec2 shape = texelFetch(uShape, at, 0).rg, u = d / l, n = vec2(-u.y, u.x);
+  float s = (2.2 + shape.y * 0.9 * uSize) * uRatio, fan = shape.x * min(3.2 * uRatio, l * 0.06);
+  vec2 m = (a + b) * 0.5 + n * fan; if ((flag & 32) != 0) u = -u;
+  vSize = s; vColour = vec4(ramp(state.x), 1.0);
+  // Of the sides from tip to foot, the normal is (0.375, 0.927): half a pixel out, the tip moves 1.33, a foot (0.5, 0.74).
+  vPlace = k == 0 ? vec2(s * 1.25 + 1.33, 0.0) : vec2(-s * 0.85 - 0.5, (s * 0.85 + 0.74) * (k == 1 ? 1.0 : -1.0));
+  gl_Position = clip(m + u * vPlace.x + vec2(-u.y, u.x) * vPlace.y);
+}`, C = `${y}
+flat in vec4 vColour; in vec2 vPlace; flat in float vSize;
+void main() {
+  float past = max(dot(vec2(vPlace.x - 1.25 * vSize, abs(vPlace.y)), vec2(0.375, 0.927)), -0.85 * vSize - vPlace.x);
+  o = vColour * edge(past);
+}`, w = `${_}
+layout(location=0) in vec2 aPlace; layout(location=1) in float aSize; layout(location=2) in vec2 aState; layout(location=3) in float aLevel;
+uniform int uPass, uByLevel; uniform vec3 uHalo, uSelected, uOut, uRing, uBus[9]; flat out vec4 vColour, vRim; flat out float vSize;
+void main() {
+  int flag = int(aState.y), code = int(aState.x); float s = aSize * uSize * uRatio, v = float(code - ${p}) / ${p}.0;
+  bool gone = code == ${m};
+  vec3 c = gone ? uRing : uByLevel == 1 ? uBus[3 + int(aLevel)] : mix(uBus[1], v < 0.0 ? uBus[0] : uBus[2], abs(v));
+  vColour = vec4(c, 1.0); vRim = vec4(gone ? uOut : uRing, 1.0);
+  if (uPass == 0) {
+    s = (flag & 3) == 0 ? 0.0 : max(s, 5.0 * uRatio) + 9.0 * uRatio;
+    vColour = (flag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); vColour.rgb *= vColour.a; vRim = vColour;
+  } else if ((flag & 2) != 0) s = max(s, 9.0 * uRatio);
+  vSize = s; gl_PointSize = s + 1.0;
+  gl_Position = s < 1.0 ? NOWHERE : clip(place(aPlace));
+}`, ee = `${y}
+flat in vec4 vColour, vRim; flat in float vSize;
+void main() {
+  float r = length(gl_PointCoord - 0.5) * (vSize + 1.0), rim = vSize * 0.5;
+  o = mix(vColour, vRim, clamp(r - (rim - max(1.0, vSize * 0.16)), 0.0, 1.0)) * edge(r - rim);
+}`, T = () => Math.min(devicePixelRatio || 1, 2), E = class {
+	canvas;
+	gl;
+	linked;
+	programs = null;
+	lines;
+	buses;
+	buffers = {};
+	textures;
+	nLine = 0;
+	nBus = 0;
+	longest = 0;
+	byLevel = !1;
+	haloed = {
+		lines: !1,
+		buses: !1
+	};
+	palette;
+	constructor(e) {
+		this.canvas = e;
+		let t = e.getContext("webgl2", {
+			antialias: !1,
+			depth: !1,
+			stencil: !1,
+			alpha: !0,
+			premultipliedAlpha: !0
+		});
+		if (!t) throw Error("WebGL2 is not available in this browser");
+		this.gl = t, this.linked = [
+			[b, x],
+			[S, C],
+			[w, ee]
+		].map(([e, t]) => this.link(e, t)), this.textures = {
+			ends: {
+				unit: 0,
+				parts: 4,
+				kept: t.RGBA32F,
+				format: t.RGBA,
+				type: t.FLOAT
+			},
+			shape: {
+				unit: 1,
+				parts: 2,
+				kept: t.RG32F,
+				format: t.RG,
+				type: t.FLOAT
+			},
+			state: {
+				unit: 2,
+				parts: 2,
+				kept: t.RG8UI,
+				format: t.RG_INTEGER,
+				type: t.UNSIGNED_BYTE
+			}
+		}, t.pixelStorei(t.UNPACK_ALIGNMENT, 1), t.enable(t.BLEND), t.blendFunc(t.ONE, t.ONE_MINUS_SRC_ALPHA);
+	}
+	link(e, t) {
+		let n = this.gl, r = n.createProgram();
+		for (let [i, a] of [[n.VERTEX_SHADER, e], [n.FRAGMENT_SHADER, t]]) {
+			let e = n.createShader(i);
+			n.shaderSource(e, a), n.compileShader(e), n.attachShader(r, e);
+		}
+		return n.linkProgram(r), r;
+	}
+	ready(e) {
+		let t = this.gl;
+		if (!t.getProgramParameter(e, t.LINK_STATUS)) {
+			let n = t.getAttachedShaders(e).map((e) => t.getShaderInfoLog(e)).join("\n");
+			throw Error(t.getProgramInfoLog(e) + n);
+		}
+		let n = /* @__PURE__ */ new Map();
+		for (let r = 0; r < t.getProgramParameter(e, t.ACTIVE_UNIFORMS); r++) {
+			let i = t.getActiveUniform(e, r).name.replace("[0]", "");
+			n.set(i, t.getUniformLocation(e, i));
+		}
+		return {
+			use: e,
+			at: n
+		};
+	}
+	attribute(e, t, n, r) {
+		let i = this.gl;
+		this.buffers[e] && i.deleteBuffer(this.buffers[e]), this.buffers[e] = i.createBuffer(), i.bindBuffer(i.ARRAY_BUFFER, this.buffers[e]), i.bufferData(i.ARRAY_BUFFER, r, i.DYNAMIC_DRAW), i.enableVertexAttribArray(t), i.vertexAttribPointer(t, n, r instanceof Float32Array ? i.FLOAT : i.UNSIGNED_BYTE, !1, 0, 0);
+	}
+	corners() {
+		let e = this.gl, t = new Uint32Array(6 * this.nLine);
+		for (let e = 0; e < this.nLine; e++) t.set([
+			4 * e,
+			4 * e + 1,
+			4 * e + 2,
+			4 * e + 2,
+			4 * e + 1,
+			4 * e + 3
+		], 6 * e);
+		this.buffers.corners && e.deleteBuffer(this.buffers.corners), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, this.buffers.corners = e.createBuffer()), e.bufferData(e.ELEMENT_ARRAY_BUFFER, t, e.STATIC_DRAW);
+	}
+	texture(e) {
+		let t = this.gl, n = this.textures[e];
+		n.it && t.deleteTexture(n.it), n.it = t.createTexture(), t.activeTexture(t.TEXTURE0 + n.unit), t.bindTexture(t.TEXTURE_2D, n.it), t.texStorage2D(t.TEXTURE_2D, 1, n.kept, u, Math.max(1, Math.ceil(this.nLine / u)));
+		for (let e of [t.TEXTURE_MIN_FILTER, t.TEXTURE_MAG_FILTER]) t.texParameteri(t.TEXTURE_2D, e, t.NEAREST);
+	}
+	fill(e, t) {
+		let n = this.gl, r = this.textures[e], i = Math.floor(this.nLine / u), a = this.nLine % u;
+		n.activeTexture(n.TEXTURE0 + r.unit), i && n.texSubImage2D(n.TEXTURE_2D, 0, 0, 0, u, i, r.format, r.type, t, 0), a && n.texSubImage2D(n.TEXTURE_2D, 0, 0, i, a, 1, r.format, r.type, t, i * u * r.parts);
+	}
+	setGrid(e, t, n, r, i) {
+		let a = this.gl;
+		this.nLine = e.length / 4, this.nBus = r.length, this.longest = 0;
+		for (let t = 0; t < e.length; t += 4) this.longest = Math.max(this.longest, Math.hypot(e[t] - e[t + 2], e[t + 1] - e[t + 3]));
+		for (let e of Object.keys(this.textures)) this.texture(e);
+		this.fill("ends", e), this.fill("shape", t), a.bindVertexArray(this.lines = a.createVertexArray()), this.corners(), a.bindVertexArray(this.buses = a.createVertexArray()), this.attribute("place", 0, 2, n), this.attribute("size", 1, 1, r), this.attribute("state", 2, 2, new Uint8Array(2 * this.nBus)), this.attribute("level", 3, 1, i), a.bindVertexArray(null);
+	}
+	setState(e, t) {
+		let n = this.gl;
+		this.fill("state", e), n.bindBuffer(n.ARRAY_BUFFER, this.buffers.state), n.bufferSubData(n.ARRAY_BUFFER, 0, t);
+	}
+	uniforms(e, t, n) {
+		let r = this.gl, i = e.at, a = this.palette, o = T();
+		if (r.useProgram(e.use), r.uniform2f(i.get("uView"), this.canvas.width, this.canvas.height), r.uniform2f(i.get("uCentre"), t.x, t.y), r.uniform1f(i.get("uScale"), t.scale * o), r.uniform1f(i.get("uSize"), n), i.has("uRatio") && r.uniform1f(i.get("uRatio"), o), e.palette !== a) {
+			e.palette = a;
+			for (let [e, t] of [
+				["uEnds", 0],
+				["uShape", 1],
+				["uState", 2]
+			]) i.has(e) && r.uniform1i(i.get(e), t);
+			i.has("uWiden") && r.uniform1f(i.get("uWiden"), a.widen);
+			for (let [e, t] of [
+				["uHalo", [a.halo]],
+				["uSelected", [a.selected]],
+				["uOut", [a.out]],
+				["uRing", [a.ring]],
+				["uRamp", a.ramp],
+				["uBus", a.bus]
+			]) i.has(e) && r.uniform3fv(i.get(e), t.flat());
+		}
+	}
+	ruled(e, t) {
+		let n = this.gl, { width: r, height: i } = this.canvas, a = T(), o = Math.max(1, Math.round(a));
+		n.enable(n.SCISSOR_TEST), n.clearColor(...t, 1);
+		for (let { x: t, y: s } of e) t === void 0 ? n.scissor(0, i - Math.floor(s * a) - o, r, o) : n.scissor(Math.floor(t * a), 0, o, i), n.clear(n.COLOR_BUFFER_BIT);
+		n.disable(n.SCISSOR_TEST);
+	}
+	draw(e, t, n = [], r = [
+		0,
+		0,
+		0
+	]) {
+		let i = this.gl;
+		if (i.viewport(0, 0, this.canvas.width, this.canvas.height), i.clearColor(0, 0, 0, 0), i.clear(i.COLOR_BUFFER_BIT), this.ruled(n, r), !this.nBus) return;
+		let [a, o, s] = this.programs ??= this.linked.map((e) => this.ready(e));
+		i.bindVertexArray(this.lines), this.uniforms(a, e, t * T());
+		for (let e of this.haloed.lines ? [0, 1] : [1]) i.uniform1i(a.at.get("uPass"), e), i.drawElements(i.TRIANGLES, 6 * this.nLine, i.UNSIGNED_INT, 0);
+		this.longest * e.scale > d && (this.uniforms(o, e, t), i.drawArrays(i.TRIANGLES, 0, 3 * this.nLine)), i.bindVertexArray(this.buses), this.uniforms(s, e, Math.max(t, f)), i.uniform1i(s.at.get("uByLevel"), +!!this.byLevel);
+		for (let e of this.haloed.buses ? [0, 1] : [1]) i.uniform1i(s.at.get("uPass"), e), i.drawArrays(i.POINTS, 0, this.nBus);
+		i.bindVertexArray(null);
+	}
+}, D = (e) => [
 	1,
 	3,
 	5
-].map((t) => parseInt(e.slice(t, t + 2), 16) / 255), d = {
+].map((t) => parseInt(e.slice(t, t + 2), 16) / 255), te = {
 	dark: [
 		"#34505f",
 		"#3f7d9c",
@@ -147,14 +383,14 @@ var u = (e) => [
 		"#bf4a08",
 		"#8f0a4a"
 	]
-}, f = [
+}, ne = [
 	0,
 	.3,
 	.6,
 	.8,
 	1,
 	1.3
-], p = {
+], re = {
 	dark: [
 		"#59a8ff",
 		"#3a6ea8",
@@ -171,14 +407,14 @@ var u = (e) => [
 		"#c98a3b",
 		"#9a5200"
 	]
-}, m = [
+}, ie = [
 	-.3,
 	-.1,
 	-.01,
 	.01,
 	.1,
 	.3
-], h = {
+], ae = {
 	dark: [
 		"#e6d9a8",
 		"#8fc7dd",
@@ -195,7 +431,7 @@ var u = (e) => [
 		"#93401d",
 		"#5b6a72"
 	]
-}, g = {
+}, oe = {
 	dark: [
 		"#4aa3ff",
 		"#dfe7ea",
@@ -206,24 +442,26 @@ var u = (e) => [
 		"#42525a",
 		"#b34a00"
 	]
-}, _ = {
+}, se = {
 	dark: "#ff5c8a",
 	light: "#c2185b"
-}, v = /* @__PURE__ */ new Map();
-function y(e, t) {
-	let n = `${e}${t}`, r = v.get(n) ?? {
-		ramp: (t ? p : d)[e].map(u),
-		stops: t ? m : f,
-		halo: u(_[e]),
-		selected: u(e === "dark" ? "#ffffff" : "#10181c"),
-		out: u(e === "dark" ? "#7d8f99" : "#6b7a82"),
-		ring: u(e === "dark" ? "#0f1519" : "#ffffff"),
-		bus: [...g[e], ...h[e]].map(u)
+}, ce = /* @__PURE__ */ new Map();
+function le(e, t) {
+	let n = `${e}${t}`, r = ce.get(n) ?? {
+		ramp: (t ? re : te)[e].map(D),
+		stops: t ? ie : ne,
+		halo: D(se[e]),
+		selected: D(e === "dark" ? "#ffffff" : "#10181c"),
+		out: D(e === "dark" ? "#7d8f99" : "#6b7a82"),
+		ring: D(e === "dark" ? "#0f1519" : "#ffffff"),
+		bus: [...oe[e], ...ae[e]].map(D),
+		widen: t ? 0 : .25,
+		codes: h(t ? ie : ne)
 	};
-	return v.set(n, r), r;
+	return ce.set(n, r), r;
 }
 // src/map/geometry.ts
-function b(e) {
+function ue(e) {
 	let { bus: t, branch: n } = e, r = t.f("x"), i = t.f("y"), a = t.f("v_nom_kv"), o = t.i("star"), s = n.i("from_bus"), c = n.i("to_bus"), l = [...new Set(a)].sort((e, t) => t - e), u = l[0] ?? 1, d = (e) => Math.min(5, l.indexOf(e)), f = /* @__PURE__ */ new Map();
 	for (let e = 0; e < s.length; e++) {
 		let n = Math.min(s[e], c[e]) * t.rows + Math.max(s[e], c[e]), r = f.get(n);
@@ -272,208 +510,21 @@ function b(e) {
 		typical: C
 	};
 }
-function x(e, t, n, r, i, a) {
+function de(e, t, n, r, i, a) {
 	let o = i - n, s = a - r, c = o * o + s * s, l = c > 0 ? Math.min(1, Math.max(0, ((e - n) * o + (t - r) * s) / c)) : 0;
 	return Math.hypot(e - n - l * o, t - r - l * s);
 }
-// src/map/renderer.ts
-var S = 1024, C = "#version 300 es\nprecision highp float; precision highp int;\nuniform vec2 uView, uCentre; uniform float uScale, uRatio, uSize;\nvec2 place(vec2 p) { return (p - uCentre) * uScale; }\nvec4 clip(vec2 px) { return vec4(px * 2.0 / uView, 0.0, 1.0); }\n", w = "\nuniform vec3 uRamp[6]; uniform float uStops[6];\nvec3 ramp(float v) {\n  vec3 c = uRamp[0];\n  for (int i = 1; i < 6; i++) c = mix(c, uRamp[i], clamp((v - uStops[i-1]) / (uStops[i] - uStops[i-1]), 0.0, 1.0));\n  return c;\n}\n", T = `
-precision highp sampler2D; precision highp usampler2D;
-uniform sampler2D uEnds, uShape, uLoading; uniform usampler2D uMark;
-ivec2 cell(int k) { return ivec2(k % ${S}, k / ${S}); }
-`, E = `${C}${T}
-uniform int uPass; out float vAlong, vValue; flat out int vFlag; flat out float vLength;
-void main() {
-  ivec2 at = cell(gl_VertexID / 6); int k = gl_VertexID % 6, flag = int(texelFetch(uMark, at, 0).r);
-  if (uPass == 0 && (flag & 3) == 0) { gl_Position = vec4(2.0, 2.0, 0.0, 1.0); return; }
-  vec4 ends = texelFetch(uEnds, at, 0); vec2 shape = texelFetch(uShape, at, 0).rg; float value = texelFetch(uLoading, at, 0).r;
-  vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
-  vec2 u = l > 0.001 ? d / l : vec2(1.0, 0.0), n = vec2(-u.y, u.x);
-  float w = shape.y * uSize * (value > 0.8 ? 1.0 + 0.5 * min(value - 0.8, 0.8) : 1.0);
-  if (uPass == 0) w += ((flag & 1) != 0 ? 9.0 : 5.0) * uRatio;
-  float side = (k == 0 || k == 1 || k == 4) ? -1.0 : 1.0, end = (k == 0 || k == 2 || k == 3) ? 0.0 : 1.0;
-  float fan = shape.x * min(3.2 * uRatio, l * 0.06);
-  vec2 p = mix(a, b, end) + n * (fan + side * w * 0.5) + u * (end * 2.0 - 1.0) * (uPass == 0 ? w * 0.3 : 0.0);
-  vAlong = end * l; vLength = l; vValue = value; vFlag = flag;
-  gl_Position = w <= 0.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(p);
-}`, D = `#version 300 es
-precision highp float; precision highp int;
-uniform int uPass; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut; in float vAlong, vValue; flat in int vFlag; flat in float vLength; out vec4 o;
-${w}
-void main() {
-  if (uPass == 0) { o = (vFlag & 2) != 0 ? vec4(uSelected, 0.95) : vec4(uHalo, 0.34); o.rgb *= o.a; return; }
-  bool gone = (vFlag & 12) != 0 || !(vValue == vValue);
-  if (gone && mod(vAlong / uRatio, 8.0) > 4.0) discard;
-  o = gone ? vec4(uOut, 0.9) : vec4(ramp(vValue), 0.96); o.rgb *= o.a;
-}`, O = `${C}${T}
-out float vValue;
-void main() {
-  ivec2 at = cell(gl_VertexID / 3); int k = gl_VertexID % 3, flag = int(texelFetch(uMark, at, 0).r);
-  vec4 ends = texelFetch(uEnds, at, 0); vec2 a = place(ends.xy), b = place(ends.zw), d = b - a; float l = length(d);
-  gl_Position = vec4(2.0, 2.0, 0.0, 1.0); vValue = texelFetch(uLoading, at, 0).r;
-  if (l <= 30.0 * uRatio || (flag & 48) == 0 || (flag & 12) != 0 || !(vValue == vValue)) return;
-  vec2 shape = texelFetch(uShape, at, 0).rg, u = d / l, n = vec2(-u.y, u.x);
-  float s = (2.2 + shape.y * 0.9 * uSize) * uRatio, fan = shape.x * min(3.2 * uRatio, l * 0.06);
-  vec2 m = (a + b) * 0.5 + n * fan; if ((flag & 32) != 0) u = -u;
-  gl_Position = clip(k == 0 ? m + u * s * 1.25 : m - u * s * 0.85 + vec2(-u.y, u.x) * s * (k == 1 ? 0.85 : -0.85));
-}`, ee = `#version 300 es
-precision highp float; precision highp int;
-in float vValue; out vec4 o;
-${w}
-void main() { o = vec4(ramp(vValue), 1.0); }`, te = `${C}
-layout(location=0) in vec2 aPlace; layout(location=1) in float aSize; layout(location=2) in float aValue; layout(location=3) in float aFlag; layout(location=4) in float aLevel;
-uniform int uPass; out float vValue, vSize; flat out int vFlag, vLevel;
-void main() {
-  int flag = int(aFlag); float s = aSize * uSize * uRatio;
-  if (uPass == 0) s = (flag & 3) == 0 ? 0.0 : max(s, 5.0 * uRatio) + 9.0 * uRatio;
-  else if ((flag & 2) != 0) s = max(s, 9.0 * uRatio);
-  vValue = aValue; vFlag = flag; vSize = s; vLevel = int(aLevel); gl_PointSize = s;
-  gl_Position = s < 1.0 ? vec4(2.0, 2.0, 0.0, 1.0) : clip(place(aPlace));
-}`, ne = "#version 300 es\nprecision highp float; precision highp int;\nuniform int uPass, uByLevel; uniform float uRatio; uniform vec3 uHalo, uSelected, uOut, uRing, uLow, uMid, uHigh, uLevels[6]; in float vValue, vSize; flat in int vFlag, vLevel; out vec4 o;\nvoid main() {\n  float r = length(gl_PointCoord - 0.5) * vSize, edge = vSize * 0.5;\n  float inside = clamp(edge - r, 0.0, 1.0); if (inside <= 0.0) discard;\n  if (uPass == 0) { float a = (vFlag & 2) != 0 ? 0.95 : 0.34; o = vec4((vFlag & 2) != 0 ? uSelected : uHalo, a * inside); o.rgb *= o.a; return; }\n  bool gone = !(vValue == vValue);\n  vec3 c = gone ? uRing : uByLevel == 1 ? uLevels[vLevel] : vValue < 0.0 ? mix(uMid, uLow, min(-vValue, 1.0)) : mix(uMid, uHigh, min(vValue, 1.0));\n  vec3 ring = gone ? uOut : uRing;\n  c = mix(c, ring, clamp(r - (edge - max(1.0, vSize * 0.16)), 0.0, 1.0));\n  o = vec4(c, inside); o.rgb *= o.a;\n}", k = () => Math.min(devicePixelRatio || 1, 2), re = class {
-	canvas;
-	gl;
-	linked;
-	programs = null;
-	lines;
-	buses;
-	buffers = {};
-	textures;
-	nLine = 0;
-	nBus = 0;
-	byLevel = !1;
-	palette;
-	constructor(e) {
-		this.canvas = e;
-		let t = e.getContext("webgl2", {
-			antialias: !0,
-			alpha: !0,
-			premultipliedAlpha: !0
-		});
-		if (!t) throw Error("WebGL2 is not available in this browser");
-		this.gl = t, this.linked = [
-			[E, D],
-			[O, ee],
-			[te, ne]
-		].map(([e, t]) => this.link(e, t)), this.textures = {
-			ends: {
-				unit: 0,
-				parts: 4,
-				kept: t.RGBA32F,
-				format: t.RGBA,
-				type: t.FLOAT
-			},
-			shape: {
-				unit: 1,
-				parts: 2,
-				kept: t.RG32F,
-				format: t.RG,
-				type: t.FLOAT
-			},
-			loading: {
-				unit: 2,
-				parts: 1,
-				kept: t.R32F,
-				format: t.RED,
-				type: t.FLOAT
-			},
-			mark: {
-				unit: 3,
-				parts: 1,
-				kept: t.R8UI,
-				format: t.RED_INTEGER,
-				type: t.UNSIGNED_BYTE
-			}
-		}, t.pixelStorei(t.UNPACK_ALIGNMENT, 1), t.enable(t.BLEND), t.blendFunc(t.ONE, t.ONE_MINUS_SRC_ALPHA);
-	}
-	link(e, t) {
-		let n = this.gl, r = n.createProgram();
-		for (let [i, a] of [[n.VERTEX_SHADER, e], [n.FRAGMENT_SHADER, t]]) {
-			let e = n.createShader(i);
-			n.shaderSource(e, a), n.compileShader(e), n.attachShader(r, e);
-		}
-		return n.linkProgram(r), r;
-	}
-	ready(e) {
-		let t = this.gl;
-		if (!t.getProgramParameter(e, t.LINK_STATUS)) {
-			let n = t.getAttachedShaders(e).map((e) => t.getShaderInfoLog(e)).join("\n");
-			throw Error(t.getProgramInfoLog(e) + n);
-		}
-		let n = /* @__PURE__ */ new Map();
-		for (let r = 0; r < t.getProgramParameter(e, t.ACTIVE_UNIFORMS); r++) {
-			let i = t.getActiveUniform(e, r).name.replace("[0]", "");
-			n.set(i, t.getUniformLocation(e, i));
-		}
-		return {
-			use: e,
-			at: n
-		};
-	}
-	attribute(e, t, n, r) {
-		let i = this.gl;
-		this.buffers[e] && i.deleteBuffer(this.buffers[e]), this.buffers[e] = i.createBuffer(), i.bindBuffer(i.ARRAY_BUFFER, this.buffers[e]), i.bufferData(i.ARRAY_BUFFER, r, i.DYNAMIC_DRAW), i.enableVertexAttribArray(t), i.vertexAttribPointer(t, n, r instanceof Float32Array ? i.FLOAT : i.UNSIGNED_BYTE, !1, 0, 0);
-	}
-	texture(e) {
-		let t = this.gl, n = this.textures[e];
-		n.it && t.deleteTexture(n.it), n.it = t.createTexture(), t.activeTexture(t.TEXTURE0 + n.unit), t.bindTexture(t.TEXTURE_2D, n.it), t.texStorage2D(t.TEXTURE_2D, 1, n.kept, S, Math.max(1, Math.ceil(this.nLine / S)));
-		for (let e of [t.TEXTURE_MIN_FILTER, t.TEXTURE_MAG_FILTER]) t.texParameteri(t.TEXTURE_2D, e, t.NEAREST);
-	}
-	fill(e, t) {
-		let n = this.gl, r = this.textures[e], i = Math.floor(this.nLine / S), a = this.nLine % S;
-		n.activeTexture(n.TEXTURE0 + r.unit), i && n.texSubImage2D(n.TEXTURE_2D, 0, 0, 0, S, i, r.format, r.type, t, 0), a && n.texSubImage2D(n.TEXTURE_2D, 0, 0, i, a, 1, r.format, r.type, t, i * S * r.parts);
-	}
-	setGrid(e, t, n, r, i) {
-		let a = this.gl;
-		this.nLine = e.length / 4, this.nBus = r.length;
-		for (let e of Object.keys(this.textures)) this.texture(e);
-		this.fill("ends", e), this.fill("shape", t), this.lines = a.createVertexArray(), a.bindVertexArray(this.buses = a.createVertexArray()), this.attribute("place", 0, 2, n), this.attribute("size", 1, 1, r), this.attribute("voltage", 2, 1, new Float32Array(this.nBus)), this.attribute("busMark", 3, 1, new Uint8Array(this.nBus)), this.attribute("level", 4, 1, i), a.bindVertexArray(null);
-	}
-	set(e, t) {
-		let n = this.gl;
-		e in this.textures ? this.fill(e, t) : (n.bindBuffer(n.ARRAY_BUFFER, this.buffers[e]), n.bufferSubData(n.ARRAY_BUFFER, 0, t));
-	}
-	uniforms(e, t, n) {
-		let r = this.gl, i = e.at, a = this.palette, o = k();
-		if (r.useProgram(e.use), r.uniform2f(i.get("uView"), this.canvas.width, this.canvas.height), r.uniform2f(i.get("uCentre"), t.x, t.y), r.uniform1f(i.get("uScale"), t.scale * o), r.uniform1f(i.get("uSize"), n), i.has("uRatio") && r.uniform1f(i.get("uRatio"), o), e.palette === a) return;
-		for (let [e, t] of [
-			["uEnds", 0],
-			["uShape", 1],
-			["uLoading", 2],
-			["uMark", 3]
-		]) i.has(e) && r.uniform1i(i.get(e), t);
-		e.palette = a;
-		let s = [
-			["uHalo", a.halo],
-			["uSelected", a.selected],
-			["uOut", a.out],
-			["uRing", a.ring],
-			["uLow", a.bus[0]],
-			["uMid", a.bus[1]],
-			["uHigh", a.bus[2]]
-		];
-		for (let [e, t] of s) i.has(e) && r.uniform3f(i.get(e), t[0], t[1], t[2]);
-		i.has("uRamp") && (r.uniform3fv(i.get("uRamp"), a.ramp.flat()), r.uniform1fv(i.get("uStops"), a.stops)), i.has("uLevels") && r.uniform3fv(i.get("uLevels"), a.bus.slice(3, 9).flat());
-	}
-	draw(e, t) {
-		let n = this.gl;
-		if (n.viewport(0, 0, this.canvas.width, this.canvas.height), n.clearColor(0, 0, 0, 0), n.clear(n.COLOR_BUFFER_BIT), !this.nBus) return;
-		let [r, i, a] = this.programs ??= this.linked.map((e) => this.ready(e));
-		n.bindVertexArray(this.lines), this.uniforms(r, e, t * k());
-		for (let e of [0, 1]) n.uniform1i(r.at.get("uPass"), e), n.drawArrays(n.TRIANGLES, 0, 6 * this.nLine);
-		this.uniforms(i, e, t), n.drawArrays(n.TRIANGLES, 0, 3 * this.nLine), n.bindVertexArray(this.buses), this.uniforms(a, e, t), n.uniform1i(a.at.get("uByLevel"), +!!this.byLevel);
-		for (let e of [0, 1]) n.uniform1i(a.at.get("uPass"), e), n.drawArrays(n.POINTS, 0, this.nBus);
-		n.bindVertexArray(null);
-	}
-}, A, ie, ae, j, oe, se, ce, le, ue, de, fe, M = Symbol.for("pv"), pe = {}, me = [], he = /^m(i|n|o|s|text|space)$/, ge = Array.isArray, _e = me.slice, N = Object.assign;
-function P(e) {
+// node_modules/preact/dist/preact.mjs
+var O, fe, pe, k, me, he, ge, _e, ve, ye, be, A = Symbol.for("pv"), xe = {}, Se = [], Ce = /^m(i|n|o|s|text|space)$/, we = Array.isArray, Te = Se.slice, j = Object.assign;
+function M(e) {
 	e && e.parentNode && e.remove();
 }
-function ve(e, t, n) {
+function Ee(e, t, n) {
 	var r, i, a, o = {}, s = arguments.length;
 	for (a in t) a == "key" ? r = t[a] : a == "ref" && typeof e != "function" ? i = t[a] : o[a] = t[a];
-	return s > 2 && (o.children = s > 3 ? _e.call(arguments, 2) : n), ye(e, o, r, i, null);
+	return s > 2 && (o.children = s > 3 ? Te.call(arguments, 2) : n), De(e, o, r, i, null);
 }
-function ye(e, t, n, r, i) {
+function De(e, t, n, r, i) {
 	var a = {
 		type: e,
 		props: t,
@@ -484,17 +535,17 @@ function ye(e, t, n, r, i) {
 		__b: 0,
 		__e: null,
 		__c: null,
-		constructor: M,
-		__v: i || ++ie,
+		constructor: A,
+		__v: i || ++fe,
 		__i: -1,
 		__u: 0
 	};
-	return !i && A.vnode && A.vnode(a), a;
+	return !i && O.vnode && O.vnode(a), a;
 }
-function be(e) {
+function N(e) {
 	return e.children;
 }
-function xe(e, t) {
+function P(e, t) {
 	this.props = e, this.context = t, this.__g = 0;
 }
 function F(e, t) {
@@ -502,33 +553,33 @@ function F(e, t) {
 	for (var n; t < e.__k.length; t++) if ((n = e.__k[t]) && n.__e) return n.__e;
 	return typeof e.type != "function" || e.props.__P ? null : F(e);
 }
-function Se(e) {
+function Oe(e) {
 	var t, n = e.__v, r = n.__e, i = [], a = [], o = e.__P;
-	o && ((t = N({ constructor: M }, n)).__v = n.__v + 1, A.vnode && A.vnode(t), Ne(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || F(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, Ie(i, t, a), n.__ = n.__e = null, t.__e != r && Ce(t));
+	o && ((t = j({ constructor: A }, n)).__v = n.__v + 1, O.vnode && O.vnode(t), ze(o, t, n, e.__n, o.namespaceURI, 32 & n.__u ? [r] : null, i, r || F(n), 32 & n.__u, a), t.__v = n.__v, t.__.__k[t.__i] = t, He(i, t, a), n.__ = n.__e = null, t.__e != r && ke(t));
 }
-function Ce(e) {
+function ke(e) {
 	if ((e = e.__) && e.__c && !e.props.__P) return e.__e = null, e.__k.some(function(t) {
 		return t && (e.__e = t.__e);
-	}), Ce(e);
+	}), ke(e);
 }
-function we(e) {
-	(8 & e.__g || (e.__g |= 8, j.push(e), se++)) && oe == A.debounceRendering || ((oe = A.debounceRendering) || queueMicrotask)(Te);
+function Ae(e) {
+	(8 & e.__g || (e.__g |= 8, k.push(e), he++)) && me == O.debounceRendering || ((me = O.debounceRendering) || queueMicrotask)(je);
 }
-function Te() {
+function je() {
 	try {
-		for (var e, t = 1; j.length;) j.length > t && j.sort(ce), e = j.shift(), t = j.length, 8 & e.__g && Se(e);
+		for (var e, t = 1; k.length;) k.length > t && k.sort(ge), e = k.shift(), t = k.length, 8 & e.__g && Oe(e);
 	} finally {
-		(se = j.length) && (oe || queueMicrotask)(Te);
+		(he = k.length) && (me || queueMicrotask)(je);
 	}
 }
-function Ee(e, t, n, r, i, a, o, s, c, l, u) {
-	var d, f, p, m, h, g, _ = r.__k || me, v = t.length;
-	for (c = De(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || pe, p.__i = d, g = Ne(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && Re(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Oe(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
+function Me(e, t, n, r, i, a, o, s, c, l, u) {
+	var d, f, p, m, h, g, _ = r.__k || Se, v = t.length;
+	for (c = Ne(n, t, _, c, v), d = 0; d < v; d++) (p = n.__k[d]) != null && (f = ~p.__i && _[p.__i] || xe, p.__i = d, g = ze(e, p, f, i, a, o, s, c, l, u), m = p.__e, (f.ref != p.ref || 8 & f.__u) && (f.ref && We(f.ref, null, p, f), p.ref && u.push(p.ref, p.__c || m, p)), h ||= m, 4 & p.__u ? (c = Pe(p, c, e, !f.__v), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -21);
 	return n.__e = h, c;
 }
-function De(e, t, n, r, i) {
+function Ne(e, t, n, r, i) {
 	var a, o, s, c, l, u, d, f, p, m = n.length, h = m, g = 0, _ = 0, v = e.__k = Array(i);
-	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = ye(null, o) : ge(o) ? o = v[a] = ye(be, { children: o }) : o.constructor === M && o.__b ? o = v[a] = ye(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = ke(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
+	for (a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o != "object" || o.constructor === String ? o = v[a] = De(null, o) : we(o) ? o = v[a] = De(N, { children: o }) : o.constructor === A && o.__b ? o = v[a] = De(o.type, o.props, o.key, o.ref, o.__v) : v[a] = o, c = a + g, o.__ = e, o.__b = e.__b + 1, s = null, ~(l = o.__i = Fe(o, n, c, h)) && (h--, (s = n[l]) && (s.__u |= 2)), s && s.__v ? (o.__u |= 16, l == c - 1 ? g-- : l == c + 1 ? g++ : l != c && (l > c ? g-- : g++, _ = 1)) : (~l || (i > m ? g-- : i < m && g++), typeof o.type != "function" && (o.__u |= 4))) : v[a] = null;
 	if (_) {
 		for (u = [], d = [], a = 0; a < i; a++) if ((o = v[a]) && 16 & o.__u) {
 			for (g = 0, f = u.length; g < f;) u[p = g + f >> 1] < o.__i ? g = p + 1 : f = p;
@@ -536,21 +587,21 @@ function De(e, t, n, r, i) {
 		}
 		for (g = u.length; a--;) d[a] && (d[a] == g ? g-- : v[a].__u |= 4);
 	}
-	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = F(s)), ze(s, s));
+	if (h) for (a = 0; a < m; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = F(s)), Ge(s, s));
 	return r;
 }
-function Oe(e, t, n, r) {
+function Pe(e, t, n, r) {
 	var i, a, o, s;
 	if (typeof e.type == "function") {
 		if (e.props.__P) return t;
-		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Oe(i[a], t, n, !1));
+		if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && (i[a].__ = e, t = Pe(i[a], t, n, !1));
 		return t;
 	}
 	for (t && !t.parentNode && (t = F(e)) && !t.parentNode && (t = null), o = e.__e, s = t; s && s.nodeType == 8;) s = s.nextSibling;
 	for (o != s && (!r && n.moveBefore && o.parentNode ? n.moveBefore(o, t) : n.insertBefore(o, t || null)), t = o; (t &&= t.nextSibling) && t.nodeType == 8 && !t.data.startsWith("$s"););
 	return t;
 }
-function ke(e, t, n, r) {
+function Fe(e, t, n, r) {
 	var i, a = e.key, o = e.type, s = t[n], c = s && !(2 & s.__u);
 	if (s === null && a == null || c && a == s.key && o == s.type) return n;
 	if (r > +!!c) {
@@ -559,18 +610,18 @@ function ke(e, t, n, r) {
 	}
 	return -1;
 }
-function Ae(e, t, n) {
+function Ie(e, t, n) {
 	n ??= "", t[0] == "-" ? e.setProperty(t, n) : e[t] = n;
 }
-function je(e, t, n, r, i) {
+function Le(e, t, n, r, i) {
 	var a, o;
 	if (t == "style") {
 		if (typeof n == "string") e.style.cssText = n;
 		else {
-			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || Ae(e.style, t);
-			if (n) for (t in n) r && n[t] == r[t] || Ae(e.style, t, n[t]);
+			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || Ie(e.style, t);
+			if (n) for (t in n) r && n[t] == r[t] || Ie(e.style, t, n[t]);
 		}
-	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = fe[t] || (fe[t] = Me(t)), (e.__a ||= {})[t] = de, a = t != (t = t.replace(ue, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
+	} else if (t[0] == "o" && t[1] == "n") typeof n != "function" && (n = null), typeof r != "function" && (r = null), (e.__e ||= {})[t] = n, n && r || (o = be[t] || (be[t] = Re(t)), (e.__a ||= {})[t] = ye, a = t != (t = t.replace(ve, "$1")), (t = t.slice(2))[0] < "a" && (t = t.toLowerCase()), n ? e.addEventListener(t, o, a) : e.removeEventListener(t, o, a));
 	else {
 		if (i == "http://www.w3.org/2000/svg") t = t.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
 		else if (t != "width" && t != "height" && t != "href" && t != "list" && t != "form" && t != "tabIndex" && t != "download" && t != "rowSpan" && t != "colSpan" && t != "role" && t != "popover" && t in e) try {
@@ -581,52 +632,52 @@ function je(e, t, n, r, i) {
 		n == null || !1 === n && t[4] != "-" ? e.removeAttribute(t) : e.setAttribute(t, t == "popover" && n == 1 ? "" : n);
 	}
 }
-function Me(e) {
+function Re(e) {
 	return function(t) {
 		var n = this.__e;
 		if (n) {
-			if (n = n[e], t[le] == null) t[le] = de++;
-			else if (t[le] < this.__a[e]) return;
-			return n(A.event ? A.event(t) : t);
+			if (n = n[e], t[_e] == null) t[_e] = ye++;
+			else if (t[_e] < this.__a[e]) return;
+			return n(O.event ? O.event(t) : t);
 		}
 	};
 }
-function Ne(e, t, n, r, i, a, o, s, c, l) {
-	var u, d, f, p, m, h, g, _, v, y, b, x, S, C, w, T, E, D, O = t.type;
-	if (t.constructor !== M) return null;
-	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = Pe(u, a) : a.push(u), s = a[0] || s), (u = A.__b) && u(t);
-	n: if (typeof O == "function") {
+function ze(e, t, n, r, i, a, o, s, c, l) {
+	var u, d, f, p, m, h, g, _, v, y, b, x, S, C, w, ee, T, E, D = t.type;
+	if (t.constructor !== A) return null;
+	128 & n.__u && (c = 32 & n.__u, u = n.__c.__z) && (t.__u |= c, d = a = [], u.nodeType == 8 ? s = Be(u, a) : a.push(u), s = a[0] || s), (u = O.__b) && u(t);
+	n: if (typeof D == "function") {
 		f = o.length;
 		try {
-			if (_ = t.props, v = (u = O.prototype) && u.render, y = (u = O.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new O(_, b) : (t.__c = p = new xe(_, b), p.constructor = O, p.render = Be), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), O.getDerivedStateFromProps && (p.__s == p.state && (p.__s = N({}, p.__s)), N(p.__s, O.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
-				if (_ !== m && v && !O.getDerivedStateFromProps && p.componentWillReceiveProps && p.componentWillReceiveProps(_, b), t.__v == n.__v && !(8 & p.__g) || !(4 & p.__g) && p.shouldComponentUpdate && !1 === p.shouldComponentUpdate(_, p.__s, b)) {
+			if (_ = t.props, v = (u = D.prototype) && u.render, y = (u = D.contextType) && r[u.__c], b = u ? y ? y.props.value : u.__ : r, (p = n.__c) ? (t.__c = p, 2 & p.__g && (p.__g |= 1)) : (v ? t.__c = p = new D(_, b) : (t.__c = p = new P(_, b), p.constructor = D, p.render = Ke), y && y.sub(p), p.state || (p.state = {}), p.__n = r, p.__g |= 8, p.__h = [], p.__k = []), v && (p.__s || (p.__s = p.state), D.getDerivedStateFromProps && (p.__s == p.state && (p.__s = j({}, p.__s)), j(p.__s, D.getDerivedStateFromProps(_, p.__s)))), m = p.props, h = p.state, p.__v = t, n.__c) {
+				if (_ !== m && v && !D.getDerivedStateFromProps && p.componentWillReceiveProps && p.componentWillReceiveProps(_, b), t.__v == n.__v && !(8 & p.__g) || !(4 & p.__g) && p.shouldComponentUpdate && !1 === p.shouldComponentUpdate(_, p.__s, b)) {
 					t.__v != n.__v && (p.props = _, p.state = p.__s, p.__g &= -9), t.__e = n.__e, t.__k = n.__k, t.__k.some(function(e) {
 						e && (e.__ = t);
-					}), me.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = F(n);
+					}), Se.push.apply(p.__h, p.__k), p.__k = [], p.__h.length && o.push(p), s = F(n);
 					break n;
 				}
 				p.componentWillUpdate && p.componentWillUpdate(_, p.__s, b), v && p.componentDidUpdate && p.__h.push(function() {
 					p.componentDidUpdate(m, h, g);
 				});
-			} else v && !O.getDerivedStateFromProps && p.componentWillMount && p.componentWillMount(), v && p.componentDidMount && p.__h.push(p.componentDidMount);
-			p.context = b, p.props = _, p.__P = e, p.__g &= -5, x = A.__r, S = v ? 25 : 0;
+			} else v && !D.getDerivedStateFromProps && p.componentWillMount && p.componentWillMount(), v && p.componentDidMount && p.__h.push(p.componentDidMount);
+			p.context = b, p.props = _, p.__P = e, p.__g &= -5, x = O.__r, S = v ? 25 : 0;
 			do
 				p.__g &= -9, x && x(t), u = p.render(p.props, p.state = p.__s, p.context);
 			while (8 & p.__g && ++S < 25);
-			v && (me.push.apply(p.__h, p.__k), p.__k = []), p.state = p.__s, p.getChildContext && (r = N({}, r, p.getChildContext())), v && n.__c && p.getSnapshotBeforeUpdate && (g = p.getSnapshotBeforeUpdate(m, h)), C = u && u.type === be && u.key == null ? u.props.children : u, _.__P && (u = s, i = (e = _.__P).namespaceURI, c = a = null, n.props && n.props.__P != e && (n.__k.some(function(e) {
-				e && ze(e, e);
-			}), n.__k = null), s = n.__k ? F(n, 0) : null), s = Ee(e, ge(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(P), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
+			v && (Se.push.apply(p.__h, p.__k), p.__k = []), p.state = p.__s, p.getChildContext && (r = j({}, r, p.getChildContext())), v && n.__c && p.getSnapshotBeforeUpdate && (g = p.getSnapshotBeforeUpdate(m, h)), C = u && u.type === N && u.key == null ? u.props.children : u, _.__P && (u = s, i = (e = _.__P).namespaceURI, c = a = null, n.props && n.props.__P != e && (n.__k.some(function(e) {
+				e && Ge(e, e);
+			}), n.__k = null), s = n.__k ? F(n, 0) : null), s = Me(e, we(C) ? C : [C], t, n, r, i, a, o, s, c, l), _.__P && (t.__e = null, s = u), t.__u &= -161, d && d.some(M), p.__h.length && o.push(p), 1 & p.__g && (p.__g &= -4);
 		} catch (e) {
 			if (o.length = f, t.__v = null, c || a) {
 				if (e && e.then) {
 					if (t.__u |= 128 | c, a) {
-						for (~(E = a.indexOf(s || void 0)) || (E = a.length); (D = a[E - 1]) && D.nodeType == 8;) E--;
-						for (; E < a.length; E++) if (D = a[E]) {
-							if (a[E] = null, w) {
-								if (D == T) break;
+						for (~(T = a.indexOf(s || void 0)) || (T = a.length); (E = a[T - 1]) && E.nodeType == 8;) T--;
+						for (; T < a.length; T++) if (E = a[T]) {
+							if (a[T] = null, w) {
+								if (E == ee) break;
 							} else {
-								if (D.nodeType != 8) break;
-								D.data.startsWith("$s") && (T = Pe(w = D));
+								if (E.nodeType != 8) break;
+								E.data.startsWith("$s") && (ee = Be(w = E));
 							}
 						}
 					}
@@ -634,15 +685,15 @@ function Ne(e, t, n, r, i, a, o, s, c, l) {
 						for (; s && s.nodeType == 8 && s.nextSibling;) s = s.nextSibling;
 						w = s;
 					}
-					(u = Pe(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
-				} else a && a.some(P);
+					(u = Be(w = t.__c.__z || (t.__c.__z = w))) ? (t.__e = w, s = u) : t.__e = s, s &&= s.nextSibling;
+				} else a && a.some(M);
 			} else t.__e = n.__e;
-			t.__k ||= n.__k || [], e && e.then || Fe(t), A.__e(e, t, n);
+			t.__k ||= n.__k || [], e && e.then || Ve(t), O.__e(e, t, n);
 		}
-	} else s = t.__e = Le(n.__e, t, n, r, i, a, o, c, l, e);
-	return (u = A.diffed) && u(t), s;
+	} else s = t.__e = Ue(n.__e, t, n, r, i, a, o, c, l, e);
+	return (u = O.diffed) && u(t), s;
 }
-function Pe(e, t) {
+function Be(e, t) {
 	if (e && e.nodeType == 8 && e.data.startsWith("$s")) for (var n = 1; e = e.nextSibling;) {
 		if (e.nodeType == 8) {
 			if (e.data.startsWith("$s")) n++;
@@ -651,23 +702,23 @@ function Pe(e, t) {
 		t && t.push(e);
 	}
 }
-function Fe(e) {
-	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(Fe));
+function Ve(e) {
+	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(Ve));
 }
-function Ie(e, t, n) {
-	for (var r = 0; r < n.length;) Re(n[r++], n[r++], n[r++]);
-	A.__c && A.__c(t, e), e.some(function(t) {
+function He(e, t, n) {
+	for (var r = 0; r < n.length;) We(n[r++], n[r++], n[r++]);
+	O.__c && O.__c(t, e), e.some(function(t) {
 		try {
 			e = t.__h, t.__h = [], e.some(function(e) {
 				e.call(t);
 			});
 		} catch (e) {
-			A.__e(e, t.__v);
+			O.__e(e, t.__v);
 		}
 	});
 }
-function Le(e, t, n, r, i, a, o, s, c, l) {
-	var u, d, f, p, m, h, g, _, v = n.props || pe, y = t.props, b = t.type;
+function Ue(e, t, n, r, i, a, o, s, c, l) {
+	var u, d, f, p, m, h, g, _, v = n.props || xe, y = t.props, b = t.type;
 	if (b == "svg" ? i = "http://www.w3.org/2000/svg" : b == "math" ? i = "http://www.w3.org/1998/Math/MathML" : i ||= "http://www.w3.org/1999/xhtml", a) {
 		for (u = 0; u < a.length; u++) if ((m = a[u]) && (b ? m.localName == b : m.nodeType == 3)) {
 			e = m, a[u] = null;
@@ -676,40 +727,40 @@ function Le(e, t, n, r, i, a, o, s, c, l) {
 	}
 	if (!e) {
 		if (_ = l.ownerDocument || document, !b) return _.createTextNode(y);
-		e = _.createElementNS(i, b, y.is ? y : l), s &&= (A.__m && A.__m(t, a), !1), a = null;
+		e = _.createElementNS(i, b, y.is ? y : l), s &&= (O.__m && O.__m(t, a), !1), a = null;
 	}
 	if (b) {
-		if (l = b == "template" && e.content || e, a = b == "textarea" && y.defaultValue != null ? null : a && _e.call(l.childNodes), !s && a) for (v = {}, u = 0; u < e.attributes.length; u++) v[(m = e.attributes[u]).name] = m.value;
-		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || je(e, u, null, m, i);
-		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || je(e, u, m, v[u], i);
-		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && he.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Ee(l, ge(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && F(n, 0), s, c), a && a.some(P)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || je(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && je(e, u, g, v[u], i));
+		if (l = b == "template" && e.content || e, a = b == "textarea" && y.defaultValue != null ? null : a && Te.call(l.childNodes), !s && a) for (v = {}, u = 0; u < e.attributes.length; u++) v[(m = e.attributes[u]).name] = m.value;
+		for (u in v) m = v[u], u == "dangerouslySetInnerHTML" ? f = m : u == "children" || u in y || u == "value" && "defaultValue" in y || u == "checked" && "defaultChecked" in y || Le(e, u, null, m, i);
+		for (u in y) m = y[u], u == "children" ? p = m : u == "dangerouslySetInnerHTML" ? d = m : u == "value" ? h = m : u == "checked" ? g = m : s && typeof m != "function" || v[u] === m || Le(e, u, m, v[u], i);
+		d ? (s || f && (d.__html == f.__html || d.__html == e.innerHTML) || (e.innerHTML = d.__html), t.__k = []) : (f && (e.textContent = ""), (b == "foreignObject" || i == "http://www.w3.org/1998/Math/MathML" && Ce.test(b)) && (i = "http://www.w3.org/1999/xhtml"), Me(l, we(p) ? p : [p], t, n, r, i, a, o, a ? a[0] : n.__k && F(n, 0), s, c), a && a.some(M)), s && b != "textarea" || (u = "value", b == "progress" && h == null ? e.removeAttribute(u) : h == null || h === e[u] && (b != "progress" || h) || Le(e, u, h, v[u], i), u = "checked", g != null && g != e[u] && Le(e, u, g, v[u], i));
 	} else v === y || s && e.data == y || (e.data = y);
 	return e;
 }
-function Re(e, t, n, r) {
+function We(e, t, n, r) {
 	try {
 		typeof e == "function" ? t ? t.__x = e(t) || 1 : (r &&= r.__c || r.__e) && (t = r.__x) && (r.__x = null, typeof t == "function" ? t() : e(null)) : e.current = t;
 	} catch (e) {
-		A.__e(e, n);
+		O.__e(e, n);
 	}
 }
-function ze(e, t, n) {
+function Ge(e, t, n) {
 	var r, i, a, o;
-	if (A.unmount && A.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || Re(r, null, t, e), r = e.__c) {
+	if (O.unmount && O.unmount(e), !(r = e.ref) || r.current && r.current != e.__e || We(r, null, t, e), r = e.__c) {
 		if (r.componentWillUnmount) try {
 			r.componentWillUnmount();
 		} catch (e) {
-			A.__e(e, t);
+			O.__e(e, t);
 		}
 		r.__P = r.__n = null;
 	}
-	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && ze(r[o], t, typeof e.type != "function" || n && !e.props.__P);
-	!n && (r = e.__c) && (r = r.__z) && (i = Pe(r, a = [])) && (r == e.__e && a.some(P), P(i), P(r)), n || P(e.__e), e.__e = e.__c = e.__ = null;
+	if (r = e.__k) for (o = 0; o < r.length; o++) r[o] && Ge(r[o], t, typeof e.type != "function" || n && !e.props.__P);
+	!n && (r = e.__c) && (r = r.__z) && (i = Be(r, a = [])) && (r == e.__e && a.some(M), M(i), M(r)), n || M(e.__e), e.__e = e.__c = e.__ = null;
 }
-function Be(e, t, n) {
+function Ke(e, t, n) {
 	return this.constructor(e, n);
 }
-A = { __e: function(e, t, n, r) {
+O = { __e: function(e, t, n, r) {
 	for (var i, a, o; t = t.__;) if ((i = t.__c) && !(1 & i.__g)) {
 		i.__g |= 4;
 		try {
@@ -718,79 +769,79 @@ A = { __e: function(e, t, n, r) {
 			e = t;
 		}
 	}
-	throw se = 0, e;
-} }, ie = 0, ae = function(e) {
-	return e != null && e.constructor === M;
-}, xe.prototype.setState = function(e, t) {
+	throw he = 0, e;
+} }, fe = 0, pe = function(e) {
+	return e != null && e.constructor === A;
+}, P.prototype.setState = function(e, t) {
 	var n = this.__s;
-	n && n != this.state || (n = this.__s = N({}, this.state)), typeof e == "function" && (e = e(N({}, n), this.props)), e && (N(n, e), this.__v && (t && this.__k.push(t), we(this)));
-}, xe.prototype.forceUpdate = function(e) {
-	this.__v && (this.__g |= 4, e && this.__h.push(e), we(this));
-}, xe.prototype.render = be, j = [], se = 0, ce = function(e, t) {
+	n && n != this.state || (n = this.__s = j({}, this.state)), typeof e == "function" && (e = e(j({}, n), this.props)), e && (j(n, e), this.__v && (t && this.__k.push(t), Ae(this)));
+}, P.prototype.forceUpdate = function(e) {
+	this.__v && (this.__g |= 4, e && this.__h.push(e), Ae(this));
+}, P.prototype.render = N, k = [], he = 0, ge = function(e, t) {
 	return e.__v.__b - t.__v.__b;
-}, le = Symbol(), ue = /(PointerCapture)$|Capture$/i, de = 0, fe = {};
+}, _e = Symbol(), ve = /(PointerCapture)$|Capture$/i, ye = 0, be = {};
 // node_modules/preact/hooks/dist/hooks.mjs
-var Ve, I, He, Ue, We = Object.is, Ge = 0, Ke = [], qe = [], L = A, Je = L.__b, Ye = L.__r, Xe = L.diffed, Ze = L.__c, Qe = L.unmount, $e = L.__;
-function et(e, t) {
-	L.__h && L.__h(I, e, Ge || t), Ge = 0;
+var qe, I, Je, Ye, Xe = Object.is, Ze = 0, Qe = [], $e = [], L = O, et = L.__b, tt = L.__r, nt = L.diffed, rt = L.__c, it = L.unmount, at = L.__;
+function ot(e, t) {
+	L.__h && L.__h(I, e, Ze || t), Ze = 0;
 	var n = I.__H || (I.__H = {
 		__: [],
 		__h: []
 	});
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
-function tt(e, t) {
-	var n = et(Ve++, 7);
-	return st(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+function st(e, t) {
+	var n = ot(qe++, 7);
+	return pt(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
 }
-function nt() {
+function ct() {
 	var e;
 	do {
-		for (; e = qe.shift();) try {
+		for (; e = $e.shift();) try {
 			R(e);
 		} catch (t) {
 			L.__e(t, { __: (e = e.__P) && e.__v });
 		}
-		for (; e = Ke.shift();) {
+		for (; e = Qe.shift();) {
 			var t = e.__H;
 			if (e.__P && t) try {
-				t.__h.some(R), t.__h.some(ot), t.__h = [];
+				t.__h.some(R), t.__h.some(ft), t.__h = [];
 			} catch (n) {
 				t.__h = [], L.__e(n, e.__v);
 			}
 		}
-	} while (qe.length);
+	} while ($e.length);
 }
 L.__b = function(e) {
-	I = null, Je && Je(e);
+	I = null, et && et(e);
 }, L.__ = function(e, t) {
-	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), $e && $e(e, t);
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), at && at(e, t);
 }, L.__r = function(e) {
-	Ye && Ye(e), Ve = 0;
+	tt && tt(e), qe = 0;
 	var t = (I = e.__c).__H;
-	t && (He == I ? I.__h = [] : (t.__h.some(R), t.__h.some(ot), Ve = 0), t.__h = [], t.__.some(function(e) {
+	t && (Je == I ? I.__h = [] : (t.__h.some(R), t.__h.some(ft), qe = 0), t.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})), He = I;
+	})), Je = I;
 }, L.diffed = function(e) {
-	Xe && Xe(e);
+	nt && nt(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && at(Ke.push(t)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && dt(Qe.push(t)), t.__H.__.some(function(e) {
 		e.u && (e.__H = e.u);
-	})), He = I = null;
+	})), Je = I = null;
 }, L.__c = function(e, t) {
 	t.some(function(e) {
 		try {
 			e.__h.some(R), e.__h = e.__h.filter(function(e) {
-				return !e.__ || ot(e);
+				return !e.__ || ft(e);
 			});
 		} catch (t) {
 			e.__h = [function() {
 				throw t;
 			}];
 		}
-	}), Ze && Ze(e, t);
+	}), rt && rt(e, t);
 }, L.unmount = function(e) {
-	Qe && Qe(e);
+	it && it(e);
 	var t, n, r = e.__c;
 	r && r.__H && (r.__H.__.some(function(r) {
 		try {
@@ -799,54 +850,54 @@ L.__b = function(e) {
 					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
 					n &&= n.__c;
 				}
-				r.__P = n, at(qe.push(r));
+				r.__P = n, dt($e.push(r));
 			} else R(r);
 		} catch (e) {
 			t = e;
 		}
 	}), r.__H = void 0, t && L.__e(t, r.__v));
 };
-var rt = typeof requestAnimationFrame == "function";
-function it(e) {
+var lt = typeof requestAnimationFrame == "function";
+function ut(e) {
 	var t, n = function() {
-		clearTimeout(r), rt && cancelAnimationFrame(t), setTimeout(e);
+		clearTimeout(r), lt && cancelAnimationFrame(t), setTimeout(e);
 	}, r = setTimeout(n, 35);
-	rt && (t = requestAnimationFrame(n));
+	lt && (t = requestAnimationFrame(n));
 }
-function at(e) {
-	e != 1 && Ue == L.requestAnimationFrame || ((Ue = L.requestAnimationFrame) || it)(nt);
+function dt(e) {
+	e != 1 && Ye == L.requestAnimationFrame || ((Ye = L.requestAnimationFrame) || ut)(ct);
 }
 function R(e) {
 	var t = I, n = e.__c;
 	typeof n == "function" && (e.__c = void 0, n()), I = t;
 }
-function ot(e) {
+function ft(e) {
 	var t = I;
 	e.__c = e.__(), I = t;
 }
-function st(e, t) {
+function pt(e, t) {
 	return !e || e.length != t.length || t.some(function(t, n) {
-		return !We(t, e[n]);
+		return !Xe(t, e[n]);
 	});
 }
 // node_modules/@preact/signals-core/dist/signals-core.module.js
-var ct = Symbol.for("preact-signals");
-function lt() {
+var mt = Symbol.for("preact-signals");
+function ht() {
 	if (H > 1) H--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = ht;
-			for (ht = void 0; e !== void 0;) {
+			var e = xt;
+			for (xt = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
 		})(); V !== void 0;) {
 			var n = V;
-			for (V = void 0, ft++; n !== void 0;) {
+			for (V = void 0, vt++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && vt(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && wt(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -854,20 +905,20 @@ function lt() {
 				n = r;
 			}
 		}
-		if (ft = 0, H--, t) throw e;
+		if (vt = 0, H--, t) throw e;
 	}
 }
-function ut(e) {
+function gt(e) {
 	if (H > 0) return e();
-	mt = ++pt, H++;
+	bt = ++yt, H++;
 	try {
 		return e();
 	} finally {
-		lt();
+		ht();
 	}
 }
 var z, B = void 0;
-function dt(e) {
+function _t(e) {
 	var t = B, n = z;
 	B = void 0, z = void 0;
 	try {
@@ -876,8 +927,8 @@ function dt(e) {
 		B = t, z = n;
 	}
 }
-var V = void 0, H = 0, ft = 0, pt = 0, mt = 0, ht = void 0, gt = 0;
-function _t(e) {
+var V = void 0, H = 0, vt = 0, yt = 0, bt = 0, xt = void 0, St = 0;
+function Ct(e) {
 	if (B !== void 0) {
 		var t = e.n;
 		if (t === void 0 || t.t !== B) return t = {
@@ -896,11 +947,11 @@ function _t(e) {
 function U(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-U.prototype.brand = ct, U.prototype.h = function() {
+U.prototype.brand = mt, U.prototype.h = function() {
 	return !0;
 }, U.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? dt(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? _t(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
@@ -908,7 +959,7 @@ U.prototype.brand = ct, U.prototype.h = function() {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && dt(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && _t(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
@@ -917,7 +968,7 @@ U.prototype.brand = ct, U.prototype.h = function() {
 	var t = this;
 	return J(function() {
 		var n = t.value;
-		dt(function() {
+		_t(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
@@ -929,29 +980,29 @@ U.prototype.brand = ct, U.prototype.h = function() {
 	return this.value;
 }, U.prototype.peek = function() {
 	var e = this;
-	return dt(function() {
+	return _t(function() {
 		return e.value;
 	});
 }, Object.defineProperty(U.prototype, "value", {
 	get: function() {
-		var e = _t(this);
+		var e = Ct(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if (ft > 100) throw Error("Cycle detected");
+			if (vt > 100) throw Error("Cycle detected");
 			(function(e) {
-				H !== 0 && ft === 0 && e.l !== mt && (e.l = mt, ht = {
+				H !== 0 && vt === 0 && e.l !== bt && (e.l = bt, xt = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: ht
+					o: xt
 				});
-			})(this), this.v = e, this.i++, gt++, H++;
+			})(this), this.v = e, this.i++, St++, H++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				lt();
+				ht();
 			}
 		}
 	}
@@ -959,11 +1010,11 @@ U.prototype.brand = ct, U.prototype.h = function() {
 function W(e, t) {
 	return new U(e, t);
 }
-function vt(e) {
+function wt(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function yt(e) {
+function Tt(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -972,7 +1023,7 @@ function yt(e) {
 		}
 	}
 }
-function bt(e) {
+function Et(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
@@ -980,21 +1031,21 @@ function bt(e) {
 	e.s = n;
 }
 function G(e, t) {
-	U.call(this, void 0, t), this.x = e, this.s = void 0, this.g = gt - 1, this.f = 4;
+	U.call(this, void 0, t), this.x = e, this.s = void 0, this.g = St - 1, this.f = 4;
 }
 G.prototype = new U(), G.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === gt)) return !0;
-	if (this.g = gt, this.f |= 1, this.i > 0 && !vt(this)) return this.f &= -2, !0;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === St)) return !0;
+	if (this.g = St, this.f |= 1, this.i > 0 && !wt(this)) return this.f &= -2, !0;
 	var e = B;
 	try {
-		yt(this), B = this;
+		Tt(this), B = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return B = e, bt(this), this.f &= -2, !0;
+	return B = e, Et(this), this.f &= -2, !0;
 }, G.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
@@ -1013,14 +1064,14 @@ G.prototype = new U(), G.prototype.h = function() {
 	}
 }, Object.defineProperty(G.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = _t(this);
+	var e = Ct(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
 function K(e, t) {
 	return new G(e, t);
 }
-function xt(e) {
+function Dt(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
 		H++;
@@ -1029,23 +1080,23 @@ function xt(e) {
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, St(e), t;
+			throw e.f &= -2, e.f |= 8, Ot(e), t;
 		} finally {
-			B = n, lt();
+			B = n, ht();
 		}
 	}
 }
-function St(e) {
+function Ot(e) {
 	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, xt(e);
+	e.x = void 0, e.s = void 0, Dt(e);
 }
-function Ct(e) {
+function kt(e) {
 	if (B !== this) throw Error("Out-of-order effect");
-	bt(this), B = e, this.f &= -2;
+	Et(this), B = e, this.f &= -2;
 	try {
-		8 & this.f && St(this);
+		8 & this.f && Ot(this);
 	} finally {
-		lt();
+		ht();
 	}
 }
 function q(e, t) {
@@ -1062,13 +1113,13 @@ q.prototype.c = function() {
 	}
 }, q.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, xt(this), yt(this), H++;
+	this.f |= 1, this.f &= -9, Dt(this), Tt(this), H++;
 	var e = B;
-	return B = this, Ct.bind(this, e);
+	return B = this, kt.bind(this, e);
 }, q.prototype.N = function() {
 	2 & this.f || (this.f |= 2, this.u = V, V = this);
 }, q.prototype.d = function() {
-	this.f |= 8, 1 & this.f || St(this);
+	this.f |= 8, 1 & this.f || Ot(this);
 }, q.prototype.dispose = function() {
 	this.d();
 };
@@ -1083,24 +1134,24 @@ function J(e, t) {
 	return r[Symbol.dispose] = r, r;
 }
 // node_modules/@preact/signals/dist/signals.module.js
-var wt, Tt, Et = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Dt = [];
+var At, jt, Mt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, Nt = [];
 J(function() {
-	wt = this.N;
+	At = this.N;
 })();
 function Y(e, t) {
-	A[e] = t.bind(null, A[e] || function() {});
+	O[e] = t.bind(null, O[e] || function() {});
 }
-function X(e) {
-	if (Tt) {
-		var t = Tt;
-		Tt = void 0, t();
+function Pt(e) {
+	if (jt) {
+		var t = jt;
+		jt = void 0, t();
 	}
-	Tt = e && e.S();
+	jt = e && e.S();
 }
-function Ot(e) {
-	var t = this, n = e.data, r = At(n);
+function Ft(e) {
+	var t = this, n = e.data, r = Lt(n);
 	r.name = "ReactiveDom", r.value = n;
-	var i = tt(function() {
+	var i = st(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
@@ -1109,9 +1160,9 @@ function Ot(e) {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
 		}), a = K(function() {
-			return !Array.isArray(i.value) && !ae(i.value);
+			return !Array.isArray(i.value) && !pe(i.value);
 		}), o = J(function() {
-			if (this.N = Nt, a.value) {
+			if (this.N = Bt, a.value) {
 				var t = i.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
 			}
@@ -1122,14 +1173,14 @@ function Ot(e) {
 	}, []), a = i[0], o = i[1];
 	return a.value ? o.peek() : o.value;
 }
-Ot.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
+Ft.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 	constructor: {
 		configurable: !0,
-		value: ve(be, null).constructor
+		value: Ee(N, null).constructor
 	},
 	type: {
 		configurable: !0,
-		value: Ot
+		value: Ft
 	},
 	props: {
 		configurable: !0,
@@ -1145,7 +1196,7 @@ Ot.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 		value: 1
 	}
 }), Y("__b", function(e, t) {
-	if (X(), typeof t.type == "string") {
+	if (Pt(), typeof t.type == "string") {
 		var n, r = t.props;
 		for (var i in r) if (i !== "children") {
 			var a = r[i];
@@ -1154,8 +1205,8 @@ Ot.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 	}
 	e(t);
 }), Y("__r", function(e, t) {
-	if (e(t), t.type !== be) {
-		X();
+	if (e(t), t.type !== N) {
+		Pt();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
 			var n;
@@ -1165,14 +1216,14 @@ Ot.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 		}(function(e) {
 			return function() {
 				var t;
-				Et && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				Mt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
-		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), X(n);
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), Pt(n);
 	}
 }), Y("__e", function(e, t, n, r) {
-	X(), e(t, n, r);
+	Pt(), e(t, n, r);
 }), Y("diffed", function(e, t) {
-	X();
+	Pt();
 	var n;
 	if (typeof t.type == "string" && (n = t.__e)) {
 		var r = t.__np, i = t.props, a = n.U;
@@ -1182,19 +1233,19 @@ Ot.displayName = "ReactiveTextNode", Object.defineProperties(U.prototype, {
 		}
 		if (r) for (var c in a || (a = {}, n.U = a), r) {
 			var l = a[c], u = r[c];
-			l === void 0 ? (l = kt(n, c, u, i), a[c] = l) : l.o(u, i);
+			l === void 0 ? (l = It(n, c, u, i), a[c] = l) : l.o(u, i);
 		}
 	}
 	e(t);
 });
-function kt(e, t, n, r) {
+function It(e, t, n, r) {
 	var i = t in e && e.ownerSVGElement === void 0, a = W(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
 		d: J(function() {
-			this.N = Nt;
+			this.N = Bt;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
@@ -1227,7 +1278,7 @@ Y("unmount", function(e, t) {
 	e(t);
 }), Y("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
-}), xe.prototype.shouldComponentUpdate = function(e, t) {
+}), P.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
 	var n = this.__$u, r = n && n.s !== void 0;
 	for (var i in t) return !0;
@@ -1239,151 +1290,166 @@ Y("unmount", function(e, t) {
 	for (var s in this.props) if (!(s in e)) return !0;
 	return !1;
 };
-function At(e, t) {
-	return tt(function() {
+function Lt(e, t) {
+	return st(function() {
 		return W(e, t);
 	}, []);
 }
-var jt = function(e) {
+var Rt = function(e) {
 	queueMicrotask(function() {
 		queueMicrotask(e);
 	});
 };
-function Mt() {
-	ut(function() {
-		for (var e; e = Dt.shift();) wt.call(e);
+function zt() {
+	gt(function() {
+		for (var e; e = Nt.shift();) At.call(e);
 	});
 }
-function Nt() {
-	Dt.push(this) === 1 && (A.requestAnimationFrame || jt)(Mt);
+function Bt() {
+	Nt.push(this) === 1 && (O.requestAnimationFrame || Rt)(zt);
 }
 // src/state.ts
-var Pt = [
+var Vt = [
 	"map",
 	"schedule",
 	"data",
 	"studies"
-], Ft = W("map"), It = W(""), Lt = W(0), Rt = W(-1), zt = W("n"), Bt = W(""), Vt = W("outages");
-W(!1), W(null), W(""), W(!0);
-var Ht = W(null);
+], Ht = W("map"), Ut = W(""), Wt = W(0), Gt = W(-1), Kt = W("n"), qt = W(""), Jt = W("outages");
+W(!1);
+var Yt = /* @__PURE__ */ new Map();
+function X(e, t) {
+	let n = W(t);
+	return Yt.set(e, [n, t]), n;
+}
+X("at", ""), X("by", ""), X("whole", !1), X("kind", ""), X("outages", ""), X("kv", ""), X("area", ""), X("find", ""), X("where", ""), X("earlier", !1), X("every", !1), X("with", ""), X("table", "violations"), X("sql", ""), W(null), W(""), W(!0);
+var Xt = W(null);
 W([]), W(null), W(null);
-var Ut = W(null), Wt = W(null), Gt = W(null);
+var Zt = W(null), Qt = W(null), $t = W(null);
 W(!1), W("");
-var Kt = W(!1);
-new Promise((e) => Kt.subscribe((t) => {
+var en = W(!1);
+new Promise((e) => en.subscribe((t) => {
 	t && e();
 }));
-var qt = (e) => {
+var tn = (e) => {
 	try {
 		return localStorage.getItem(`aurigrid.${e}`);
 	} catch {
 		return null;
 	}
-}, Jt = (e, t) => {
+}, nn = (e, t) => {
 	try {
 		localStorage.setItem(`aurigrid.${e}`, t);
 	} catch {}
-}, Yt = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", Xt = W(qt("theme") || Yt);
+}, rn = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark", an = W(tn("theme") || rn);
 J(() => {
-	document.documentElement.dataset.theme = Xt.value, Jt("theme", Xt.value);
+	document.documentElement.dataset.theme = an.value, nn("theme", an.value);
 });
-var Zt = W(qt("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+var on = W(tn("lang") || (navigator.language.startsWith("zh") ? "zh" : "en"));
 J(() => {
-	document.documentElement.lang = Zt.value === "zh" ? "zh-CN" : "en", Jt("lang", Zt.value);
+	document.documentElement.lang = on.value === "zh" ? "zh-CN" : "en", nn("lang", on.value);
 });
-var Qt = K(() => Ut.value ? Array.from(Ut.value.table.i("step")) : []);
-K(() => Ht.value?.find((e) => e.key === It.value)?.kind ?? "day"), K(() => {
-	let e = Ut.value?.shares.spread_price_per_mwh;
+var sn = K(() => Zt.value ? Array.from(Zt.value.table.i("step")) : []);
+K(() => Xt.value?.find((e) => e.key === Ut.value)?.kind ?? "day"), K(() => {
+	let e = Zt.value?.shares.spread_price_per_mwh;
 	if (!e) return null;
 	let t = Float32Array.from(e.f("q50")).filter((e) => e === e).sort(), n = t[t.length >> 1] ?? 0, r = [...e.f("q10"), ...e.f("q90")].filter((e) => e === e).map((e) => Math.abs(e - n)).sort((e, t) => e - t);
 	return [n, Math.max(1, r[Math.floor(.95 * (r.length - 1))] ?? 1)];
-}), K(() => Math.max(0, Qt.value.indexOf(Lt.value))), K(() => {
-	let e = Gt.value;
-	return Rt.value >= 0 && zt.value !== "n" && e && $t(e.status) ? e : Wt.value;
+}), K(() => Math.max(0, sn.value.indexOf(Wt.value))), K(() => {
+	let e = $t.value;
+	return Gt.value >= 0 && Kt.value !== "n" && e && cn(e.status) ? e : Qt.value;
 });
-var $t = (e) => e === "converged" || e === "islanded";
-function en() {
+var cn = (e) => e === "converged" || e === "islanded";
+function ln() {
 	let [e = "", t = ""] = location.hash.replace(/^#\/?/, "").split("?"), [n = "", r = ""] = e.split("/").map(decodeURIComponent), i = new URLSearchParams(t);
-	ut(() => {
-		n && (It.value = n), Ft.value = Pt.includes(r) ? r : "map", Lt.value = Number(i.get("step") ?? 0) || 0, Rt.value = i.has("outage") ? Number(i.get("outage")) : -1, zt.value = i.get("mode") || (Rt.value >= 0 ? "n1" : "n"), Bt.value = i.get("element") ?? "", Vt.value = i.get("side") || (Bt.value ? "element" : "outages");
+	gt(() => {
+		n && (Ut.value = n), Ht.value = Vt.includes(r) ? r : "map", Wt.value = Number(i.get("step") ?? 0) || 0, Gt.value = i.has("outage") ? Number(i.get("outage")) : -1, Kt.value = i.get("mode") || (Gt.value >= 0 ? "n1" : "n"), qt.value = i.get("element") ?? "", Jt.value = i.get("side") || (qt.value ? "element" : "outages");
+		for (let [e, [t, n]] of Yt) t.value = typeof n == "boolean" ? i.has(e) : i.get(e) ?? n;
 	});
 }
-var tn = null;
-en(), tn = o(It.peek(), Lt.peek()), tn.catch(() => void 0), Array.isArray;
+function un() {
+	let e = new URLSearchParams();
+	e.set("step", String(Wt.value)), Gt.value >= 0 && (e.set("outage", String(Gt.value)), e.set("mode", Kt.value)), qt.value && e.set("element", qt.value), Jt.value !== "outages" && e.set("side", Jt.value);
+	for (let [t, [n, r]] of Yt) n.value !== r && e.set(t, n.value === !0 ? "1" : String(n.value));
+	return `#/${encodeURIComponent(Ut.value)}/${Ht.value}?${e}`;
+}
+var dn = null;
+ln(), addEventListener("hashchange", () => {
+	location.hash !== un() && ln();
+}), dn = o(Ut.peek(), Wt.peek()), dn.catch(() => void 0), Array.isArray;
 // src/files/save.tsx
-var nn = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, rn = (e, t, n) => [
+var fn = (e) => e.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\"", "&quot;"), Z = (e) => `#${e.map((e) => Math.round(255 * e).toString(16).padStart(2, "0")).join("")}`, pn = (e, t, n) => [
 	0,
 	1,
 	2
-].map((r) => e[r] + (t[r] - e[r]) * n), an = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
-function on(e, t) {
+].map((r) => e[r] + (t[r] - e[r]) * n), mn = (e) => Math.min(1, Math.max(0, e)), Q = (e) => Number(e.toFixed(1));
+function hn(e, t) {
 	let n = e.ramp[0];
-	for (let r = 1; r < e.ramp.length; r++) n = rn(n, e.ramp[r], an((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
+	for (let r = 1; r < e.ramp.length; r++) n = pn(n, e.ramp[r], mn((t - e.stops[r - 1]) / (e.stops[r] - e.stops[r - 1])));
 	return Z(n);
 }
-function sn(e, t, n, r) {
-	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => cn(t, e, r))], [a, o] = ln(e), [s, c] = un(e);
+function gn(e, t, n, r) {
+	let i = [`<rect width="${e.width}" height="${e.height}" fill="${r.map}"/>`, ...t.map((t) => _n(t, e, r))], [a, o] = vn(e), [s, c] = yn(e);
 	i.push(...a, ...o, ...s, ...c);
-	for (let e of n) i.push(`<text x="${Q(e.x)}" y="${Q(e.y + 4)}" font-size="11"${e.bold ? " font-weight=\"600\"" : ""} fill="${e.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${nn(e.text)}</text>`);
+	for (let t of n) i.push(`<text x="${Q(t.x)}" y="${Q(t.y + 4)}" font-size="${e.labelSize}"${t.bold ? " font-weight=\"600\"" : ""} fill="${t.bold ? r.ink : r.soft}" stroke="${r.map}" stroke-width="3" paint-order="stroke" stroke-linejoin="round">${fn(t.text)}</text>`);
 	return i.join("");
 }
-function cn(e, t, n) {
-	let r = `<path d="${e.x === void 0 ? `M0 ${e.y}H${t.width}` : `M${e.x} 0V${t.height}`}" stroke="${n.graticule}"/>`;
+function _n(e, t, n) {
+	let r = `<path d="${e.x === void 0 ? `M0 ${e.y + .5}H${t.width}` : `M${e.x + .5} 0V${t.height}`}" stroke="${n.graticule}"/>`;
 	return e.text ? `${r}<text x="${e.x === void 0 ? 5 : e.x + 4}" y="${e.y === void 0 ? 12 : e.y - 4}" font-size="10" fill="${n.faint}">${e.text}</text>` : r;
 }
-function ln(e) {
+function vn(e) {
 	let { ends: t, shape: n } = e.drawing, { x: r, y: i, scale: a } = e.camera, o = e.palette, s = [], c = [];
 	for (let l = 0; l < e.loading.length; l++) {
 		let u = e.width / 2 + (t[4 * l] - r) * a, d = e.height / 2 - (t[4 * l + 1] - i) * a, f = e.width / 2 + (t[4 * l + 2] - r) * a, p = e.height / 2 - (t[4 * l + 3] - i) * a;
 		if (Math.max(u, f) < 0 || Math.min(u, f) > e.width || Math.max(d, p) < 0 || Math.min(d, p) > e.height) continue;
-		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.mark[l], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (v > .8 ? 1 + .5 * Math.min(v - .8, .8) : 1), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
-		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 5)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
-		let T = w ? Z(o.out) : on(o, v);
-		if (c.push(`<path d="${C}" stroke="${T}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && y & 48 && !w) {
+		let m = Math.hypot(f - u, p - d), [h, g] = m > .001 ? [(f - u) / m, (p - d) / m] : [1, 0], _ = n[2 * l] * Math.min(3.2, m * .06), v = e.loading[l], y = e.branches[2 * l + 1], [b, x] = [g * _, -h * _], S = n[2 * l + 1] * e.detail * (1 + o.widen * mn((e.branches[2 * l] / 51 - 3) / 2)), C = `M${Q(u + b)} ${Q(d + x)}L${Q(f + b)} ${Q(p + x)}`, w = !!(y & 12) || v !== v;
+		y & 2 ? s.push(`<path d="${C}" stroke="${Z(o.selected)}" stroke-width="${Q(S + 4)}" stroke-linecap="round"/>`) : y & 1 && s.push(`<path d="${C}" stroke="${Z(o.halo)}" stroke-opacity="0.34" stroke-width="${Q(S + 9)}" stroke-linecap="round"/>`);
+		let ee = w ? Z(o.out) : hn(o, v);
+		if (c.push(`<path d="${C}" stroke="${ee}" stroke-width="${Q(S)}"${w ? " stroke-dasharray=\"4 4\"" : ""}/>`), m > 30 && y & 48 && !w) {
 			let t = 2.2 + n[2 * l + 1] * .9 * e.detail, r = y & 16 ? 1 : -1, [i, a] = [(u + f) / 2 + b, (d + p) / 2 + x], [o, s] = [h * r, g * r], m = `${Q(i + o * t * 1.25)} ${Q(a + s * t * 1.25)}`, _ = (e) => `${Q(i - o * t * .85 - s * t * e)} ${Q(a - s * t * .85 + o * t * e)}`;
-			c.push(`<path d="M${m}L${_(.85)}L${_(-.85)}Z" fill="${T}"/>`);
+			c.push(`<path d="M${m}L${_(.85)}L${_(-.85)}Z" fill="${ee}"/>`);
 		}
 	}
 	return [s, c];
 }
-function un(e) {
+function yn(e) {
 	let { places: t, sizes: n, levels: r } = e.drawing, { x: i, y: a, scale: o } = e.camera, s = e.palette, c = [], l = [];
 	for (let u = 0; u < e.voltage.length; u++) {
-		let d = e.busMark[u], f = n[u] * e.detail, p = d & 2 ? Math.max(f, 9) : f, m = e.width / 2 + (t[2 * u] - i) * o, h = e.height / 2 - (t[2 * u + 1] - a) * o;
-		if (p < 1 || m < -9 || h < -9 || m > e.width + 9 || h > e.height + 9) continue;
-		let g = `cx="${Q(m)}" cy="${Q(h)}"`;
-		d & 3 && c.push(`<circle ${g} r="${Q((Math.max(f, 5) + 9) / 2)}" fill="${Z(d & 2 ? s.selected : s.halo)}" opacity="${d & 2 ? .95 : .34}"/>`);
-		let _ = e.voltage[u], v = _ !== _, y = Math.max(1, p * .16), b = s.bus[1], x = v ? s.ring : e.byLevel ? s.bus[3 + r[u]] : _ < 0 ? rn(b, s.bus[0], an(-_)) : rn(b, s.bus[2], an(_));
-		l.push(`<circle ${g} r="${Q(Math.max(.5, (p - y) / 2))}" fill="${Z(x)}" stroke="${Z(v ? s.out : s.ring)}" stroke-width="${Q(y)}"/>`);
+		let d = e.buses[2 * u + 1], p = n[u] * Math.max(e.detail, f), m = d & 2 ? Math.max(p, 9) : p, h = e.width / 2 + (t[2 * u] - i) * o, g = e.height / 2 - (t[2 * u + 1] - a) * o;
+		if (m < 1 || h < -9 || g < -9 || h > e.width + 9 || g > e.height + 9) continue;
+		let _ = `cx="${Q(h)}" cy="${Q(g)}"`;
+		d & 3 && c.push(`<circle ${_} r="${Q((Math.max(p, 5) + 9) / 2)}" fill="${Z(d & 2 ? s.selected : s.halo)}" opacity="${d & 2 ? .95 : .34}"/>`);
+		let v = e.voltage[u], y = v !== v, b = Math.max(1, m * .16), x = s.bus[1], S = y ? s.ring : e.byLevel ? s.bus[3 + r[u]] : v < 0 ? pn(x, s.bus[0], mn(-v)) : pn(x, s.bus[2], mn(v));
+		l.push(`<circle ${_} r="${Q(Math.max(.5, (m - b) / 2))}" fill="${Z(S)}" stroke="${Z(y ? s.out : s.ring)}" stroke-width="${Q(b)}"/>`);
 	}
 	return [c, l];
 }
 // src/map/view.ts
-var dn = 111.195, $ = 8, fn = 190, pn = "11px system-ui, \"Noto Sans CJK SC\", sans-serif", mn = `600 ${pn}`, hn = /* @__PURE__ */ new Map();
-function gn(e) {
-	let t = hn.get(e);
+var bn = .02, xn = 111.195, $ = 8, Sn = 190, Cn = "system-ui, \"Noto Sans CJK SC\", sans-serif", wn = 1400, Tn = /* @__PURE__ */ new Map();
+function En(e) {
+	let t = Tn.get(e);
 	if (t === void 0) {
 		t = 0;
 		for (let n of e) t += n > "⺀" ? 11 : 6.2;
-		hn.size > 2e4 && hn.clear(), hn.set(e, t);
+		Tn.size > 2e4 && Tn.clear(), Tn.set(e, t);
 	}
 	return t;
 }
-var _n = /* @__PURE__ */ new WeakMap();
-function vn(e, t) {
-	let n = _n.get(e);
+var Dn = /* @__PURE__ */ new WeakMap();
+function On(e, t) {
+	let n = Dn.get(e);
 	if (!n || n.length !== t) {
 		n = new Uint8Array(t);
 		for (let t of e) n[t] = 1;
-		_n.set(e, n);
+		Dn.set(e, n);
 	}
 	return n;
 }
-function yn(e) {
+function kn(e) {
 	let t = e.bus.f("v_min_pu"), n = e.bus.f("v_max_pu");
 	return t.map((e, t) => Math.max(.02, Math.min(n[t] < 2 ? n[t] - 1 : .1, e > 0 ? 1 - e : .1, .1)));
 }
-var bn = class {
+var An = class {
 	host;
 	camera = {
 		x: 0,
@@ -1391,7 +1457,6 @@ var bn = class {
 		scale: 1
 	};
 	gl;
-	under;
 	over;
 	renderer;
 	drawing = null;
@@ -1402,25 +1467,23 @@ var bn = class {
 	asked = 0;
 	drag = null;
 	loading = /* @__PURE__ */ new Float32Array();
-	mark = /* @__PURE__ */ new Uint8Array();
 	voltage = /* @__PURE__ */ new Float32Array();
-	busMark = /* @__PURE__ */ new Uint8Array();
 	band = /* @__PURE__ */ new Float32Array();
+	branches = /* @__PURE__ */ new Uint8Array();
+	buses = /* @__PURE__ */ new Uint8Array();
 	watch;
 	colours = /* @__PURE__ */ new Map();
-	worst = [];
+	told = [];
 	taken = /* @__PURE__ */ new Uint8Array();
+	covered = [];
+	onmove = () => void 0;
 	onpick = () => void 0;
 	onhover = () => void 0;
 	constructor(e) {
-		this.host = e, [this.under, this.gl, this.over] = [
-			0,
-			1,
-			2
-		].map(() => {
+		this.host = e, [this.gl, this.over] = [0, 1].map(() => {
 			let t = document.createElement("canvas");
 			return t.className = "map-layer", e.appendChild(t), t;
-		}), this.size(), this.renderer = new re(this.gl), this.watch = new ResizeObserver(() => this.resize()), this.watch.observe(e), e.addEventListener("pointerdown", this.down), e.addEventListener("pointermove", this.move), e.addEventListener("pointerup", this.up), e.addEventListener("pointerleave", () => this.onhover(null, 0, 0)), e.addEventListener("wheel", this.wheel, { passive: !1 }), e.addEventListener("dblclick", (e) => this.zoom(2, e.offsetX, e.offsetY));
+		}), this.size(), this.renderer = new E(this.gl), this.watch = new ResizeObserver(() => this.resize()), this.watch.observe(e), e.addEventListener("pointerdown", this.down), e.addEventListener("pointermove", this.move), e.addEventListener("pointerup", this.up), e.addEventListener("pointerleave", () => this.onhover(null, 0, 0)), e.addEventListener("wheel", this.wheel, { passive: !1 }), e.addEventListener("dblclick", (e) => this.zoom(2, e.offsetX, e.offsetY));
 	}
 	close() {
 		this.watch.disconnect(), cancelAnimationFrame(this.asked), this.host.replaceChildren();
@@ -1428,26 +1491,41 @@ var bn = class {
 	show(e) {
 		let t = this.scene?.grid !== e.grid;
 		if (this.scene = e, t) {
-			let t = this.drawing = b(e.grid);
+			let t = this.drawing = ue(e.grid);
 			this.renderer.setGrid(t.ends, t.shape, t.places, t.sizes, t.levels);
 			let [n, r] = [e.grid.branch.rows, e.grid.bus.rows];
-			this.loading = new Float32Array(n), this.mark = new Uint8Array(n), this.voltage = new Float32Array(r), this.busMark = new Uint8Array(r), this.band = yn(e.grid);
+			[this.loading, this.voltage, this.branches, this.buses] = [
+				new Float32Array(n),
+				new Float32Array(r),
+				new Uint8Array(2 * n),
+				new Uint8Array(2 * r)
+			], this.band = kn(e.grid);
 		}
 		this.recolour(), t && this.fit(), this.later();
 	}
 	recolour() {
-		let e = this.scene, { bus: t, branch: n } = e.grid;
-		this.renderer.palette = y(e.theme, e.change), this.renderer.byLevel = e.byLevel;
-		let r = e.state?.branch.has("loading") ? e.state.branch : null, i = r?.f("loading"), a = r?.f("p_from_mw"), o = e.change ? e.before?.branch.f("loading") : void 0, [s, c] = e.selected.split(":"), l = n.i("in_service"), { mark: u } = this, d = this.loading, f = vn(e.brokenBranch, n.rows), p = vn(e.wentOut, n.rows), m = s === "branch" ? Number(c) : -1, h = n.rows;
-		this.worst.length = 0;
-		for (let e = 0; e < h; e++) {
-			let t = i ? i[e] : 0, n = a ? a[e] : 0, r = n === n, s = t === t ? t : r ? 0 : NaN;
-			d[e] = o ? s - (o[e] || 0) : s, u[e] = (f[e] && 1) | (e === m ? 2 : 0) | (!l[e] || p[e] ? 4 : r ? 0 : 8) | (n > .5 ? 16 : n < -.5 ? 32 : 0), f[e] && s > 1 && this.worst.push(e);
+		let e = this.scene;
+		this.renderer.palette = le(e.theme, e.change), this.renderer.byLevel = e.byLevel, this.renderer.haloed = {
+			lines: !!(this.recolourBranches(e) & 3),
+			buses: this.recolourBuses(e) !== 0
+		}, this.renderer.setState(this.branches, this.buses);
+	}
+	recolourBranches(e) {
+		let { branch: t } = e.grid, { branches: n, told: r, loading: i } = this, { low: a, scale: o, of: s } = this.renderer.palette.codes, c = e.state?.branch.has("loading") ? e.state.branch : null, l = c?.f("loading"), u = c?.f("p_from_mw"), d = e.change ? e.before?.branch.f("loading") : void 0, [f, p] = e.selected.split(":"), m = t.i("in_service"), h = On(e.brokenBranch, t.rows), g = On(e.wentOut, t.rows), _ = f === "branch" ? Number(p) : -1, v = t.rows, y = 0;
+		r.length = 0;
+		for (let e = 0; e < v; e++) {
+			let t = l ? l[e] : 0, c = u ? u[e] : 0, f = c === c, p = t === t ? t : f ? 0 : NaN, v = i[e] = d ? p - (d[e] || 0) : p, b = (h[e] && 1) | (e === _ ? 2 : 0) | (!m[e] || g[e] ? 4 : f ? 0 : 8) | (c > .5 ? 16 : c < -.5 ? 32 : 0), x = (v - a) * o | 0;
+			n[2 * e] = s[x < 0 ? 0 : x > 2e3 ? 2e3 : x], n[2 * e + 1] = b, y |= b, (d ? Math.abs(v) >= bn : h[e] && p > 1) && r.push(e);
 		}
-		i && this.worst.sort((e, t) => i[t] - i[e]);
-		let g = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, _ = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, v = this.band, b = vn(e.brokenBus, t.rows), x = this.voltage, { busMark: S } = this, C = s === "bus" ? Number(c) : -1;
-		for (let n = 0; n < t.rows; n++) x[n] = g ? (g[n] - e.prices[0]) / e.prices[1] : _ ? (_[n] - 1) / v[n] : 0, S[n] = (b[n] && 1) | (n === C ? 2 : 0);
-		this.renderer.set("loading", this.loading), this.renderer.set("mark", u), this.renderer.set("voltage", this.voltage), this.renderer.set("busMark", S);
+		return r.sort((e, t) => Math.abs(i[t]) - Math.abs(i[e])), y;
+	}
+	recolourBuses(e) {
+		let { bus: t } = e.grid, { buses: n, band: r, voltage: i } = this, [a, o] = e.selected.split(":"), s = e.prices && e.state?.bus.has("price_per_mwh") ? e.state.bus.f("price_per_mwh") : null, c = e.state?.bus.has("v_mag") ? e.state.bus.f("v_mag") : null, l = On(e.brokenBus, t.rows), u = a === "bus" ? Number(o) : -1, d = 0;
+		for (let a = 0; a < t.rows; a++) {
+			let t = i[a] = s ? (s[a] - e.prices[0]) / e.prices[1] : c ? (c[a] - 1) / r[a] : 0, o = (l[a] && 1) | (a === u ? 2 : 0);
+			n[2 * a] = g(t), n[2 * a + 1] = o, d |= o;
+		}
+		return d;
 	}
 	resize() {
 		let { clientWidth: e, clientHeight: t } = this.host, n = this.width === 1;
@@ -1455,11 +1533,7 @@ var bn = class {
 	}
 	size() {
 		this.width = this.host.clientWidth || 1, this.height = this.host.clientHeight || 1;
-		for (let e of [
-			this.under,
-			this.gl,
-			this.over
-		]) e.width = Math.max(1, Math.round(this.width * k())), e.height = Math.max(1, Math.round(this.height * k()));
+		for (let e of [this.gl, this.over]) e.width = Math.max(1, Math.round(this.width * T())), e.height = Math.max(1, Math.round(this.height * T()));
 	}
 	fit() {
 		if (!this.drawing) return;
@@ -1484,6 +1558,22 @@ var bn = class {
 			x: this.camera.x - e / this.camera.scale,
 			y: this.camera.y + t / this.camera.scale
 		}, this.later();
+	}
+	get look() {
+		let e = this.camera, t = e.scale / this.fitScale, n = this.drawing;
+		return !n || Math.abs(t - 1) < .001 && Math.hypot(e.x - (n.box[0] + n.box[2]) / 2, e.y - (n.box[1] + n.box[3]) / 2) * e.scale < 1 ? "" : [
+			e.x,
+			e.y,
+			t
+		].map((e) => Number(e.toPrecision(6))).join(",");
+	}
+	set look(e) {
+		let [t, n, r] = e.split(",").map(Number);
+		r > 0 && Number.isFinite(t + n + r) ? this.camera = {
+			x: t,
+			y: n,
+			scale: r * this.fitScale
+		} : this.fit(), this.later();
 	}
 	goto(e, t) {
 		let n = this.drawing;
@@ -1543,7 +1633,7 @@ var bn = class {
 		a = 6 / this.camera.scale;
 		let s = n.ends;
 		for (let e = 0; e < s.length / 4; e++) {
-			let t = x(r, i, s[4 * e], s[4 * e + 1], s[4 * e + 2], s[4 * e + 3]);
+			let t = de(r, i, s[4 * e], s[4 * e + 1], s[4 * e + 2], s[4 * e + 3]);
 			t < a && (a = t, o = {
 				table: "branch",
 				index: e
@@ -1567,7 +1657,7 @@ var bn = class {
 		return r;
 	}
 	later() {
-		this.asked ||= requestAnimationFrame(() => {
+		this.onmove(), this.asked ||= requestAnimationFrame(() => {
 			this.asked = 0, this.frame();
 		});
 	}
@@ -1576,25 +1666,35 @@ var bn = class {
 		return Math.min(1.5, Math.max(.34, Math.sqrt(e / 46)));
 	}
 	frame() {
-		this.scene && this.renderer.palette && (this.graticule(), this.renderer.draw(this.camera, this.detail), this.labels());
+		if (!this.scene || !this.renderer.palette) return;
+		let e = this.meridians();
+		this.renderer.draw(this.camera, this.detail, e, this.ruler()), this.labels(e);
 	}
-	screen(e, t) {
-		return [this.width / 2 + (e - this.camera.x) * this.camera.scale, this.height / 2 - (t - this.camera.y) * this.camera.scale];
+	get labelSize() {
+		return this.width > wn ? 13 : 11;
+	}
+	screenX(e) {
+		return this.width / 2 + (e - this.camera.x) * this.camera.scale;
+	}
+	screenY(e) {
+		return this.height / 2 - (e - this.camera.y) * this.camera.scale;
 	}
 	colour(e) {
 		let t = this.scene.theme, n = this.colours.get(t + e);
 		return n === void 0 && this.colours.set(t + e, n = getComputedStyle(this.host).getPropertyValue(e)), n;
 	}
-	graticule() {
-		let e = this.under.getContext("2d"), t = k();
-		e.setTransform(t, 0, 0, t, 0, 0), e.clearRect(0, 0, this.width, this.height), e.strokeStyle = this.colour("--graticule"), e.fillStyle = this.colour("--faint"), e.font = "10px system-ui, sans-serif", e.lineWidth = 1, e.beginPath();
-		for (let t of this.meridians()) e.moveTo(t.x ?? 0, t.y ?? 0), e.lineTo(t.x ?? this.width, t.y ?? this.height), t.text && e.fillText(t.text, t.x === void 0 ? 5 : t.x + 4, t.y === void 0 ? 12 : t.y - 4);
-		e.stroke();
+	ruler() {
+		let e = this.colour("--graticule").trim();
+		return [
+			1,
+			3,
+			5
+		].map((t) => parseInt(e.slice(t, t + 2), 16) / 255);
 	}
 	meridians() {
 		let { grid: e } = this.scene, t = [];
-		if (!e.geographic || this.height / this.camera.scale > 360 * dn) return t;
-		let [n, r] = e.origin, i = this.camera, a = dn * Math.cos(r * Math.PI / 180), o = this.height / i.scale / dn, s = [
+		if (!e.geographic || this.height / this.camera.scale > 360 * xn) return t;
+		let [n, r] = e.origin, i = this.camera, a = xn * Math.cos(r * Math.PI / 180), o = this.height / i.scale / xn, s = [
 			.1,
 			.25,
 			.5,
@@ -1604,77 +1704,99 @@ var bn = class {
 			10
 		].find((e) => o / e < 7) ?? 20, c = (e) => `${Math.abs(Number(e.toFixed(2)))}°`, l = [this.width / 2 / i.scale, this.height / 2 / i.scale];
 		for (let e = Math.ceil((n + (i.x - l[0]) / a) / s) * s;; e += s) {
-			let [r] = this.screen((e - n) * a, 0);
+			let r = this.screenX((e - n) * a);
 			if (r > this.width) break;
 			t.push({
-				x: Math.round(r) + .5,
+				x: Math.round(r),
 				text: r > 40 && r < this.width - 90 ? `${c(e)} ${e < 0 ? "W" : "E"}` : ""
 			});
 		}
-		for (let e = Math.ceil((r + (i.y - l[1]) / dn) / s) * s;; e += s) {
-			let [, n] = this.screen(0, (e - r) * dn);
+		for (let e = Math.ceil((r + (i.y - l[1]) / xn) / s) * s;; e += s) {
+			let n = this.screenY((e - r) * xn);
 			if (n < 0) break;
 			t.push({
-				y: Math.round(n) + .5,
-				text: n > 24 && n < this.height - fn ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
+				y: Math.round(n),
+				text: n > 24 && n < this.height - Sn ? `${c(e)} ${e < 0 ? "S" : "N"}` : ""
 			});
 		}
 		return t;
 	}
-	labels() {
-		let e = this.over.getContext("2d"), t = k();
-		e.setTransform(t, 0, 0, t, 0, 0), e.clearRect(0, 0, this.width, this.height), e.textBaseline = "middle", e.lineJoin = "round", e.lineWidth = 3, e.strokeStyle = this.colour("--map");
-		let n = this.placed(), r = this.colour("--ink"), i = this.colour("--soft");
-		for (let t of [!0, !1]) {
-			e.font = t ? mn : pn, e.fillStyle = t ? r : i;
-			for (let r of n) r.bold === t && (e.strokeText(r.text, r.x, r.y), e.fillText(r.text, r.x, r.y));
+	labels(e) {
+		let t = this.over.getContext("2d"), n = T();
+		t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, this.width, this.height), t.font = "10px system-ui, sans-serif", t.fillStyle = this.colour("--faint"), t.textBaseline = "alphabetic";
+		for (let n of e) n.text && t.fillText(n.text, n.x === void 0 ? 5 : n.x + 4, n.y === void 0 ? 12 : n.y - 4);
+		t.textBaseline = "middle", t.lineJoin = "round", t.lineWidth = 3, t.strokeStyle = this.colour("--map");
+		let r = this.placed(), i = this.colour("--ink"), a = this.colour("--soft");
+		for (let e of [!0, !1]) {
+			t.font = `${e ? "600 " : ""}${this.labelSize}px ${Cn}`, t.fillStyle = e ? i : a;
+			for (let n of r) n.bold === e && (t.strokeText(n.text, n.x, n.y), t.fillText(n.text, n.x, n.y));
 		}
 	}
 	placed() {
 		let e = this.drawing, t = this.scene, n = [], r = Math.ceil(this.width / $), i = r * Math.ceil(this.height / $);
 		this.taken.length < i && (this.taken = new Uint8Array(i));
-		let a = this.taken.fill(0), o = (e, t, i, o) => {
-			let s = gn(e);
-			if (t < 4 || i < 10 || t + s > this.width - 4 || i > this.height - 10) return !1;
+		let a = this.taken.fill(0), o = this.labelSize / 11, s = i / r, c = (e, t, n, i, o) => {
 			let [c, l, u, d] = [
-				t / $ | 0,
-				(t + s) / $ | 0,
-				(i - 7) / $ | 0,
-				(i + 7) / $ | 0
+				Math.max(0, e / $ | 0),
+				Math.min(r - 1, (e + n) / $ | 0),
+				Math.max(0, t / $ | 0),
+				Math.min(s - 1, (t + i) / $ | 0)
 			];
-			for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) if (a[e * r + t]) return !1;
+			if (!o) {
+				for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) if (a[e * r + t]) return !1;
+			}
 			for (let e = u; e <= d; e++) for (let t = c; t <= l; t++) a[e * r + t] = 1;
-			return n.push({
+			return !0;
+		};
+		for (let [e, t, n, r] of this.covered) c(e < 0 ? this.width + e : e, t < 0 ? this.height + t : t, n, r, !0);
+		let l = (e, t, r, i) => {
+			let a = En(e) * o;
+			return t < 4 || r < 10 || t + a > this.width - 4 || r > this.height - 10 || !c(t, r - 7 * o, a, 14 * o, !1) ? !1 : (n.push({
 				text: e,
 				x: t,
-				y: i,
-				bold: o
-			}), !0;
-		}, s = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, c = e.ends, l = (e) => this.screen((c[4 * e] + c[4 * e + 2]) / 2, (c[4 * e + 1] + c[4 * e + 3]) / 2), [u, d] = t.selected.split(":");
-		if (u === "branch") {
-			let e = Number(d), [n, r] = l(e);
-			o(`${t.grid.branch.t("id")[e]}  ${s && s[e] === s[e] ? `${(100 * s[e]).toFixed(0)} %` : ""}`, n + 8, r - 10, !0);
-		} else if (u === "bus") {
-			let n = Number(d), [r, i] = this.screen(e.places[2 * n], e.places[2 * n + 1]);
-			o(t.grid.bus.t("name")[n] || t.grid.bus.t("id")[n], r + 9, i - 9, !0);
+				y: r,
+				bold: i
+			}), !0);
+		}, u = t.state?.branch.has("loading") ? t.state.branch.f("loading") : null, d = e.ends, f = ({ table: t, index: n }) => t === "bus" ? [this.screenX(e.places[2 * n]), this.screenY(e.places[2 * n + 1])] : [this.screenX((d[4 * n] + d[4 * n + 2]) / 2), this.screenY((d[4 * n + 1] + d[4 * n + 3]) / 2)];
+		for (let e of t.lost) {
+			let [t, n] = f(e);
+			l(`✕ ${e.label}`, t - 5, n, !0);
 		}
-		if (s) {
-			let e = Math.min(60, this.worst.length);
-			for (let t = 0, n = 0; t < e && n < 25; t++) {
-				let e = this.worst[t], [r, i] = l(e);
-				o(`${(100 * s[e]).toFixed(0)} %`, r + 6, i, !0) && n++;
+		let [p, m] = t.selected.split(":"), h = Number(m);
+		if (p === "branch") {
+			let [e, n] = f({
+				table: p,
+				index: h
+			});
+			l(`${t.grid.branch.t("id")[h]}  ${u && u[h] === u[h] ? `${(100 * u[h]).toFixed(0)} %` : ""}`, e + 8, n - 10, !0);
+		} else if (p === "bus") {
+			let [e, n] = f({
+				table: p,
+				index: h
+			});
+			l(t.grid.bus.t("name")[h] || t.grid.bus.t("id")[h], e + 9, n - 9, !0);
+		}
+		if (u) {
+			let e = Math.min(60, this.told.length), n = this.loading;
+			for (let r = 0, i = 0; r < e && i < 25; r++) {
+				let e = this.told[r], [a, o] = f({
+					table: "branch",
+					index: e
+				}), s = Math.abs(100 * n[e]).toFixed(0);
+				l(t.change ? `${n[e] < 0 ? "−" : "+"}${s} %` : `${s} %`, a + 6, o, !0) && i++;
 			}
 		}
 		if (e.typical * this.camera.scale < 34) return n;
-		let f = t.grid.bus.t("name"), p = t.grid.bus.t("id"), m = 0;
+		let g = t.grid.bus.t("name"), _ = t.grid.bus.t("id"), v = 0;
 		for (let t of e.rank) {
-			let [n, r] = this.screen(e.places[2 * t], e.places[2 * t + 1]);
-			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && o(f[t] || p[t], n + 8, r + 1, !1) && ++m > 70) break;
+			let n = this.screenX(e.places[2 * t]), r = this.screenY(e.places[2 * t + 1]);
+			if (!(n < 0 || r < 0 || n > this.width || r > this.height) && l(g[t] || _[t], n + 8, r + 1, !1) && ++v > 70) break;
 		}
 		return n;
 	}
 	picture() {
 		let e = {
+			labelSize: this.labelSize,
 			drawing: this.drawing,
 			camera: this.camera,
 			width: this.width,
@@ -1683,9 +1805,9 @@ var bn = class {
 			palette: this.renderer.palette,
 			byLevel: this.renderer.byLevel,
 			loading: this.loading,
-			mark: this.mark,
+			branches: this.branches,
 			voltage: this.voltage,
-			busMark: this.busMark
+			buses: this.buses
 		}, t = {
 			map: this.colour("--map"),
 			ink: this.colour("--ink"),
@@ -1696,27 +1818,27 @@ var bn = class {
 		return {
 			width: this.width,
 			height: this.height,
-			svg: sn(e, this.meridians(), this.placed(), t)
+			svg: gn(e, this.meridians(), this.placed(), t)
 		};
 	}
-	async measure(e) {
-		let t = [], n = this.scene, r = n.state, i = {
-			...r,
-			branch: r.branch.changed("loading", 1.02),
-			bus: r.bus.changed("v_mag", 1.001)
+	async measure(e, t = 0) {
+		let n = [], r = this.scene, i = r.state, a = {
+			...i,
+			branch: i.branch.changed("loading", 1.02),
+			bus: i.bus.changed("v_mag", 1.001)
 		};
-		for (let a = 0; a < e; a++) {
-			await new Promise(requestAnimationFrame);
+		for (let o = 0; o < e; o++) {
+			t && await new Promise((e) => setTimeout(e, t)), await new Promise(requestAnimationFrame);
 			let e = performance.now();
 			this.scene = {
-				...n,
-				state: a % 2 ? i : r
+				...r,
+				state: o % 2 ? a : i
 			}, this.camera = {
 				...this.camera,
-				x: this.camera.x + (a % 2 ? 1 : -1) * (3 / this.camera.scale)
-			}, this.recolour(), this.frame(), t.push(performance.now() - e);
+				x: this.camera.x + (o % 2 ? 1 : -1) * (3 / this.camera.scale)
+			}, this.recolour(), this.frame(), n.push(performance.now() - e);
 		}
-		return this.show(n), t;
+		return this.show(r), n;
 	}
 	bar() {
 		let e = 110 / this.camera.scale, t = 10 ** Math.floor(Math.log10(e)), n = [
@@ -1727,7 +1849,7 @@ var bn = class {
 		].map((e) => e * t).filter((t) => t <= e).pop() ?? t;
 		return [n, n * this.camera.scale];
 	}
-}, xn = {
+}, jn = {
 	dark: {
 		map: "#0f1519",
 		ink: "#e7eef1",
@@ -1743,7 +1865,7 @@ var bn = class {
 		graticule: "#e6ebee"
 	}
 };
-function Sn(e) {
+function Mn(e) {
 	let t = (t) => new a(e[t]);
 	return {
 		name: e.name,
@@ -1756,7 +1878,7 @@ function Sn(e) {
 		switches: t("switch")
 	};
 }
-function Cn(e) {
+function Nn(e) {
 	return !e || !e.bus ? null : {
 		step: 0,
 		contingency: -1,
@@ -1768,14 +1890,14 @@ function Cn(e) {
 		gen: new a(e.gen)
 	};
 }
-function wn({ model: e, el: t }) {
+function Pn({ model: e, el: t }) {
 	let n = document.createElement("div"), r = document.createElement("div");
 	n.className = "aurigrid-map", n.tabIndex = 0, r.className = "aurigrid-key", n.style.height = `${e.get("height")}px`, t.append(n, r);
-	let i = new bn(n), a = Sn(e.get("grid")), o = () => {
-		let t = e.get("theme") === "dark" ? "dark" : "light", r = Cn(e.get("state"));
+	let i = new An(n), a = Mn(e.get("grid")), o = () => {
+		let t = e.get("theme") === "dark" ? "dark" : "light", r = Nn(e.get("state"));
 		n.style.height = `${e.get("height")}px`;
-		for (let [e, r] of Object.entries(xn[t])) n.style.setProperty(`--${e}`, r);
-		n.style.background = xn[t].map;
+		for (let [e, r] of Object.entries(jn[t])) n.style.setProperty(`--${e}`, r);
+		n.style.background = jn[t].map;
 		let o = r?.branch.has("loading") ? r.branch.f("loading") : /* @__PURE__ */ new Float32Array(), c = /* @__PURE__ */ new Set();
 		o.forEach((e, t) => {
 			e > 1 && c.add(t);
@@ -1794,15 +1916,16 @@ function wn({ model: e, el: t }) {
 			brokenBus: /* @__PURE__ */ new Set(),
 			selected: e.get("selected"),
 			wentOut: l,
-			prices: null
+			prices: null,
+			lost: []
 		}), s(t);
 	}, s = (t) => {
-		let n = (e, t) => `<span><i style="background:${e}"></i>${t}</span>`, o = e.get("buses") === "level" ? b(a).kv.slice(0, 6).map((e, r) => n(h[t][r], `${e} kV`)) : [
+		let n = (e, t) => `<span><i style="background:${e}"></i>${t}</span>`, o = e.get("buses") === "level" ? ue(a).kv.slice(0, 6).map((e, r) => n(ae[t][r], `${e} kV`)) : [
 			"low",
 			"1 pu",
 			"high"
-		].map((e, r) => n(g[t][r], e)), [s, c] = i.bar(), l = a.geographic ? `<span><b style="width:${c.toFixed(0)}px"></b>${s} km</span><span>N↑</span>` : "";
-		r.innerHTML = `<span>loading 0 %<em style="background:linear-gradient(90deg,${d[t].join(",")})"></em>130 %</span>${n(_[t], "over 100 %")}${o.join("")}${l}`;
+		].map((e, r) => n(oe[t][r], e)), [s, c] = i.bar(), l = a.geographic ? `<span><b style="width:${c.toFixed(0)}px"></b>${s} km</span><span>N↑</span>` : "";
+		r.innerHTML = `<span>loading 0 %<em style="background:linear-gradient(90deg,${te[t].join(",")})"></em>130 %</span>${n(se[t], "over 100 %")}${o.join("")}${l}`;
 	};
 	i.onpick = (t) => {
 		e.set("selected", t ? `${t.table}:${t.index}` : ""), e.save_changes();
@@ -1824,7 +1947,7 @@ function wn({ model: e, el: t }) {
 		l[e.key] && (e.preventDefault(), e.stopPropagation(), l[e.key]());
 	});
 	let u = [["change:grid", () => {
-		a = Sn(e.get("grid")), o();
+		a = Mn(e.get("grid")), o();
 	}], ...[
 		"state",
 		"theme",
@@ -1836,5 +1959,5 @@ function wn({ model: e, el: t }) {
 		u.forEach(([t, n]) => e.off(t, n)), i.close();
 	};
 }
-var Tn = { render: wn };
-export { Tn as default };
+var Fn = { render: Pn };
+export { Fn as default };
