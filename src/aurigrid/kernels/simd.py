@@ -14,8 +14,8 @@ machine's own maximum, ``a if a > b else b``: a NaN in a is lost. `some(a)` says
 the sign at every other access, which costs a tenth of an inner loop that computes.
 
 Kernels that keep their large arrays in float64 run on `LANES64` scenarios, with `load64` and `splat64` in the places of `load`
-and `splat`; all else serves both. Eight, even where registers would hold more: fewer lanes wait for the slowest scenario, and more
-of the working state stays in the nearest cache.
+and `splat`; all else serves both. Eight, even where registers would hold more: fewer lanes wait for the slowest scenario, and
+more of the working state stays in the nearest cache.
 """
 
 # mypy: ignore-errors
