@@ -32,7 +32,7 @@ _FIRST, _PROMISING = 30.0, 0.05
 """Seconds for a first problem, and the gap from which on plans are improved instead."""
 _LONG, _LONGEST = 12.0, 60.0
 """Seconds that a problem may take; more, the longer nothing better is found."""
-_LIGHT = {
+_LIGHT: dict[str, Any] = {
     "mip_pool_soft_limit": 500, "mip_allow_cut_separation_at_nodes": False, "mip_allow_restart": False,
     "mip_detect_symmetry": False,
 }  # fmt: skip
@@ -111,7 +111,8 @@ def _choose(rng: Any, kind: int, now: Array, relaxed: Array, size: float, flips:
     if kind == _UNSURE and flips is not None:
         dear = flips.cost * np.exp(_SPREAD * rng.standard_normal((n, 1)))
         count = min(int(size), dear.size - 1)
-        return (dear <= np.partition(dear.ravel(), count)[count]) | (now != flips.state)
+        least: Array = dear <= np.partition(dear.ravel(), count)[count]
+        return least | (now != flips.state)
     if kind == _DIFFER:
         return widened(np.abs(now - relaxed) > 0.01, max(int(size), 1))
     if kind == _WINDOW:
