@@ -222,11 +222,11 @@ def test_mixed_sequences_bound_the_optimum_and_save_cost(seed: int, tmp_path: Pa
     start = np.zeros((1, system.steps)), dict[tuple[int, int, int, int], float]()
     mixed = mix(done, None, states, start, gap=1e-6, until=time.perf_counter() + 30.0)
     assert mixed.bound <= best.cost * (1 + EXACT)
-    assert mixed.bound > 0.97 * best.cost
+    # sequences know what a linear relaxation does, and whole states besides
+    assert mixed.bound >= solve_relaxed(build_model(system).problem, threads=1).cost * (1 - 1e-6)
     again = solve_states(system.replace(fixed_on=mixed.states), None, losses=False)
     assert again.answer.cost >= best.bound * (1 - EXACT)
-    assert again.answer.cost < done.answer.cost
-    assert again.answer.cost < 1.05 * best.cost
+    assert again.answer.cost < 0.3 * done.answer.cost
 
 
 def test_switching_units_at_prices_saves_cost() -> None:

@@ -43,10 +43,7 @@ class Lagrangian:
         problem = dataclasses.replace(problem, upper=_with_most_surplus(model))
         self.model, self.problem = model, problem
         matrix = csr_array((problem.value, problem.index, problem.start), shape=(problem.m, problem.n))
-        ramps = np.concatenate([model.production.ramp_up_row.ravel(), model.production.ramp_down_row.ravel()])
-        is_priced = row_owner(problem, owner) == NONE
-        is_priced[ramps[ramps != NONE]] = True
-        self.priced = np.flatnonzero(is_priced)
+        self.priced = np.flatnonzero((row_owner(problem, owner) == NONE) | _of_outputs_and_states(model))
         self.shared = np.flatnonzero(owner == NONE)
         self.rows = matrix[self.priced].tocsr()
         self.columns = self.rows.T.tocsr()
@@ -138,8 +135,11 @@ class Lagrangian:
         amount = np.where((segment != NONE) & (per_mw < 0), units.width_mw[:, :, None], 0.0)
         least, most = self._reach
         wanted = np.clip(amount.sum(1), least, most)
-        below = np.cumsum(units.width_mw, 1)[:, :, None] - units.width_mw[:, :, None]
-        first = np.clip(wanted[:, None] - below, 0.0, units.width_mw[:, :, None])
+        # prices of limits may make a later segment the cheaper one
+        order = np.argsort(per_mw, axis=1, kind="stable")
+        width = np.take_along_axis(np.broadcast_to(units.width_mw[:, :, None], per_mw.shape), order, 1)
+        first = np.zeros(per_mw.shape)
+        np.put_along_axis(first, order, np.clip(wanted[:, None] - np.cumsum(width, 1) + width, 0.0, width), 1)
         on = reduced[model.state.on]
         return on + (amount * per_mw).sum(1), on + (first * per_mw).sum(1), amount, first
 
@@ -251,6 +251,21 @@ def _since_before(units: Units, steps: int) -> tuple[tuple[Array, Array], Array]
         fall = np.where(was, np.maximum(units.p_before_mw - units.stop_mw, 0.0), 0.0) / units.ramp_down_mw
     wait = np.where(np.isfinite(fall), np.ceil(fall - 1e-9), np.where(np.isnan(fall), 0, steps + 1))
     return (least, most), np.maximum(units.held, wait).astype(np.int64)
+
+
+def _of_outputs_and_states(model: Model) -> Array:
+    """(m,) rows that tie outputs to states: limits, with those near starts and stops, and ramps."""
+    problem, state = model.problem, model.state
+    output, states = np.zeros(problem.n, bool), np.zeros(problem.n, bool)
+    for columns in (model.production.above, model.production.segment):
+        output[columns[columns != NONE]] = True
+    for columns in (state.on, state.start, state.stop):
+        states[columns] = True
+    used = csr_array((np.ones(len(problem.value)), problem.index, problem.start), shape=(problem.m, problem.n))
+    ramps = np.zeros(problem.m, bool)
+    for rows in (model.production.ramp_up_row, model.production.ramp_down_row):
+        ramps[rows[rows != NONE]] = True
+    return np.asarray(ramps | ((used @ output.astype(float) > 0) & (used @ states.astype(float) > 0)))
 
 
 def _with_most_surplus(model: Model) -> Array:
