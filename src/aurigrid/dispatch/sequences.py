@@ -34,6 +34,8 @@ _PRIMAL = 4
 """HiGHS's number of the primal simplex method: a master begins with a point of the one before."""
 _SURE, _PART = 0.9, 0.25
 """Weight from which on a sequence is settled, and the share of the undecided units that are settled in any case."""
+_DEAR, _TRIED = 5e-4, 8
+"""Share of the cost by which a choice may raise it before others are tried, and how many of a unit's sequences are."""
 _SETTLING = 0.2
 """Time for settling, as a share of that for the master problems."""
 
@@ -292,7 +294,7 @@ def mix(
     if last is None:
         return Mixed(states, best, keys)
     last[1].until = until + _SETTLING * (time.perf_counter() - began)
-    return Mixed(_settled(known, pool, *last, flows, states), best, keys)
+    return Mixed(_settled(pool, *last, flows, states), best, keys)
 
 
 def _priced(known: Sequences, pool: Pool, prices: Prices, best: float, best_prices: Prices) -> tuple[float, Prices]:
@@ -302,32 +304,65 @@ def _priced(known: Sequences, pool: Pool, prices: Prices, best: float, best_pric
     return (bound, prices) if bound > best else (best, best_prices)
 
 
-def _settled(
-    known: Sequences, pool: Pool, master: Master, run: LeanRun, answer: Answer, flows: Flows | None, states: Array
-) -> Array:
-    """(n_unit, T) one sequence a unit: those that the mix is surest of first, the rest as the others leave it."""
-    model, limits, chosen = master.model, master.limits, states.astype(np.int8).copy()
-    unit, open_ = master.unit, np.ones(len(master.unit), bool)
-    while open_.any() and answer.x is not None:
-        weight = np.where(open_, answer.x[master.column], -1.0)
+class _Choice:
+    """A master problem in which units are given one sequence each; flow limits that come in stay."""
+
+    def __init__(self, master: Master, run: LeanRun, flows: Flows | None) -> None:
+        self.master, self.run, self.flows = master, run, flows
+        self.model, self.limits = master.model, master.limits
+        self.most = np.ones(len(master.unit))
+
+    def given(self, settle: Array) -> Array:
+        """Upper limits of the weights where these sequences are settled as well."""
+        unit, most = self.master.unit, self.most.copy()
+        most[np.isin(unit, unit[settle])] = 0.0
+        most[settle] = 1.0
+        return most
+
+    def cost(self, most: Array) -> tuple[float, Array]:
+        """Cost at upper limits of the weights, and the weights; inf where there is no answer in time."""
+        upper = self.model.problem.upper.copy()
+        upper[self.master.column] = most
+        self.model = dataclasses.replace(self.model, problem=dataclasses.replace(self.model.problem, upper=upper))
+        self.run.change(self.model.problem)
+        try:
+            self.model, self.limits, answer, _ = lazily(self.model, self.limits, self.flows, self.run)
+        except DispatchError:
+            return np.inf, np.zeros(len(most))
+        if answer.x is None or answer.status != "Optimal":
+            return np.inf, np.zeros(len(most))
+        return answer.cost, answer.x[self.master.column]
+
+
+def _settled(pool: Pool, master: Master, run: LeanRun, answer: Answer, flows: Flows | None, states: Array) -> Array:
+    """(n_unit, T) one sequence a unit: those that the mix is surest of first, the rest as the others leave it.
+
+    Where a choice costs much, the surest unit alone is settled, with the best of some of its sequences.
+    """
+    assert answer.x is not None
+    unit, chosen, choice = master.unit, states.astype(np.int8).copy(), _Choice(master, run, flows)
+    cost, weight, open_ = answer.cost, answer.x[master.column], np.ones(len(unit), bool)
+    while open_.any() and np.isfinite(cost):
         order = np.lexsort((-weight, unit))
         top = order[np.r_[True, unit[order][1:] != unit[order][:-1]]]
         top = top[open_[top]]
-        sure = np.sort(weight[top])[::-1][max(int(_PART * len(top)) - 1, 0)]
+        top = top[np.argsort(-weight[top], kind="stable")]
         for k in top.tolist():
             chosen[unit[k]] = pool.of_unit[unit[k]][master.place[k]]
-        settle = top[weight[top] >= min(sure, _SURE)]
-        decided = np.isin(unit, unit[settle])
-        open_ &= ~decided
-        upper = model.problem.upper.copy()
-        upper[master.column[decided]] = 0.0
-        upper[master.column[settle]] = 1.0
-        model = dataclasses.replace(model, problem=dataclasses.replace(model.problem, upper=upper))
-        if not open_.any():
-            break
-        run.change(model.problem)
-        try:
-            model, limits, answer, _ = lazily(model, limits, flows, run)
-        except DispatchError:
-            break
+        settle = top[: max(int((weight[top] >= _SURE).sum()), int(_PART * len(top)), 1)]
+        limit = cost * (1 + _DEAR)
+        cost, then = choice.cost(choice.given(settle))
+        if cost > limit and len(settle) > 1:
+            settle = top[:1]
+            cost, then = choice.cost(choice.given(settle))
+        if cost > limit:
+            mine = np.flatnonzero(unit == unit[top[0]])
+            for k in mine[np.argsort(-weight[mine], kind="stable")][1:_TRIED].tolist():
+                other, weights = choice.cost(choice.given(np.array([k])))
+                if other < cost:
+                    cost, then, settle = other, weights, np.array([k])
+        choice.most, weight = choice.given(settle), then
+        for k in settle.tolist():
+            chosen[unit[k]] = pool.of_unit[unit[k]][master.place[k]]
+        open_ &= ~np.isin(unit, unit[settle])
     return chosen
