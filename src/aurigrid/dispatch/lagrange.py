@@ -6,8 +6,9 @@ With prices y of the rows that units share, the problem falls apart into the uni
 
 L(y) is at most the cost of every plan, for any y with the right signs. A unit's least cost is exact over its states, with
 least times, must-run, the past and start costs by the time off. A unit that was on leaves its output of before no faster than
-its ramps allow, and stops no sooner; that ramps, starts and stops hold outputs back later on is left out, which can only lower
-the bound. The recursion over times of starts E_t and stops S_t, with the cost C_t of having been on since the first step::
+its ramps allow, and stops no sooner; that ramps, starts and stops hold outputs back later on counts with the prices of these
+limits, which are among y: where they are 0 it is left out, which can only lower the bound. The recursion over times of starts
+E_t and stops S_t, with the cost C_t of having been on since the first step::
 
     S_t = C_t + min over s <= t - min_up of (E_s - C_s)         E_t = min over s <= t - min_down of (S_s + start(t - s))
 
