@@ -3,9 +3,9 @@
 The first ones fix every state that the relaxation is sure of: one that the unit would pay dearly, at the system's prices, to
 decide otherwise (`separate`). The later ones fix the states of the best plan but for a few units, a window of hours, the
 states in which plan and relaxation differ, or those that cost least to decide otherwise, each unit's costs times a random
-factor. They begin from that plan, so they can only improve it. What costs more to decide otherwise than the plan lies above the relaxation stays
-fixed throughout. Problems of each sort grow while they are solved fast and shrink when they are not; a sort that pays is tried
-more often.
+factor. They begin from that plan, so they can only improve it. What costs more to decide otherwise than the plan lies above
+the relaxation stays fixed throughout. Problems of each sort grow while they are solved fast and shrink when they are not; a
+sort that pays is tried more often.
 
 Sources: Danna, Rothberg and Le Pape, "Exploring relaxation induced neighborhoods", Math. Prog. 102, 2005; Pisinger and
 Ropke, "Large neighborhood search", Handbook of Metaheuristics, 2010 (adaptive choice).
