@@ -34,7 +34,7 @@ _PRIMAL = 4
 """HiGHS's number of the primal simplex method: a master begins with a point of the one before."""
 _SURE, _PART = 0.9, 0.25
 """Weight from which on a sequence is settled, and the share of the undecided units that are settled in any case."""
-_DEAR, _TRIED = 5e-4, 8
+_DEAR, _TRIED = 2e-3, 8
 """Share of the cost by which a choice may raise it before others are tried, and how many of a unit's sequences are."""
 _SETTLING = 0.2
 """Time for settling, as a share of that for the master problems."""
