@@ -176,7 +176,7 @@ def test_states_by_the_hour_make_a_plan_and_a_bound_by_the_step(
     monkeypatch.setattr(hourly, "_MANY", 1)
     with monkeypatch.context() as only:
         only.setattr(hourly, "refine", lambda system, flows, done, **_: system.fixed_on)
-        only.setattr(hourly, "mix", lambda done, flows, states, start, **_: Mixed(states, -np.inf, []))
+        only.setattr(hourly, "mix", lambda done, flows, states, start, **_: Mixed((), -np.inf, []))
         whole = hourly.solve_system(system, None, gap=1e-3, time_limit=1.0, losses=False)
     on = np.asarray(whole.answer.x)[whole.model.state.on].reshape(-1, 3, 4)
     assert (on == on[:, :, :1]).all()
@@ -224,9 +224,9 @@ def test_mixed_sequences_bound_the_optimum_and_save_cost(seed: int, tmp_path: Pa
     assert mixed.bound <= best.cost * (1 + EXACT)
     # sequences know what a linear relaxation does, and whole states besides
     assert mixed.bound >= solve_relaxed(build_model(system).problem, threads=1).cost * (1 - 1e-6)
-    again = solve_states(system.replace(fixed_on=mixed.states), None, losses=False)
-    assert again.answer.cost >= best.bound * (1 - EXACT)
-    assert again.answer.cost < 0.3 * done.answer.cost
+    plans = [solve_states(system.replace(fixed_on=s), None, losses=False).answer.cost for s in mixed.states]
+    assert min(plans) >= best.bound * (1 - EXACT)
+    assert min(plans) < 0.3 * done.answer.cost
 
 
 def test_switching_units_at_prices_saves_cost() -> None:

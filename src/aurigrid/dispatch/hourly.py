@@ -32,7 +32,7 @@ _MANY = 4_000
 """States from which on they are decided by the hour."""
 _AGAIN = 5.0
 """Seconds that must be left for the bound to be raised once more, by the prices of the better states."""
-_SEARCHED, _BOUND_PART, _MIXED = 0.25, 0.03, 0.8
+_SEARCHED, _BOUND_PART, _MIXED = 0.25, 0.03, 0.7
 """Shares of the time left for the search by the hour, then for the bound, then for mixing sequences of states."""
 _SEARCH_GAP, _MIX_GAP = 0.4, 0.4
 """Shares of the gap at which that search stops, and the mixing."""
@@ -80,10 +80,10 @@ def _by_hours(
         mixing_until = clock.last + _MIXED * (until - clock.last)
         mixed = mix(done, flows, states, prices, gap=_MIX_GAP * gap, until=mixing_until)
         bound = max(bound, mixed.bound)
-        again = solve_states(
-            system.replace(fixed_on=mixed.states), flows, losses=losses, known=mixed.limits, loss_mw=done.loss_mw
-        )
-        done, states = (again, mixed.states) if again.answer.cost < done.answer.cost else (done, states)
+        loss = done.loss_mw
+        for other in mixed.states:
+            again = solve_states(system.replace(fixed_on=other), flows, losses=losses, known=mixed.limits, loss_mw=loss)
+            done, states = (again, other) if again.answer.cost < done.answer.cost else (done, states)
         clock.mark("sequences")
     if relative_gap(done.answer.cost, bound) > gap:
         at_states = system.replace(fixed_on=states)

@@ -234,9 +234,9 @@ class Sequences:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mixed:
-    """What mixing sequences gave: states (n_unit, T), what no plan costs less than, and the flow limits that were met."""
+    """What mixing sequences gave: states (n_unit, T) to choose from, what no plan costs less than, and the flow limits met."""
 
-    states: Array
+    states: tuple[Array, ...]
     bound: float
     limits: list[Key]
 
@@ -292,9 +292,9 @@ def mix(
         if answer.cost - best <= gap * abs(answer.cost) or pool.size == size:
             break
     if last is None:
-        return Mixed(states, best, keys)
+        return Mixed((), best, keys)
     last[1].until = until + _SETTLING * (time.perf_counter() - began)
-    return Mixed(_settled(pool, *last, flows, states), best, keys)
+    return Mixed((_heaviest(pool, *last, states), _settled(pool, *last, flows, states)), best, keys)
 
 
 def _priced(known: Sequences, pool: Pool, prices: Prices, best: float, best_prices: Prices) -> tuple[float, Prices]:
@@ -302,6 +302,15 @@ def _priced(known: Sequences, pool: Pool, prices: Prices, best: float, best_pric
     bound, on = known.value(prices)
     pool.add(on)
     return (bound, prices) if bound > best else (best, best_prices)
+
+
+def _heaviest(pool: Pool, master: Master, run: LeanRun, answer: Answer, states: Array) -> Array:
+    """(n_unit, T) the sequence of each unit that has the largest weight in the mix."""
+    assert answer.x is not None
+    chosen = states.astype(np.int8).copy()
+    for k in np.argsort(answer.x[master.column], kind="stable").tolist():
+        chosen[master.unit[k]] = pool.of_unit[master.unit[k]][master.place[k]]
+    return chosen
 
 
 class _Choice:
