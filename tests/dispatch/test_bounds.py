@@ -29,6 +29,7 @@ from aurigrid.dispatch.redispatch import solve_states
 from aurigrid.dispatch.refine import refine
 from aurigrid.dispatch.secure import solve_secured
 from aurigrid.dispatch.separate import counted, flip_costs, structure_of
+from aurigrid.dispatch.sequences import Mixed, mix
 from aurigrid.dispatch.system import System
 from aurigrid.model.profiles import Profiles
 
@@ -100,7 +101,9 @@ def test_no_price_bounds_above_the_optimum_of_the_plain_model(seed: int, tmp_pat
     assert dual.covers
     rng = np.random.default_rng(seed)
     for _ in range(20):
-        value, _ = dual.value(dual.clip(rng.normal(25.0, 20.0, len(dual.priced))))
+        # prices of ramps are negative
+        sign = rng.choice([-1.0, 1.0], len(dual.priced), p=[0.3, 0.7])
+        value, _ = dual.value(dual.clip(sign * rng.normal(25.0, 20.0, len(dual.priced))))
         assert value <= plain.fun * (1 + EXACT)
 
 
@@ -112,7 +115,7 @@ def test_prices_of_the_relaxation_give_its_value_where_output_is_free(tmp_path: 
     model = build_model(merge(read(data, tmp_path).replace(reserves=())).system)
     relaxed = solve_relaxed(model.problem, threads=1)
     assert relaxed.row_dual is not None
-    bound = ascend(model, relaxed.row_dual, [], np.zeros(model.problem.m), cost=relaxed.cost, gap=0.0, seconds=0.5)
+    bound = ascend(model, relaxed.row_dual, [], np.zeros(model.problem.m), cost=relaxed.cost, gap=0.0, seconds=0.5)[0]
     assert bound == pytest.approx(relaxed.cost, rel=1e-6)
 
 
@@ -131,7 +134,7 @@ def test_a_unit_s_least_cost_is_that_of_all_its_states(seed: int, tmp_path: Path
     dual = Lagrangian(model)
     # what a step costs in the run that began before the first one may differ
     cost, first = np.random.default_rng(seed).normal(0.0, 400.0, (2, *model.state.on.shape))
-    least, on = dual._units(cost, first)
+    least, on = dual._units(cost, first, *np.zeros((2, *cost.shape)))
     u = system.units
     for i in range(len(u)):
         best = np.inf
@@ -173,6 +176,7 @@ def test_states_by_the_hour_make_a_plan_and_a_bound_by_the_step(
     monkeypatch.setattr(hourly, "_MANY", 1)
     with monkeypatch.context() as only:
         only.setattr(hourly, "refine", lambda system, flows, done, **_: system.fixed_on)
+        only.setattr(hourly, "mix", lambda done, flows, states, start, **_: Mixed((), -np.inf, []))
         whole = hourly.solve_system(system, None, gap=1e-3, time_limit=1.0, losses=False)
     on = np.asarray(whole.answer.x)[whole.model.state.on].reshape(-1, 3, 4)
     assert (on == on[:, :, :1]).all()
@@ -207,6 +211,22 @@ def test_states_by_the_hour_keep_flow_limits_and_have_a_bound(monkeypatch: pytes
     assert 0.8 * best.cost < plan.bound <= best.cost * (1 + 1e-6)
     assert best.bound * (1 - 1e-6) <= plan.cost <= 1.1 * best.cost
     assert not plan.secured.unsettled
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mixed_sequences_bound_the_optimum_and_save_cost(seed: int, tmp_path: Path) -> None:
+    system = read(without_reserve(instance(seed, hours=12)), tmp_path).replace(reserves=())
+    best = commit_units(system, gap=EXACT, time_limit=60.0).found
+    states = system.steady_states()
+    done = solve_states(system.replace(fixed_on=states), None, losses=False)
+    start = np.zeros((1, system.steps)), dict[tuple[int, int, int, int], float]()
+    mixed = mix(done, None, states, start, gap=1e-6, until=time.perf_counter() + 30.0)
+    assert mixed.bound <= best.cost * (1 + EXACT)
+    # sequences know what a linear relaxation does, and whole states besides
+    assert mixed.bound >= solve_relaxed(build_model(system).problem, threads=1).cost * (1 - 1e-6)
+    plans = [solve_states(system.replace(fixed_on=s), None, losses=False).answer.cost for s in mixed.states]
+    assert min(plans) >= best.bound * (1 - EXACT)
+    assert min(plans) < 0.3 * done.answer.cost
 
 
 def test_switching_units_at_prices_saves_cost() -> None:

@@ -19,11 +19,12 @@ from aurigrid.dispatch.lagrange import ascend
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
-from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.redispatch import Key, solve_states
 from aurigrid.dispatch.refine import refine
 from aurigrid.dispatch.schedule import read_schedule
 from aurigrid.dispatch.search import Found, search
 from aurigrid.dispatch.secure import Clock, Losses, Relaxed, Secured, dormant, relaxation, solve_secured
+from aurigrid.dispatch.sequences import mix
 from aurigrid.dispatch.system import System
 from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
@@ -31,8 +32,10 @@ _MANY = 4_000
 """States from which on they are decided by the hour."""
 _AGAIN = 5.0
 """Seconds that must be left for the bound to be raised once more, by the prices of the better states."""
-_SEARCHED, _BOUND_PART, _SEARCH_GAP = 0.4, 0.1, 0.4
-"""Shares of the time left for the search by the hour and then for the bound; share of the gap at which that search stops."""
+_SEARCHED, _BOUND_PART, _MIXED = 0.25, 0.03, 0.7
+"""Shares of the time left for the search by the hour, then for the bound, then for mixing sequences of states."""
+_SEARCH_GAP, _MIX_GAP = 0.4, 0.4
+"""Shares of the gap at which that search stops, and the mixing."""
 
 
 def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
@@ -71,8 +74,17 @@ def _by_hours(
     done = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=loss)
     clock.mark("dispatch")
     seconds = max(_BOUND_PART * (until - clock.last), 1.0)
-    bound = _bound(system, mean, done, flows, parts, gap, seconds)
+    bound, prices = _bound(system, mean, done, flows, parts, gap, seconds)
     clock.mark("bound")
+    if relative_gap(done.answer.cost, bound) > gap and np.isfinite(bound):
+        mixing_until = clock.last + _MIXED * (until - clock.last)
+        mixed = mix(done, flows, states, prices, gap=_MIX_GAP * gap, until=mixing_until)
+        bound = max(bound, mixed.bound)
+        loss = done.loss_mw
+        for other in mixed.states:
+            again = solve_states(system.replace(fixed_on=other), flows, losses=losses, known=mixed.limits, loss_mw=loss)
+            done, states = (again, other) if again.answer.cost < done.answer.cost else (done, states)
+        clock.mark("sequences")
     if relative_gap(done.answer.cost, bound) > gap:
         at_states = system.replace(fixed_on=states)
         until -= clock.parts["dispatch"]
@@ -83,7 +95,7 @@ def _by_hours(
         clock.mark("states by the step")
         left = began + time_limit - clock.last
         if relative_gap(done.answer.cost, bound) > gap and left > _AGAIN:
-            bound = max(bound, _bound(system, mean, done, flows, parts, gap, left))
+            bound = max(bound, _bound(system, mean, done, flows, parts, gap, left)[0])
             clock.mark("bound")
     bound = min(bound, done.answer.cost)
     spent, cost = clock.last - clock.began, done.answer.cost
@@ -110,8 +122,11 @@ def _searched(relaxed: Relaxed, gap: float, until: float) -> tuple[Array, str]:
 
 def _bound(
     system: System, mean: Relaxed, done: Secured, flows: Flows | None, parts: int, gap: float, seconds: float
-) -> float:
-    """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour."""
+) -> tuple[float, tuple[Array, dict[Key, float]]]:
+    """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour.
+
+    Returns the bound and the prices that prove it: of balances (n_area, T) and of flow limits.
+    """
     merged = merge(system)
     model, limits = build_model(merged.system.replace(demand_mw=system.demand_mw + done.loss_mw)), Limits()
     assert done.answer.row_dual is not None
@@ -126,7 +141,9 @@ def _bound(
     hour = np.full(model.problem.m, -1)
     hour[model.balance_row] = np.arange(system.steps) // parts
     hour[limits.row] = np.array([t // parts for _, _, t, _ in limits.key], np.int64)
-    return ascend(model, y, [y + shape, at_states], hour, cost=done.answer.cost, gap=gap, seconds=seconds)
+    bound, y = ascend(model, y, [y + shape, at_states], hour, cost=done.answer.cost, gap=gap, seconds=seconds)
+    at_limits = {key: float(y[row]) for key, row in zip(limits.key, limits.row, strict=True) if y[row]}
+    return bound, (y[model.balance_row], at_limits)
 
 
 def _keys(mean: Relaxed, parts: int) -> list[tuple[int, int, int, int]]:

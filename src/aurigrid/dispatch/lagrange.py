@@ -6,8 +6,9 @@ With prices y of the rows that units share, the problem falls apart into the uni
 
 L(y) is at most the cost of every plan, for any y with the right signs. A unit's least cost is exact over its states, with
 least times, must-run, the past and start costs by the time off. A unit that was on leaves its output of before no faster than
-its ramps allow, and stops no sooner; that ramps, starts and stops hold outputs back later on is left out, which can only lower
-the bound. The recursion over times of starts E_t and stops S_t, with the cost C_t of having been on since the first step::
+its ramps allow, and stops no sooner; that ramps, starts and stops hold outputs back later on counts with the prices of these
+limits, which are among y: where they are 0 it is left out, which can only lower the bound. The recursion over times of starts
+E_t and stops S_t, with the cost C_t of having been on since the first step::
 
     S_t = C_t + min over s <= t - min_up of (E_s - C_s)         E_t = min over s <= t - min_down of (S_s + start(t - s))
 
@@ -43,7 +44,7 @@ class Lagrangian:
         problem = dataclasses.replace(problem, upper=_with_most_surplus(model))
         self.model, self.problem = model, problem
         matrix = csr_array((problem.value, problem.index, problem.start), shape=(problem.m, problem.n))
-        self.priced = np.flatnonzero(row_owner(problem, owner) == NONE)
+        self.priced = np.flatnonzero((row_owner(problem, owner) == NONE) | _of_outputs_and_states(model))
         self.shared = np.flatnonzero(owner == NONE)
         self.rows = matrix[self.priced].tocsr()
         self.columns = self.rows.T.tocsr()
@@ -95,12 +96,14 @@ class Lagrangian:
         x[s] = np.where(reduced[s] < 0, problem.upper[s], problem.lower[s])
         total = float(reduced[s] @ x[s]) + problem.offset
         cost_on, cost_first, amount, amount_first = self._stage(reduced)
-        least, on = self._units(cost_on, cost_first)
+        least, on = self._units(cost_on, cost_first, *self._switching(reduced))
         total += float((least * model.system.units.count).sum())
         since_before = (np.cumprod(on, 1) > 0) & (model.system.units.on_before > 0)[:, None]
         amount = np.where(since_before[:, None, :], amount_first, amount)
         on *= model.system.units.count[:, None]
-        x[model.state.on.ravel()] = on.ravel()
+        before = np.column_stack([model.system.units.on_before * model.system.units.count, on[:, :-1]])
+        x[model.state.on] = on
+        x[model.state.start], x[model.state.stop] = np.maximum(on - before, 0.0), np.maximum(before - on, 0.0)
         for columns, output in (
             (model.production.segment, amount * on[:, None]), (model.production.above, amount.sum(1) * on)
         ):  # fmt: skip
@@ -112,22 +115,16 @@ class Lagrangian:
 
     def units_at(self, y: Array, states: Array) -> tuple[Array, Array, Array]:
         """Least cost of each unit at prices y of the priced rows, its states then (n, T), and what given states (n, T) cost."""
-        cost_on, cost_first, _, _ = self._stage(self.problem.cost - self.columns @ y)
-        least, on = self._units(cost_on, cost_first)
-        return least, on, self._cost_of(states, cost_on, cost_first)
+        reduced = self.problem.cost - self.columns @ y
+        cost_on, cost_first, _, _ = self._stage(reduced)
+        switching = self._switching(reduced)
+        least, on = self._units(cost_on, cost_first, *switching)
+        return least, on, cost_of(self.model.system.units, states, cost_on, cost_first, *switching)
 
-    def _cost_of(self, states: Array, cost_on: Array, cost_first: Array) -> Array:
-        """(n,) cost of states (n, T), those of the past included in the time off."""
-        units, on = self.model.system.units, states > 0
-        was = units.on_before > 0
-        first = (np.cumprod(on, 1) > 0) & was[:, None]
-        total = np.where(on, np.where(first, cost_first, cost_on), 0.0).sum(1)
-        before = np.column_stack([was, on[:, :-1]])
-        total += (before & ~on).sum(1) * units.stop_cost
-        t = np.arange(on.shape[1])
-        last = np.maximum.accumulate(np.where(before, t, -1), 1)
-        off = np.where(last >= 0, t - last, units.steps_before[:, None] + t)
-        return np.asarray(total + np.where(on & ~before, cost_after(units, off), 0.0).sum(1))
+    def _switching(self, reduced: Array) -> tuple[Array, Array]:
+        """(n, T) what the prices of ramps add to a start and to a stop in each step."""
+        cost, state = self.problem.cost, self.model.state
+        return reduced[state.start] - cost[state.start], reduced[state.stop] - cost[state.stop]
 
     def _stage(self, reduced: Array) -> tuple[Array, Array, Array, Array]:
         """(n, T) cost of a step on, in any and in one since before the first; (n, S, T) outputs that go with them, MW a unit."""
@@ -139,14 +136,18 @@ class Lagrangian:
         amount = np.where((segment != NONE) & (per_mw < 0), units.width_mw[:, :, None], 0.0)
         least, most = self._reach
         wanted = np.clip(amount.sum(1), least, most)
-        below = np.cumsum(units.width_mw, 1)[:, :, None] - units.width_mw[:, :, None]
-        first = np.clip(wanted[:, None] - below, 0.0, units.width_mw[:, :, None])
+        # prices of limits may make a later segment the cheaper one
+        order = np.argsort(per_mw, axis=1, kind="stable")
+        width = np.take_along_axis(np.broadcast_to(units.width_mw[:, :, None], per_mw.shape), order, 1)
+        first = np.zeros(per_mw.shape)
+        np.put_along_axis(first, order, np.clip(wanted[:, None] - np.cumsum(width, 1) + width, 0.0, width), 1)
         on = reduced[model.state.on]
         return on + (amount * per_mw).sum(1), on + (first * per_mw).sum(1), amount, first
 
-    def _units(self, cost_on: Array, cost_first: Array) -> tuple[Array, Array]:
+    def _units(self, cost_on: Array, cost_first: Array, on_start: Array, on_stop: Array) -> tuple[Array, Array]:
         """(n,) least cost over states, and (n, T) the states."""
         u, (n, steps) = self.model.system.units, cost_on.shape
+        to_stop = np.column_stack([u.stop_cost[:, None] + on_stop, u.stop_cost])
         on_low, on_high = (b[self.model.state.on] / u.count[:, None] for b in (self.problem.lower, self.problem.upper))
         must, banned = on_low > 0.5, on_high < 0.5
         total, total_first = (
@@ -162,7 +163,7 @@ class Lagrangian:
         from_stop = np.full((n, steps + 1), -2)
         best, best_at = np.full(n, np.inf), np.full(n, -2)
         was_on, rows = u.on_before > 0, np.arange(n)
-        stop_cost, held = u.stop_cost, self._held
+        held = self._held
         for t in range(steps + 1):
             # starts that are min_up old may stop now
             s = t - up
@@ -172,9 +173,9 @@ class Lagrangian:
             )
             better = value < best
             best, best_at = np.where(better, value, best), np.where(better, s, best_at)
-            stop[:, t] = best + total[:, t] + stop_cost
+            stop[:, t] = best + total[:, t] + to_stop[:, t]
             from_stop[:, t] = best_at
-            first = np.where(was_on & (t >= held) & (bans[:, t] == 0), total_first[:, t] + stop_cost, np.inf)
+            first = np.where(was_on & (t >= held) & (bans[:, t] == 0), total_first[:, t] + to_stop[:, t], np.inf)
             from_stop[:, t] = np.where(first < stop[:, t], -1, from_stop[:, t])
             stop[:, t] = np.minimum(stop[:, t], first)
             if t == steps:
@@ -188,7 +189,7 @@ class Lagrangian:
                 start[:, t], from_start[:, t] = ways[rows, at], at
             first = np.where(~was_on & (musts[:, t] == 0), self.first_start[:, t], np.inf)
             from_start[:, t] = np.where(first < start[:, t], -1, from_start[:, t])
-            start[:, t] = np.minimum(start[:, t], first)
+            start[:, t] = np.minimum(start[:, t], first) + on_start[:, t]
         return self._traced(total, total_first[:, -1], start, stop, from_start, from_stop, musts, bans, was_on)
 
     def _traced(
@@ -227,6 +228,19 @@ class Lagrangian:
         return choice[rows, which], on
 
 
+def cost_of(units: Units, states: Array, cost_on: Array, cost_first: Array, on_start: Array, on_stop: Array) -> Array:
+    """(n,) cost of states (n, T), those of the past included in the time off; costs of a step, a start and a stop are (n, T)."""
+    on, was = states > 0, units.on_before > 0
+    first = (np.cumprod(on, 1) > 0) & was[:, None]
+    total = np.where(on, np.where(first, cost_first, cost_on), 0.0).sum(1)
+    before = np.column_stack([was, on[:, :-1]])
+    total += np.where(before & ~on, units.stop_cost[:, None] + on_stop, 0.0).sum(1)
+    t = np.arange(on.shape[1])
+    last = np.maximum.accumulate(np.where(before, t, -1), 1)
+    off = np.where(last >= 0, t - last, units.steps_before[:, None] + t)
+    return np.asarray(total + np.where(on & ~before, cost_after(units, off) + on_start, 0.0).sum(1))
+
+
 def _since_before(units: Units, steps: int) -> tuple[tuple[Array, Array], Array]:
     """Least and most output above p_min of units that have not stopped yet, (n, T), and steps that they stay on, (n,)."""
     t = np.arange(1, steps + 1)
@@ -238,6 +252,21 @@ def _since_before(units: Units, steps: int) -> tuple[tuple[Array, Array], Array]
         fall = np.where(was, np.maximum(units.p_before_mw - units.stop_mw, 0.0), 0.0) / units.ramp_down_mw
     wait = np.where(np.isfinite(fall), np.ceil(fall - 1e-9), np.where(np.isnan(fall), 0, steps + 1))
     return (least, most), np.maximum(units.held, wait).astype(np.int64)
+
+
+def _of_outputs_and_states(model: Model) -> Array:
+    """(m,) rows that tie outputs to states: limits, with those near starts and stops, and ramps."""
+    problem, state = model.problem, model.state
+    output, states = np.zeros(problem.n, bool), np.zeros(problem.n, bool)
+    for columns in (model.production.above, model.production.segment):
+        output[columns[columns != NONE]] = True
+    for columns in (state.on, state.start, state.stop):
+        states[columns] = True
+    used = csr_array((np.ones(len(problem.value)), problem.index, problem.start), shape=(problem.m, problem.n))
+    ramps = np.zeros(problem.m, bool)
+    for rows in (model.production.ramp_up_row, model.production.ramp_down_row):
+        ramps[rows[rows != NONE]] = True
+    return np.asarray(ramps | ((used @ output.astype(float) > 0) & (used @ states.astype(float) > 0)))
 
 
 def _with_most_surplus(model: Model) -> Array:
@@ -254,7 +283,7 @@ def _with_most_surplus(model: Model) -> Array:
 
 def ascend(
     model: Model, start: Array, others: list[Array], block: Array, *, cost: float, gap: float, seconds: float
-) -> float:
+) -> tuple[float, Array]:
     """The best bound found from prices of the model's rows, given the cost of a plan.
 
     Args:
@@ -265,11 +294,11 @@ def ascend(
         cost: of a plan; gap: relative gap at which to stop; seconds: time.
 
     Returns:
-        A lower bound; -inf where the model has what `Lagrangian` does not cover.
+        A lower bound, -inf where the model has what `Lagrangian` does not cover, and the prices (m,) that prove it.
     """
     dual = Lagrangian(model)
     if not dual.covers:
-        return float("-inf")
+        return float("-inf"), start
     until = time.perf_counter() + seconds
     y = dual.clip(start[dual.priced])
     best = dual.value(y)[0]
@@ -295,7 +324,9 @@ def ascend(
             step, stale, y, direction = step * _SHRINK, 0, best_y, slope
         length = step * (cost - value) / max(float(direction @ direction), 1e-12)
         y = dual.clip(y + length * scale * direction)
-    return best
+    prices = np.zeros(model.problem.m)
+    prices[dual.priced] = best_y
+    return best, prices
 
 
 def _scale(dual: Lagrangian) -> Array:

@@ -24,6 +24,8 @@ from aurigrid.dispatch.linear import Array, Problem
 
 _PRICE, _BOUND = 1e-7, 1e-9
 _WAKES = 50
+LEFT_OUT, AT_LIMIT, BASIC = -1, 0, 1
+"""Status in a basis: not part of the small problem, at the lower limit, basic (HiGHS's numbers)."""
 
 
 class LeanRun:
@@ -54,7 +56,8 @@ class LeanRun:
         self._columns = np.flatnonzero(self._kept)
         part = self._matrix[:, self._columns].tocsr()
         size = np.diff(part.indptr)
-        self._rows, self._single = np.flatnonzero(size > 1), np.flatnonzero(size == 1)
+        says = np.isfinite(p.row_lower) | np.isfinite(p.row_upper)
+        self._rows, self._single = np.flatnonzero((size > 1) & says), np.flatnonzero((size == 1) & says)
         self._single_column = part.indices[part.indptr[self._single]]
         self._single_value = part.data[part.indptr[self._single]]
         small = part[self._rows]
@@ -91,6 +94,27 @@ class LeanRun:
             raise DispatchError("the states that were given leave a plant no output")
         lower[crossed] = upper[crossed]
         return lower, upper, p.row_lower[self._rows] - shift[self._rows], p.row_upper[self._rows] - shift[self._rows]
+
+    def basis(self) -> tuple[Array, Array]:
+        """Status of each column (n,) and row (m,), in HiGHS's numbers; what is not part of the small problem: `LEFT_OUT`."""
+        basis = self.h.getBasis()
+        column, row = np.full(self.problem.n, LEFT_OUT), np.full(self.problem.m, LEFT_OUT)
+        column[self._columns] = [int(status) for status in basis.col_status]
+        row[self._rows] = [int(status) for status in basis.row_status]
+        return column, row
+
+    def start_at(self, column: Array, row: Array) -> None:
+        """Begin with the status of columns (n,) and rows (m,) of another run; `LEFT_OUT`: at a limit, rows basic."""
+        import highspy
+
+        status = [highspy.HighsBasisStatus(k) for k in range(5)]
+        basis = highspy.HighsBasis()
+        basis.valid, basis.alien = True, True
+        at = np.where(column == LEFT_OUT, AT_LIMIT, column)[self._columns]
+        basis.col_status = [status[k] for k in at.tolist()]
+        at = np.where(row == LEFT_OUT, BASIC, row)[self._rows]
+        basis.row_status = [status[k] for k in at.tolist()]
+        self.h.setBasis(basis)
 
     def grow(self, problem: Problem) -> None:
         """Take the columns and rows that `problem` has beyond the present one."""

@@ -1,10 +1,11 @@
 """Better plans from small whole-number problems, in which most states are fixed.
 
 The first ones fix every state that the relaxation is sure of: one that the unit would pay dearly, at the system's prices, to
-decide otherwise (`separate`). The later ones fix the states of the best plan but for a few units, a window of hours, or the
-states in which plan and relaxation differ, and begin from that plan, so they can only improve it. What costs more to decide
-otherwise than the plan lies above the relaxation stays fixed throughout. Problems of each sort grow while they are solved
-fast and shrink when they are not; a sort that pays is tried more often.
+decide otherwise (`separate`). The later ones fix the states of the best plan but for a few units, a window of hours, the
+states in which plan and relaxation differ, or those that cost least to decide otherwise, each unit's costs times a random
+factor. They begin from that plan, so they can only improve it. What costs more to decide otherwise than the plan lies above
+the relaxation stays fixed throughout. Problems of each sort grow while they are solved fast and shrink when they are not; a
+sort that pays is tried more often.
 
 Sources: Danna, Rothberg and Le Pape, "Exploring relaxation induced neighborhoods", Math. Prog. 102, 2005; Pisinger and
 Ropke, "Large neighborhood search", Handbook of Metaheuristics, 2010 (adaptive choice).
@@ -21,7 +22,7 @@ import numpy as np
 from aurigrid.dispatch.blackboard import Blackboard, relative_gap
 from aurigrid.dispatch.highs import FEASIBLE, Answer, outcome, solve_relaxed, solver, start_at
 from aurigrid.dispatch.linear import Array
-from aurigrid.dispatch.separate import Structure, flip_costs
+from aurigrid.dispatch.separate import Flips, Structure, flip_costs
 
 _WHOLE = 1e-6
 _SURE, _WIDER, _TRIES = 2e-4, 3.0, 5
@@ -32,7 +33,16 @@ _FIRST, _PROMISING = 30.0, 0.05
 """Seconds for a first problem, and the gap from which on plans are improved instead."""
 _LONG, _LONGEST = 12.0, 60.0
 """Seconds that a problem may take; more, the longer nothing better is found."""
-_UNITS, _WINDOW, _DIFFER = range(3)
+_LIGHT: dict[str, Any] = {
+    "mip_pool_soft_limit": 500, "mip_allow_cut_separation_at_nodes": False, "mip_allow_restart": False,
+    "mip_detect_symmetry": False,
+}  # fmt: skip
+"""Options of small problems: rounds of cuts take longer there than the nodes that they save."""
+_GROWS = 1.4
+"""How much larger the next problem of a sort is than one that was solved in less than half of its time."""
+_UNITS, _WINDOW, _DIFFER, _UNSURE = range(4)
+_SPREAD = 0.7
+"""Standard deviation of the logarithm by which costs of other decisions vary from one problem to the next."""
 
 
 def improve(board: Blackboard, structure: Structure, relaxed: Answer | None = None) -> None:
@@ -45,20 +55,20 @@ def improve(board: Blackboard, structure: Structure, relaxed: Answer | None = No
         return
     rng = np.random.default_rng(0)
     n, steps = value.shape
-    size = np.array([min(4.0, n), max(steps / 4, 3.0), 2.0])
-    merit, patience = np.ones(3), _LONG
+    size = np.array([min(4.0, n), max(steps / 4, 3.0), 2.0, 0.15 * n * steps])
+    merit, patience = np.array([1.0, 1.0, 1.0, float(board.flips is not None)]), _LONG
     while not board.over() and board.x is not None:
         with board.lock:
             best, cost = board.x, board.cost
-        kind = int(rng.choice(3, p=merit / merit.sum()))
-        free = _choose(rng, kind, np.round(best[structure.states]), value, size[kind])
+        kind = int(rng.choice(4, p=merit / merit.sum()))
+        free = _choose(rng, kind, np.round(best[structure.states]), value, size[kind], board.flips)
         began = time.perf_counter()
         solved = _solve(board, free, best[structure.states], patience)
         spent, gained = time.perf_counter() - began, cost - board.cost
         if not solved:
             size[kind] = max(0.8 * size[kind], 2.0)
-        elif spent < 0.3 * patience:
-            size[kind] *= 1.15
+        elif spent < 0.5 * patience:
+            size[kind] = max(_GROWS * size[kind], size[kind] + 1.0)
         merit[kind] = 0.7 * merit[kind] + 0.3 * (3.0 if gained > 1e-6 * abs(cost) else 0.3)
         patience = _LONG if gained > 1e-6 * abs(cost) else min(patience * 1.08, _LONGEST)
 
@@ -95,10 +105,15 @@ def widened(mask: Array, steps: int) -> Array:
     return out
 
 
-def _choose(rng: Any, kind: int, now: Array, relaxed: Array, size: float) -> Array:
+def _choose(rng: Any, kind: int, now: Array, relaxed: Array, size: float, flips: Flips | None) -> Array:
     """(n_unit, T) states to set free."""
     n, steps = now.shape
     free = np.zeros(now.shape, bool)
+    if kind == _UNSURE and flips is not None:
+        dear = flips.cost * np.exp(_SPREAD * rng.standard_normal((n, 1)))
+        count = min(int(size), dear.size - 1)
+        least: Array = dear <= np.partition(dear.ravel(), count)[count]
+        return np.asarray(least | (now != flips.state))
     if kind == _DIFFER:
         return widened(np.abs(now - relaxed) > 0.01, max(int(size), 1))
     if kind == _WINDOW:
@@ -122,7 +137,7 @@ def _solve(board: Blackboard, free: Array, around: Array, seconds: float) -> boo
     part = replace(problem, lower=lower, upper=upper)
     # the last bit of a problem is seldom worth its time as long as the plan as a whole is far from the bound
     gap = min(max(0.1 * relative_gap(board.cost, board.bound), 0.2 * board.gap), 1e-3)
-    h = solver(part, threads=1, mip_rel_gap=gap, time_limit=max(min(seconds, board.left), 0.1))
+    h = solver(part, threads=1, mip_rel_gap=gap, time_limit=max(min(seconds, board.left), 0.1), **_LIGHT)
     h.cbMipInterrupt.subscribe(lambda event: setattr(event.data_in, "user_interrupt", board.over()))
     if board.x is not None and ((board.x >= lower - FEASIBLE) & (board.x <= upper + FEASIBLE)).all():
         start_at(h, board.x)
