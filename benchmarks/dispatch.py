@@ -2,6 +2,7 @@
 
     python benchmarks/dispatch.py uc --data FOLDER [--day 07-06 ...] [--limit 570]   rts_gmlc_2020-*.json of PGLib-UC
     python benchmarks/dispatch.py day [--date 2016-01-18] [--security n-1] [--gap 0.005] [--limit 300]
+    python benchmarks/dispatch.py rolling [--date 2016-01-18] [--security n-1] [--turns 6] [--limit 120]   re-dispatches
     python benchmarks/dispatch.py rts --data FOLDER [--days 14] ...      the example rts_gmlc_fortnight.py: beside PLEXOS
 
 `uc` uses the same options for all days and prints the cost beside the best primal known (`BEST`, in $; from the library's
@@ -63,6 +64,37 @@ def secure_day(date: str, security: str, gap: float, limit: float) -> None:
         print(f"search: {done.found.seconds:.1f} s, {[done.found.time_to(mark) for mark in _MARKS]} s to 1, 0.5, 0.1 %")
 
 
+def rolling(date: str, security: str, turns: int, limit: float) -> None:
+    """The seconds of a commitment and of re-dispatches of 24 h, a quarter-hour apart: wind blows a tenth weaker than forecast."""
+    from itertools import islice
+
+    import numpy as np
+
+    from aurigrid.dispatch.forecast import blended
+    from aurigrid.dispatch.roll import Rules
+    from aurigrid.dispatch.roll import turns as rolled
+    from aurigrid.io.load import load_with_report
+    from aurigrid.model.profiles import Profiles
+
+    read = load_with_report("1-EHV-mixed--0-no_sw")
+    assert read.profiles is not None
+    expected = read.profiles.window(f"{date} 00:00", f"{np.datetime64(date) + 3} 00:00")
+    series = {key: (given.read(0, len(expected)), given.position) for key, given in expected.series.items()}
+    values, unit = series["gen", "p_mw"]
+    series["gen", "p_mw"] = np.where(read.network.gen.fuel[unit] == "wind", 0.9, 1.0) * values, unit
+    actual = Profiles(expected.time, series, step_min=expected.step_min, zone=expected.zone)
+    again = []
+    for turn in islice(
+        rolled(read.network, blended(expected, actual), actual, Rules(security=security, time_limit=limit)), turns
+    ):
+        print(
+            f"turn {turn.number}: {'commitment' if turn.committed else 're-dispatch'}, {turn.seconds:.2f} s", flush=True
+        )
+        if not turn.committed:
+            again.append(turn.seconds)
+    print(f"median of {len(again)} re-dispatches of 24 h: {np.median(again):.2f} s")
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,6 +109,11 @@ def main() -> None:
     day.add_argument("--security", default="n-1")
     day.add_argument("--gap", type=float, default=0.005)
     day.add_argument("--limit", type=float, default=300.0)
+    roll = parts.add_parser("rolling")
+    roll.add_argument("--date", default="2016-01-18")
+    roll.add_argument("--security", default="n-1")
+    roll.add_argument("--turns", type=int, default=6)
+    roll.add_argument("--limit", type=float, default=120.0)
     parts.add_parser("rts", add_help=False)
     given, rest = parser.parse_known_args()
     if given.what == "rts":
@@ -86,6 +123,8 @@ def main() -> None:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if given.what == "uc":
         unit_commitment(given.data, given.day, given.gap, given.limit)
+    elif given.what == "rolling":
+        rolling(given.date, given.security, given.turns, given.limit)
     else:
         secure_day(given.date, given.security, given.gap, given.limit)
 
