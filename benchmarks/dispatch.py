@@ -85,7 +85,13 @@ def rolling(date: str, security: str, turns: int, limit: float) -> None:
     actual = Profiles(expected.time, series, step_min=expected.step_min, zone=expected.zone)
     again = []
     for turn in islice(
-        rolled(read.network, blended(expected, actual), actual, Rules(security=security, time_limit=limit)), turns
+        rolled(
+            read.network,
+            blended(expected, actual),
+            actual,
+            Rules(commit_every_h=2.0, security=security, time_limit=limit),
+        ),
+        turns,
     ):
         print(
             f"turn {turn.number}: {'commitment' if turn.committed else 're-dispatch'}, {turn.seconds:.2f} s", flush=True
