@@ -48,15 +48,18 @@ class Plain:
         )  # fmt: skip
 
 
-def plain_model(data: dict[str, Any]) -> Plain:
-    """The model of an instance: equations of the PGLib-UC document in their order, hours 0-based, slack at our prices."""
+def plain_model(data: dict[str, Any], *, stopping_reserve: bool = True) -> Plain:
+    """The model of an instance: equations of the PGLib-UC document in their order, hours 0-based, slack at our prices.
+
+    `stopping_reserve` leaves the reserve out of equation 18, as UnitCommitment.jl does.
+    """
     m, T = Plain(), data["time_periods"]
     hours = range(T)
     for w, row in data["renewable_generators"].items():
         for t in hours:
             m.var(("pw", w, t), row["power_output_minimum"][t], row["power_output_maximum"][t])
     for g, d in data["thermal_generators"].items():
-        _unit(m, g, d, T)
+        _unit(m, g, d, T, stopping_reserve)
     for t in hours:
         supply = [(("p", g, t), 1.0) for g in data["thermal_generators"]]
         supply += [(("u", g, t), d["power_output_minimum"]) for g, d in data["thermal_generators"].items()]
@@ -69,7 +72,7 @@ def plain_model(data: dict[str, Any]) -> Plain:
     return m
 
 
-def _unit(m: Plain, g: str, d: dict[str, Any], T: int) -> None:
+def _unit(m: Plain, g: str, d: dict[str, Any], T: int, stopping_reserve: bool) -> None:
     points, starts = d["piecewise_production"], d["startup"]
     low, high = d["power_output_minimum"], d["power_output_maximum"]
     up_time, down_time, on0 = min(d["time_up_minimum"], T), min(d["time_down_minimum"], T), d["unit_on_t0"]
@@ -107,7 +110,8 @@ def _unit(m: Plain, g: str, d: dict[str, Any], T: int) -> None:
         cap = [(p, 1.0), (r, 1.0), (u, low - high)]
         m.row([*cap, (v, max(high - d["ramp_startup_limit"], 0))], high=0)
         if t + 1 < T:
-            m.row([*cap, (("w", g, t + 1), max(high - d["ramp_shutdown_limit"], 0))], high=0)
+            limited = [(p, 1.0), (u, low - high)] if stopping_reserve else cap
+            m.row([*limited, (("w", g, t + 1), max(high - d["ramp_shutdown_limit"], 0))], high=0)
         behind = [(("p", g, t - 1), -1.0)] if t else []
         m.row([(p, 1.0), (r, 1.0), *behind], high=d["ramp_up_limit"] + (0 if t else before))
         m.row([(p, -1.0), *((key, 1.0) for key, _ in behind)], high=d["ramp_down_limit"] - (0 if t else before))

@@ -46,6 +46,19 @@ def test_words(case: Path) -> None:
     assert "no schedule can cost less than" in " ".join(done.output.split())
 
 
+def test_what_is_for_instances_is_refused_for_grids(case: Path) -> None:
+    free, held = (
+        json.loads(CliRunner().invoke(app, ["dispatch", str(case), "--gap", "1e-6", "--json", flag]).stdout)[
+            "objective"
+        ]
+        for flag in ("--stopping-reserve", "--no-stopping-reserve")
+    )
+    assert free <= held + 1e-6 * held
+    done = CliRunner().invoke(app, ["dispatch", "case14", "--no-stopping-reserve"])
+    assert done.exit_code == 2
+    assert "is for an instance of PGLib-UC" in " ".join(done.output.split())
+
+
 def test_a_file_that_is_no_instance_exits_with_2(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text('{"demand": [1]}')

@@ -11,8 +11,12 @@ import pytest
 
 pytest.importorskip("highspy")
 
+from tests.data import PGLIB_UC, needs_pglib_uc
+
 from aurigrid.dispatch.commit import Commitments, commit_units
+from aurigrid.dispatch.highs import solve_relaxed
 from aurigrid.dispatch.merge import merge
+from aurigrid.dispatch.model import build_model
 from aurigrid.dispatch.pglib_uc import read_pglib_uc
 from aurigrid.errors import InputError
 
@@ -22,18 +26,19 @@ from .plain_uc import plain_model
 EXACT = 1e-7
 
 
-def committed(data: dict[str, Any], folder: Path) -> Commitments:
+def committed(data: dict[str, Any], folder: Path, *, stopping_reserve: bool = True) -> Commitments:
     path = folder / "instance.json"
     path.write_text(json.dumps(data))
-    return commit_units(read_pglib_uc(path), gap=EXACT, time_limit=60.0)
+    return commit_units(read_pglib_uc(path, stopping_reserve=stopping_reserve), gap=EXACT, time_limit=60.0)
 
 
+@pytest.mark.parametrize("stopping_reserve", [True, False])
 @pytest.mark.parametrize("seed", range(3))
-def test_optimum_is_that_of_the_plain_model(seed: int, tmp_path: Path) -> None:
+def test_optimum_is_that_of_the_plain_model(seed: int, stopping_reserve: bool, tmp_path: Path) -> None:
     data = instance(seed)
-    plain = plain_model(data).solve(EXACT, 60.0)
+    plain = plain_model(data, stopping_reserve=stopping_reserve).solve(EXACT, 60.0)
     assert plain.status == 0
-    plan = committed(data, tmp_path)
+    plan = committed(data, tmp_path, stopping_reserve=stopping_reserve)
     assert plan.found.status == "gap"
     assert plan.found.cost == pytest.approx(plain.fun, rel=3 * EXACT)
     assert plan.found.bound <= plain.fun * (1 + EXACT)
@@ -79,6 +84,41 @@ def test_reserve_may_exceed_a_step_s_ramp_where_output_falls(tmp_path: Path) -> 
     assert plan.found.cost == pytest.approx(plain.fun, rel=3 * EXACT)
 
 
+def test_whether_the_last_hour_on_may_hold_reserve_above_the_stop_limit(tmp_path: Path) -> None:
+    """One plant, 20 to 100 MW, that stops from at most 30 MW, and no load in the third hour. It gives 25 MW in the second and
+    holds 40 MW of reserve. Where the stop limit counts reserve it cannot stop then, and its 20 MW have no use."""
+    data = instance(0, hours=3)
+    steam = data["thermal_generators"]["steam_0"]
+    steam |= {
+        "power_output_minimum": 20.0, "power_output_maximum": 100.0, "ramp_up_limit": 100.0, "ramp_down_limit": 100.0,
+        "ramp_startup_limit": 100.0, "ramp_shutdown_limit": 30.0, "must_run": 0, "unit_on_t0": 1, "power_output_t0": 60.0,
+        "time_up_t0": 30, "time_down_t0": 0,
+        "piecewise_production": [{"mw": 20.0, "cost": 200.0}, {"mw": 100.0, "cost": 1800.0}],
+    }  # fmt: skip
+    data["thermal_generators"] = {"steam_0": steam}
+    data["renewable_generators"] = {}
+    data |= {"demand": [60.0, 25.0, 0.0], "reserves": [0.0, 40.0, 0.0]}
+    plans = [committed(data, tmp_path, stopping_reserve=way).schedule for way in (True, False)]
+    np.testing.assert_allclose([plan.surplus_mw.sum() for plan in plans], [0.0, 20.0], atol=1e-6)
+    np.testing.assert_allclose([plan.reserve_short_mw.sum() for plan in plans], 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("day", ["01-27", "11-25"])
+@needs_pglib_uc
+def test_published_values_are_of_the_model_whose_last_hour_may_hold_reserve(day: str) -> None:
+    """UnitCommitment.jl's best values (its table of reference results) lie above our relaxation; with equation 18 they do not
+    on 11-25, so that no plan of that model has such a cost."""
+    best = {"01-27": 1227311.93, "11-25": 960781.62}[day]
+    path = PGLIB_UC / f"rts_gmlc_2020-{day}.json"
+    free, held = (
+        solve_relaxed(build_model(merge(read_pglib_uc(path, stopping_reserve=way)).system).problem, threads=1).cost
+        for way in (True, False)
+    )
+    assert 0.996 * best < free < best
+    assert free < held
+    assert (held > best) == (day == "11-25")
+
+
 def test_schedule_balances_and_meets_reserves(tmp_path: Path) -> None:
     data = instance(1)
     plan = committed(data, tmp_path).schedule
@@ -103,7 +143,6 @@ def test_what_cannot_be_served_is_reported_at_its_price(tmp_path: Path) -> None:
 
 
 def test_merging_changes_no_optimum(tmp_path: Path) -> None:
-    from aurigrid.dispatch.model import build_model
     from aurigrid.dispatch.search import search
     from aurigrid.dispatch.separate import structure_of
 

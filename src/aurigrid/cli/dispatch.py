@@ -31,6 +31,7 @@ from aurigrid.cli.dispatch_options import (
     SecurityOption,
     Seed,
     Shifters,
+    StoppingReserve,
     TimeLimit,
 )
 from aurigrid.cli.rolling import roll, shortages, show_energy
@@ -71,6 +72,7 @@ def dispatch(
     losses: LossesOption = None,
     elastic: ElasticOption = None,
     shifters: Shifters = False,
+    stopping_reserve: StoppingReserve = None,
     json: Json = False,
 ) -> int:
     """Find the cheapest schedule of plants inside the limits of the grid: which run, when, and at what output.
@@ -89,7 +91,9 @@ def dispatch(
     }  # fmt: skip
     if _is_instance(case):
         _refuse(case, {**given, "--rolling": rolling or None}, "means nothing for an instance without a grid")
-        return _instance(case, 0.001 if gap is None else gap, 570.0 if time_limit is None else time_limit, json)
+        limits = 0.001 if gap is None else gap, 570.0 if time_limit is None else time_limit
+        return _instance(case, *limits, stopping_reserve is not False, json)
+    _refuse(case, {"--stopping-reserve": stopping_reserve}, "is for an instance of PGLib-UC")
     if rolling:
         asked = {
             "profiles": profiles, "forecast": forecast, "date": date, "start": start, "stop": stop, "scale": scale,
@@ -138,12 +142,12 @@ def _refuse(case: str, given: dict[str, Any], why: str) -> None:
         raise InputError(useless)
 
 
-def _instance(case: str, gap: float, time_limit: float, json: bool) -> int:
+def _instance(case: str, gap: float, time_limit: float, stopping_reserve: bool, json: bool) -> int:
     """Solve a PGLib-UC instance."""
     from aurigrid.dispatch.commit import commit_units
     from aurigrid.dispatch.pglib_uc import read_pglib_uc
 
-    system = read_pglib_uc(case)
+    system = read_pglib_uc(case, stopping_reserve=stopping_reserve)
     with show.waiting("searching for the cheapest schedule ..."):
         plan = commit_units(system, gap=gap, time_limit=time_limit)
     data: dict[str, Any] = {
@@ -160,6 +164,7 @@ def _instance(case: str, gap: float, time_limit: float, json: bool) -> int:
         "unserved_mwh": float(plan.schedule.unserved_mw.sum() * system.step_h),
         "surplus_mwh": float(plan.schedule.surplus_mw.sum() * system.step_h),
         "starts": plan.starts,
+        "stopping_reserve": stopping_reserve,
     }
     if json:
         print_json(data)

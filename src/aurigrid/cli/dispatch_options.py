@@ -119,6 +119,15 @@ ElasticOption = Annotated[
         show_default=False,
     ),
 ]
+StoppingReserve = Annotated[
+    bool | None,
+    typer.Option(
+        "--stopping-reserve/--no-stopping-reserve",
+        help="Of an instance: whether a unit may hold reserve above its stop limit in its last hour. It may where absent, as in "
+        "UnitCommitment.jl; the instances' own document says no.",
+        show_default=False,
+    ),
+]
 Shifters = Annotated[
     bool, typer.Option("--shifters", help="Let phase shifters turn within their positions, step by step.")
 ]

@@ -84,7 +84,7 @@ def build_model(system: System) -> Model:
     state = add_commitment(lp, units, system.steps, system.fixed_on)
     offers = add_offers(lp, system)
     up, down = (offers.on_units(system, up=direction) for direction in (True, False))
-    production = add_production(lp, units, state, up, down)
+    production = add_production(lp, units, state, up, down, stopping_reserve=system.stopping_reserve)
     supply = add_supply(lp, system)
     limit_offers(lp, system, offers, supply.injection, supply.charge, supply.discharge)
     demand = system.demand_mw

@@ -2,6 +2,10 @@
 
 Model: Knueven, Ostrowski and Watson, "On mixed-integer programming formulations for the unit commitment problem", INFORMS J.
 Computing 32, 2020, doi:10.1287/ijoc.2019.0944; file format: the library's README. Steps are hours.
+
+The best values that are known of the RTS-GMLC days are those of UnitCommitment.jl (Xavier et al., Argonne), whose model leaves
+the spinning reserve out of the stop limit: a unit may hold reserve above it in the hour before it stops, and stays on if that
+is called. The library's own document has the reserve in it (equation 18). The reader follows the published values unless told.
 """
 
 from __future__ import annotations
@@ -35,8 +39,12 @@ def is_pglib_uc(data: object) -> bool:
     return isinstance(data, dict) and "thermal_generators" in data and "demand" in data
 
 
-def read_pglib_uc(path: str | Path) -> System:
+def read_pglib_uc(path: str | Path, *, stopping_reserve: bool = True) -> System:
     """Read an instance.
+
+    Args:
+        path: the file.
+        stopping_reserve: as in UnitCommitment.jl; False for equation 18 of the library's document as it stands, which is dearer.
 
     Raises:
         InputError: no such file, not JSON, or what is missing or wrong in it, all at once.
@@ -70,7 +78,7 @@ def read_pglib_uc(path: str | Path) -> System:
     spinning = Reserve("spinning", True, reserves, np.arange(len(units)), price=10_000.0)
     return System(
         1.0, units, wind, demand[None], np.zeros(1, np.int64), Stores.none(steps), Links.none(), (spinning,),
-        unit_co2_t_per_mwh=np.zeros(len(units)),
+        unit_co2_t_per_mwh=np.zeros(len(units)), stopping_reserve=stopping_reserve,
     )  # fmt: skip
 
 

@@ -8,10 +8,10 @@ Output above p_min is the sum of segments, p = sum_l q_l; R is the upward reserv
     p_{t-1} - p_t       <= down u_{t-1} + (stop - p_min - down) w_t
     q_{l,t} <= width_l u_t - (part of segment l above start) v_t - (part above stop) w_{t+1}
 
-The sums stop where a start and a stop would fall within min_up steps of each other, which cannot be. Sources: limits with
-starts and stops, Gentile, Morales-Espana and Ramos, EURO J. Comput. Optim. 5, 2017; trajectories, Pan and Guan, Operations
-Research 64, 2016; ramps, Damci-Kurt, Kucukyavuz, Rajan and Atamturk, Math. Prog. 158, 2016; segments, Knueven, Ostrowski
-and Watson, INFORMS J. Computing 32, 2020.
+The sums stop where a start and a stop would fall within min_up steps of each other, which cannot be. With `stopping_reserve`
+(`System`) R is left out of every row that has stops. Sources: limits with starts and stops, Gentile, Morales-Espana and Ramos,
+EURO J. Comput. Optim. 5, 2017; trajectories, Pan and Guan, Operations Research 64, 2016; ramps, Damci-Kurt, Kucukyavuz, Rajan and
+Atamturk, Math. Prog. 158, 2016; segments, Knueven, Ostrowski and Watson, INFORMS J. Computing 32, 2020.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ class Production:
 
 
 def add_production(
-    lp: Builder, units: Units, state: Commitment, reserve_up: list[Array], reserve_down: list[Array]
+    lp: Builder,
+    units: Units,
+    state: Commitment,
+    reserve_up: list[Array],
+    reserve_down: list[Array],
+    *,
+    stopping_reserve: bool = False,
 ) -> Production:
     """Add output, its limits and its costs. `reserve_up`, `reserve_down`: columns (n, T) of each product."""
     steps = state.on.shape[1]
@@ -50,7 +56,7 @@ def add_production(
     cost = np.where(single, np.where(used, units.slope, 0.0).sum(1), 0.0)
     above = lp.columns((len(units), steps), 0.0, cap, cost[:, None])
     segment = _segments(lp, units, state, above, single)
-    limit = _limits(lp, units, state, above, reserve_up)
+    limit = _limits(lp, units, state, above, reserve_up, stopping_reserve)
     if reserve_down:
         lp.rows(above.shape, [(above, -1.0), *((r, 1.0) for r in reserve_down)], upper=0.0)
     up, down = _ramps(lp, units, state, above, reserve_up, reserve_down)
@@ -65,7 +71,9 @@ def _over(limit: Array, start: Array, step: Array, most: int) -> Array:
     return out
 
 
-def _limits(lp: Builder, units: Units, state: Commitment, above: Array, reserve: list[Array]) -> Array:
+def _limits(
+    lp: Builder, units: Units, state: Commitment, above: Array, reserve: list[Array], stopping_reserve: bool
+) -> Array:
     cap, up_time = units.range_mw, np.maximum(units.min_up, 1)
     most = int(min(up_time.max(initial=1), above.shape[1]))
     lost_up = np.minimum(_over(units.p_max_mw, units.start_mw, units.ramp_up_mw, most), cap[:, None])
@@ -95,11 +103,18 @@ def _limits(lp: Builder, units: Units, state: Commitment, above: Array, reserve:
 
     zero = np.zeros(len(units), int)
     # a start i steps ago and a stop j + 1 steps ahead exclude each other as long as i + j + 1 < min_up
-    row = lp.rows(above.shape, [*base, *held, *starts(up_time - 2), *stops(np.where(up_time > 1, 0, -1))], upper=0.0)
-    reach = (lost_up > 0).sum(1) - 1
-    needs = (reach > up_time - 2)[:, None]
-    lp.rows(above.shape, [*base, *held, *starts(up_time - 1)], upper=0.0, keep=needs)
-    lp.rows(above.shape, [*base, *held, *stops(zero)], upper=0.0, keep=(up_time == 1)[:, None] & (lost_down[:, :1] > 0))
+    both = [*base, *starts(up_time - 2), *stops(np.where(up_time > 1, 0, -1))]
+    before_stop = held if not stopping_reserve else []
+    if held and stopping_reserve:
+        row = lp.rows(above.shape, [*base, *held, *starts(up_time - 1)], upper=0.0)
+        lp.rows(above.shape, both, upper=0.0, keep=(up_time > 1)[:, None] & (lost_down[:, :1] > 0))
+    else:
+        row = lp.rows(above.shape, [*both, *held], upper=0.0)
+        reach = (lost_up > 0).sum(1) - 1
+        needs = (reach > up_time - 2)[:, None]
+        lp.rows(above.shape, [*base, *held, *starts(up_time - 1)], upper=0.0, keep=needs)
+    alone = (up_time == 1)[:, None] & (lost_down[:, :1] > 0)
+    lp.rows(above.shape, [*base, *before_stop, *stops(zero)], upper=0.0, keep=alone)
     last = np.minimum((lost_down > 0).sum(1) - 1, up_time - 2)
     lp.rows(above.shape, [*base, *starts(up_time - 2 - last), *stops(last)], upper=0.0, keep=(last >= 1)[:, None])
     return row

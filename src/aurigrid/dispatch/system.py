@@ -214,6 +214,7 @@ class System:
         co2_excess_price: of emissions above the cap, currency/t.
         turn_price: of phase shifters, currency per degree and hour away from where they stand: they turn where it saves more.
         fixed_on: (n_unit, T) 1 on, 0 off, -1 free; None where all are free.
+        stopping_reserve: whether a unit may hold upward reserve above `stop_mw` in its last step on: who calls it keeps it on.
     """
 
     step_h: float
@@ -235,6 +236,7 @@ class System:
     turn_price: float = 0.01
     fixed_on: Array | None = None
     shifters: Shifters = field(default_factory=Shifters.none)
+    stopping_reserve: bool = False
 
     @property
     def steps(self) -> int:
