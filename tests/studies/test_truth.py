@@ -23,6 +23,7 @@ from aurigrid.store import open_run
 from aurigrid.studies import day as days
 from aurigrid.studies.chain import _bound as bound_of_day
 from aurigrid.studies.chain import at_states, in_blocks, plan_day, remaining, spans
+from aurigrid.studies.securing import settled
 from aurigrid.studies.truth import agree
 
 DATE = "2020-03-02"
@@ -110,23 +111,49 @@ def test_points_keep_ratings_that_the_linear_plan_breaks_and_losses_agree() -> N
     assert sum(causes.values()) == pytest.approx(truth.plan.curtailed_mw.sum() * truth.plan.step_h, abs=1e-6)
 
 
-def test_outages_that_overload_come_into_the_plan() -> None:
+def test_outages_that_overload_are_limits_of_plan_and_points() -> None:
     net, day = triangle(), hours(1.3 * np.linspace(60, 140, STEPS)[:, None] * np.array([[0.5, 0.5]]))
-
-    def check(points):
-        sc = points.scenarios
-        return ag.security_analysis(sc.net, sc, "n-1")
-
     _, bare = truth_of(net, day, margin=0.01)
-    _, kept = truth_of(net, day, margin=0.01, check=check)
+    _, kept = truth_of(net, day, margin=0.01, outages=True)
     worst = []
     for truth in (bare, kept):
-        report = check(truth.points)
-        over = report.found.take(np.flatnonzero(report.found.kind == 0))
-        worst.append(float(over.excess.max(initial=0.0)))
+        sc = settled(truth.points.scenarios.net, truth.points.scenarios, shared=True)
+        found = ag.security_analysis(sc.net, sc, "n-1", q_limits=True, slack="distributed").found
+        over = np.where(found.kind == 0, found.value - found.limit, 0.0)
+        worst.append(np.zeros(STEPS))
+        np.maximum.at(worst[-1], found.scenario, over)
+    assert bare.secured is None
     assert kept.outage_rows > 0
-    assert worst[0] > 5.0
-    assert worst[1] < 0.1 * worst[0]
+    assert worst[0].max() > 5.0
+    secure = kept.points.label == 0
+    assert secure.any()
+    assert worst[1][secure].max() <= 1e-6
+    # what is left is dearer than its price, or nothing keeps it
+    assert worst[1].max() < 0.1 * worst[0].max()
+
+
+def test_what_no_operating_point_survives_is_told_as_such() -> None:
+    """B is fed by two lines of 45 MVA each and draws 60 MW: after the outage of one the other carries more, whatever A gives."""
+    net = Network(
+        bus=BusTable.make(id=["A", "B"], v_nom_kv=110.0, v_min_pu=0.9, v_max_pu=1.1),
+        branch=BranchTable.make(
+            id=["one", "two"], from_bus=[0, 0], to_bus=[1, 1], r_pu=0.01, x_pu=0.1, rate_mva=45.0,
+        ),
+        gen=GenTable.make(
+            id=["plant"], bus=[0], p_mw=[60], is_reference=True, regulates=True, v_set_pu=1.0, q_min_mvar=-100,
+            q_max_mvar=100, p_min_mw=1, p_max_mw=250, fuel=["gas"], cost_c1_per_mwh=50,
+        ),
+        load=LoadTable.make(id=["b"], bus=[1], p_mw=[60], q_mvar=[0]),
+        name="two lines",
+    )  # fmt: skip
+    time = np.datetime64("2020-03-02T00:00") + np.arange(2) * np.timedelta64(12, "h")
+    day = Profiles(time, {("load", "p_mw"): (np.array([[60.0], [30.0]]), [0])})
+    chained = plan_day(net, day, margin=0.0, security="n-1", commit_seconds=10.0)
+    table = chained.tables["plan_outages"]
+    assert set(zip(table["step"].tolist(), table["branch_id"].tolist(), strict=True)) == {(0, "one"), (0, "two")}
+    assert set(table["reason"]) == {"no outputs and voltages keep every rating after this outage"}
+    assert chained.summary["steps_insecure"] == 1
+    assert chained.summary["outage_breaches"] == 2
 
 
 def test_what_cannot_agree_is_told_with_a_reason() -> None:

@@ -365,6 +365,13 @@ def _plan_sentences(plan: dict[str, Any]) -> list[str]:
         f"No agreement at {_times(row['times'])} ({row['steps']} steps): {row['reason']}."
         for row in plan.get("not_agreed", ())
     ]
+    if plan.get("steps_insecure") is not None:
+        insecure = plan["steps_insecure"]
+        told.append(
+            f"Outages break ratings in {insecure} steps."
+            if insecure
+            else "Every step keeps its ratings after every outage."
+        )
     told += [
         f"{row['rows']} ratings stay broken after outages at {_times(row['times'])} ({row['steps']} steps): {row['reason']} "
         "(table plan_outages)."

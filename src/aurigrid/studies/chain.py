@@ -20,7 +20,6 @@ import numpy as np
 
 from aurigrid.dispatch.answer import Desk, desk_of, plan_of
 from aurigrid.dispatch.api import bound_of
-from aurigrid.dispatch.flows import Flows
 from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.redispatch import solve_states
@@ -28,14 +27,11 @@ from aurigrid.dispatch.secure import solve_secured
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
-from aurigrid.model.scenario_input import SOURCES
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import ensure_valid
-from aurigrid.security import security_analysis
-from aurigrid.security.report import SecurityReport
-from aurigrid.studies.lessons import breaches, outage_branches
-from aurigrid.studies.points import Points, point_columns, reason_columns
+from aurigrid.studies.points import point_columns, reason_columns
+from aurigrid.studies.securing import Secured, breaches
 from aurigrid.studies.truth import AGREED_SHARE, Truth, agree, shift_mw
 
 BLOCK_H, COMMIT_SECONDS, COMMIT_GAP = 3.0, 60.0, 0.01
@@ -83,8 +79,8 @@ def plan_day(
         net: the network.
         day: what is expected.
         margin: share of ratings and reactive ranges that points leave free where they can.
-        security: limits that the plan keeps: ``"base"``, those of the intact grid; ``"n-1"``: those after branch outages as well,
-            in linear flows that are corrected by what AC finds, each MWh above at `OUTAGE_PRICE`.
+        security: limits that are kept: ``"base"``, those of the intact grid; ``"n-1"``: ratings after outages as well, by the
+            plan in linear flows after branch outages, by its points in AC after all outages, each MWh above at a price.
         commit_seconds: time for the search over states.
         threads: for power flows.
         told: called with what is being done, in words.
@@ -104,13 +100,12 @@ def plan_day(
     bound = at_states(_bound(desk, day), committed.gen_on, coarse, day)
     say(f"states decided, gap {100 * committed.gap:.2f} %; dispatching {len(day)} steps ...")
     first = plan_of(desk, day, bound, solve_states(bound.system, desk.flows, losses=True))
-    check = None if security == "base" else _outages_at(threads)
     truth = agree(
-        desk, day, bound, first, margin=margin, check=check, seconds=AGREE_SECONDS, state_seconds=STATE_SECONDS,
-        threads=threads, progress=say,
+        desk, day, bound, first, margin=margin, outages=security == "n-1", seconds=AGREE_SECONDS,
+        state_seconds=STATE_SECONDS, threads=threads, progress=say,
     )  # fmt: skip
     seconds = {"commitment": sum(found.seconds.values()), **truth.seconds, "all": time.perf_counter() - began}
-    tables = _tables(truth, day, desk.flows)
+    tables = _tables(truth, day)
     summary = {**_summary(truth, committed, seconds), **remaining(tables, day.local)}
     return Chained(truth.points.scenarios, tables, summary)
 
@@ -142,40 +137,6 @@ def spans(steps: Array, local: Array) -> list[str]:
     runs = np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1) if len(steps) else []
     clock = [str(t).partition("T")[2][:5] for t in local.astype("datetime64[m]")]
     return [clock[run[0]] if len(run) == 1 else f"{clock[run[0]]}-{clock[run[-1]]}" for run in runs]
-
-
-def _outages_at(threads: int | None) -> Callable[[Points], SecurityReport]:
-    """Every branch outage at operating points."""
-
-    def check(points: Points) -> SecurityReport:
-        sc = settled(points.scenarios.net, points.scenarios, shared=True)
-        return security_analysis(sc.net, sc, "n-1", q_limits=True, slack="distributed", threads=threads)
-
-    return check
-
-
-def settled(net: Network, scenarios: Scenarios, shared: bool) -> Scenarios:
-    """The scenarios of the network that engines start from: with the injections of the first step, and with participation
-    by the least output of the day where that is asked for.
-
-    A data set's own state is often the sum of all installed power, which no grid can carry.
-    """
-    changed: dict[str, dict[str, Any]] = {}
-    arrays = {name: getattr(scenarios, name) for name in SOURCES if getattr(scenarios, name) is not None}
-    for name in arrays:
-        table, column = SOURCES[name]
-        changed.setdefault(table, {})[column] = scenarios.values(name)[0]
-    net = net.replace(**{table: getattr(net, table).replace(**columns) for table, columns in changed.items()})
-    if shared:
-        net = _by_dispatch(net, scenarios.values("gen_p_mw"))
-    return Scenarios(net, n=scenarios.n, label=scenarios.label, gen_out=scenarios.gen_out, **arrays)
-
-
-def _by_dispatch(net: Network, output: Array) -> Network:
-    """The network with participation by the least output of the day; unchanged where no unit qualifies."""
-    weather = np.isin(net.gen.fuel.astype(str), ("wind", "solar"))
-    shares = np.where(net.gen.in_service & ~weather, np.maximum(output.min(axis=0), 0.0), 0.0)
-    return net.replace(gen=net.gen.replace(participation=shares)) if shares.any() else net
 
 
 def in_blocks(day: Profiles, hours: float) -> Profiles:
@@ -212,7 +173,7 @@ def _bound(desk: Desk, day: Profiles) -> Bound:
     return bound_of(desk, day, shiftable=np.zeros(net.n_load), budget_mwh=np.full(net.n_gen, np.nan))
 
 
-def _tables(truth: Truth, day: Profiles, flows: Flows | None) -> dict[str, dict[str, Any]]:
+def _tables(truth: Truth, day: Profiles) -> dict[str, dict[str, Any]]:
     plan, steps = truth.plan, np.arange(len(day))
     conditions, points = truth.conditions, truth.points
     moved = np.nan_to_num(truth.moved_mw)
@@ -227,28 +188,25 @@ def _tables(truth: Truth, day: Profiles, flows: Flows | None) -> dict[str, dict[
             "unit_mw": moved[steps, most], "gen": most, "gen_id": plan.net.gen.id.astype(str)[most],
             "excess_mw": excess, "reason": _why(truth, excess),
         },
-        **({} if truth.checked is None or flows is None else {"plan_outages": _outages(truth, truth.checked, flows, day)}),
+        **({} if truth.secured is None else {"plan_outages": _outages(truth, truth.secured, day)}),
     }  # fmt: skip
 
 
-def _outages(truth: Truth, report: SecurityReport, flows: Flows, day: Profiles) -> dict[str, Any]:
-    """Columns of `plan_outages`: ratings that branch outages still break in AC, and why."""
-    found, net = report.found, truth.plan.net
-    rows = breaches(report, net)
+def _outages(truth: Truth, done: Secured, day: Profiles) -> dict[str, Any]:
+    """Columns of `plan_outages`: ratings that outages still break in AC, and why."""
+    report, net = done.report, truth.plan.net
+    found, rows = report.found, breaches(done.report, net)
     step, branch, which = found.scenario[rows], found.element[rows], found.contingency[rows]
-    outage = outage_branches(report, flows)[which]
-    limits = truth.plan.limits[truth.plan.limits["excess_mw"] > _EXCESS_MW]
-    paid = set(zip(*(limits[name].tolist() for name in ("branch", "outage", "step")), strict=True))
     reason = []
-    for m, k, t in zip(branch.tolist(), outage.tolist(), step.tolist(), strict=True):
-        if k < 0:
-            reason.append("the outage splits the grid, so the plan does not limit it")
-        elif (m, k, t) in paid:
-            reason.append("no outputs at these states keep it at the price of limits after outages")
-        elif truth.points.label[t] != 1:
+    for t, k in zip(step.tolist(), which.tolist(), strict=True):
+        if not done.searched[t]:
             reason.append("no operating point keeps every limit of the intact grid at these states")
+        elif done.beyond[t, k]:
+            reason.append("no outputs and voltages keep every rating after this outage")
+        elif done.ended[t]:
+            reason.append("rounds ended before the rest was within its ratings or dearer than its price")
         else:
-            reason.append("checks ended while plan and AC still approached each other")
+            reason.append("no outputs at these states keep it at the price of limits after outages")
     return {
         "step": step, "time": day.local[step], "branch": branch, "branch_id": net.branch.id.astype(str)[branch],
         "outage_id": report.contingencies.label.astype(str)[which], "value_mva": found.value[rows],
@@ -277,7 +235,9 @@ def _why(truth: Truth, excess: Array) -> list[str]:
 def _summary(truth: Truth, committed: Plan, seconds: dict[str, float]) -> dict[str, Any]:
     plan = truth.plan
     moved = shift_mw(truth.moved_mw)
-    broken = None if truth.checked is None else len(breaches(truth.checked, plan.net))
+    done = truth.secured
+    broken = None if done is None else breaches(done.report, plan.net)
+    insecure = None if done is None else len(np.unique(done.report.found.scenario[broken]))
     return {
         "commitment_gap": committed.gap,
         "commitment_block_h": committed.step_h,
@@ -290,7 +250,8 @@ def _summary(truth: Truth, committed: Plan, seconds: dict[str, float]) -> dict[s
         "congestion_rent": plan.congestion_rent,
         "rounds": truth.rounds,
         "outage_limits": truth.outage_rows,
-        "outage_breaches": broken,
+        "outage_breaches": None if broken is None else len(broken),
+        "steps_insecure": insecure,
         "states_switched": truth.switched,
         "steps_agreed": int(truth.agreed.sum()),
         "agreed_share": AGREED_SHARE,

@@ -30,9 +30,10 @@ from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
 from aurigrid.store import RunWriter, ensure_features, start_run
 from aurigrid.studies import rows
-from aurigrid.studies.chain import COMMIT_SECONDS, POINTS_FILE, Chained, keep_points, kept_points, plan_day, settled
+from aurigrid.studies.chain import COMMIT_SECONDS, POINTS_FILE, Chained, keep_points, kept_points, plan_day
 from aurigrid.studies.conditions import batch_of, conditions_of
 from aurigrid.studies.points import Points, operating_points, point_columns, reason_columns
+from aurigrid.studies.securing import settled
 from aurigrid.studies.sources import factors_of, load_with_profiles
 
 DEFAULT_GRID = "1-EHV-mixed--0-no_sw"

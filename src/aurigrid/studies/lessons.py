@@ -5,8 +5,7 @@
 - Where voltages or reactive power made the point move, its prices c give a row ``(c_mean - c) (p - p*) <= 0`` on what nodes
   inject: of all points that AC allows, the nearest to the plan is p*, and c its distance's slope, so the row cuts the plan off
   and not what AC allows (exactly so where that is convex).
-- With outages counted, the linear flow after each is limited alike, by the rating after outages; where AC finds a branch
-  overloaded after one all the same, the limit becomes ``f <= f* + rate - S*``, f* its linear flow at the point and S* that of AC.
+- With outages counted, the linear flow after each is limited alike, by as much more as the rating after outages is larger.
 """
 
 from __future__ import annotations
@@ -25,10 +24,7 @@ from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.redispatch import Key, at_given_states
 from aurigrid.dispatch.secure import Secured, Settled, dormant, secured_of
 from aurigrid.dispatch.system import System
-from aurigrid.model.network import Network
 from aurigrid.model.table import Array
-from aurigrid.security.contingencies import KINDS
-from aurigrid.security.report import OVERLOAD, OVERLOAD_SHORT, SecurityReport
 from aurigrid.studies.points import Points
 
 OUTAGE_PRICE = 500.0
@@ -38,8 +34,6 @@ _ADDED_ROUNDS = 20
 _TOL_MW, _WORST_OF_A_STEP = 1e-2, 30
 _LEAST_ACTIVE = 0.2
 """Share of a rating that is left to active power at least, whatever the reactive flow."""
-_OUTAGES_A_BRANCH = 2
-"""Outages of a branch and step that a check brings in."""
 
 
 @dataclass(eq=False)
@@ -50,7 +44,6 @@ class Lessons:
         up, down: (n_branch, T) most MW in the direction of a branch and against it.
         loss_mw: (n_node, T).
         more_after: (n_branch,) MW beyond that which a branch may carry after an outage; None where outages are no limits.
-        after: MW that the flow after an outage may reach in the direction of the key's sign, where AC said something of it.
         cuts: (key, factor (n_node,), room) of rows on injections.
     """
 
@@ -58,7 +51,6 @@ class Lessons:
     down: Array
     loss_mw: Array
     more_after: Array | None = None
-    after: dict[Key, float] = field(default_factory=dict)
     cuts: list[tuple[Key, Array, float]] = field(default_factory=list)
 
     def room(self, flows: Flows, key: Key) -> tuple[Array, float]:
@@ -74,7 +66,7 @@ class Lessons:
         if k == BASE:
             return most
         assert self.more_after is not None
-        return self.after.get(key, most + float(self.more_after[m]))
+        return most + float(self.more_after[m])
 
 
 def more_after(flows: Flows, margin: float) -> Array:
@@ -97,9 +89,7 @@ def solve_within(system: System, flows: Flows, lessons: Lessons, known: list[Key
     merged = merge(system)
     model = build_model(merged.system.replace(demand_mw=merged.system.demand_mw + lessons.loss_mw))
     model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
-    rows: list[tuple[Key, Array, float]] = [
-        (key, *lessons.room(flows, key)) for key in dict.fromkeys([*known, *lessons.after])
-    ]
+    rows: list[tuple[Key, Array, float]] = [(key, *lessons.room(flows, key)) for key in known]
     model, limits = _with_rows(model, limits, rows + lessons.cuts)
     run = LeanRun(model.problem, dormant(model))
     left: tuple[Key, ...] = ()
@@ -147,9 +137,6 @@ def _broken_after(flows: Flows, flow: Array, lessons: Lessons, known: set[Key]) 
     """Limits after outages that flows (n_branch, T) break, a step's worst first, one a branch and step."""
     assert lessons.more_after is not None
     least = np.minimum(lessons.up, lessons.down) + lessons.more_after[:, None]
-    # what AC taught of single outages may be less than what holds for all
-    for (m, _, t, _), most in lessons.after.items():
-        least[m, t] = min(least[m, t], most)
     branch, outage = flows.pairs(flow, (least - np.abs(flow)).min(1, initial=np.inf))
     factor, out = flows.transfer[branch, outage], []
     for t in range(flow.shape[1]):
@@ -240,43 +227,3 @@ def _cut(lessons: Lessons, plan: Plan, points: Points, agreed: Array, injected: 
         branch = int(found.rating_price[t].argmax())
         key = (bus, VOLTAGE, t, len(lessons.cuts)) if bus >= 0 else (branch, BASE, t, 2 + len(lessons.cuts))
         lessons.cuts.append((key, factor, float(factor @ injected[:, t])))
-
-
-def learn_after(
-    lessons: Lessons, flows: Flows, plan: Plan, points: Points, report: SecurityReport, margin: float
-) -> int:
-    """Take in what outages overload; the number of limits that came in or were corrected."""
-    found, branch_of = report.found, outage_branches(report, flows)
-    rows = breaches(report, plan.net)
-    rows = rows[branch_of[found.contingency[rows]] >= 0]
-    rows = rows[np.argsort(-found.severity[rows], kind="stable")]
-    linear = flows.of(_injections(plan, points, lessons.loss_mw, flows))
-    place = {int(k): c for c, k in enumerate(flows.outage)}
-    count: dict[tuple[int, int], int] = {}
-    for i in rows.tolist():
-        t, m, k = int(found.scenario[i]), int(found.element[i]), int(branch_of[found.contingency[i]])
-        if count.get((t, m), 0) >= _OUTAGES_A_BRANCH or m == k:
-            continue
-        count[t, m] = count.get((t, m), 0) + 1
-        f = linear[m, t] + flows.transfer[m, place[k]] * linear[k, t]
-        lessons.after[m, k, t, 1 if f > 0 else -1] = abs(f) + found.limit[i] * (1 - margin) - found.value[i]
-    return sum(count.values())
-
-
-def breaches(report: SecurityReport, net: Network) -> Array:
-    """Rows of `report.found`: branches above their rating (the short-term one where given) after an outage, not before it."""
-    found = report.found
-    rows = np.flatnonzero((found.contingency >= 0) & np.isin(found.kind, (OVERLOAD, OVERLOAD_SHORT)))
-    rows = rows[~(found.base_value[rows] > found.limit[rows])]
-    short = net.branch.rate_short_mva[found.element[rows]]
-    return np.asarray(rows[(found.kind[rows] == OVERLOAD_SHORT) | ~np.isfinite(short)])
-
-
-def outage_branches(report: SecurityReport, flows: Flows) -> Array:
-    """(n_contingency,) position of the branch that an outage is of, -1 where it is not one that linear flows follow."""
-    out = np.full(report.contingencies.n, -1)
-    known, listed = set(flows.outage.tolist()), report.contingencies
-    for c in np.flatnonzero(np.isin(listed.kind, [KINDS.index(name) for name in ("line", "transformer")])).tolist():
-        branch = int(listed.branch[c][0])
-        out[c] = branch if branch in known else -1
-    return out

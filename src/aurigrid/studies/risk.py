@@ -27,8 +27,8 @@ from aurigrid.powerflow.grid import compile_grid
 from aurigrid.security import security_analysis
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.report import ELEMENT_TABLES, NO_CONVERGENCE, TABLE_OF_KIND, VIOLATION_KINDS
-from aurigrid.studies.chain import settled
 from aurigrid.studies.fan import Fan
+from aurigrid.studies.securing import settled
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Shares of the scenarios that lie at or below the quantiles that are stored."""

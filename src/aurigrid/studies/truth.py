@@ -4,7 +4,8 @@ Each round solves every step as an AC optimal power flow that moves the plan's o
 every limit of the intact grid where that is possible. What it finds goes back into the plan's linear problem: losses are those of
 the AC flows, and limits are corrected (`aurigrid.studies.lessons`). An outer approximation by supporting hyperplanes, with linear
 flows corrected at the latest point. After the first round states are improved as well, by the prices of that problem: what AC
-takes away may need other plants. Steps on which plan and AC do not come together are told with what stands in the way.
+takes away may need other plants. Where outages count, the points that come of it are secured against them
+(`aurigrid.studies.securing`). Steps on which plan and AC do not come together are told with what stands in the way.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from aurigrid.model.base import on_base
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
-from aurigrid.security.report import SecurityReport
 from aurigrid.studies.conditions import (
     BASE_MVA,
     CHANGE_WEIGHT,
@@ -35,14 +35,14 @@ from aurigrid.studies.conditions import (
     storage_as_load,
     tightened,
 )
-from aurigrid.studies.lessons import Lessons, breaches, learn, learn_after, more_after, solve_within
+from aurigrid.studies.lessons import Lessons, learn, more_after, solve_within
 from aurigrid.studies.points import Points, operating_points
+from aurigrid.studies.securing import Secured, breaches, secured
 
 AGREED_SHARE = 0.002
 """Share of a step's load that AC may move of a plan with which it agrees."""
 
-_ROUNDS, _CHECKS = 9, 4
-"""Rounds before a check, and after it; how often all outages are solved in AC at most."""
+_ROUNDS = 9
 _SWITCHED_AFTER = 1
 """Round after which states are improved."""
 
@@ -59,7 +59,7 @@ class Truth:
         rounds: rounds that were made.
         switched: units and steps whose state is another than the plan began with.
         outage_rows: limits after outages that are rows of the plan.
-        checked: outages at the points, as the last check found them; None where outages are no limits.
+        secured: how the points were secured against outages; None where outages are no limits.
         seconds: wall time by part.
     """
 
@@ -71,7 +71,7 @@ class Truth:
     rounds: int
     switched: int
     outage_rows: int
-    checked: SecurityReport | None
+    secured: Secured | None
     seconds: dict[str, float]
 
 
@@ -129,7 +129,7 @@ def agree(
     plan: Plan,
     *,
     margin: float = 0.02,
-    check: Callable[[Points], SecurityReport] | None = None,
+    outages: bool = False,
     rounds: int = _ROUNDS,
     seconds: float = np.inf,
     state_seconds: float = 0.0,
@@ -144,9 +144,9 @@ def agree(
         bound: its system, all states given.
         plan: what it starts from.
         margin: share of ratings and reactive ranges that points leave free where they can.
-        check: outages at the points. With it the plan keeps limits after branch outages, in linear flows; what AC finds broken
-            all the same corrects them once plan and points agree, and both are brought together again, `_CHECKS` times at most.
-        rounds: most rounds before a check, and after it.
+        outages: whether outages are limits: the plan keeps those after branch outages in linear flows, and its points are secured
+            against every outage in AC once the rounds are over.
+        rounds: most rounds.
         seconds: time after which no further round is begun.
         state_seconds: time for other states after the first round, where what AC taught makes them cheaper; none where 0.
         threads: for power flows.
@@ -156,33 +156,20 @@ def agree(
         raise DispatchError(
             "a plan without flow limits, or whose phase shifters turn, cannot be brought together with AC"
         )
-    going = _Approach(
-        desk, desk.flows, day, bound, plan, _no_lessons(desk.flows, plan, margin, check is not None), margin, threads
-    )
-    report: SecurityReport | None = None
-    done, checks, began, say = 0, 0, time.perf_counter(), progress or (lambda text: None)
-    while True:
-        for last in [False] * (rounds - 1) + [True]:
-            going.solve_points()
-            done += 1
-            say(f"round {done}: plan and AC agree in {int(going.agreed.sum())} of {len(going.agreed)} steps")
-            if going.agreed.all() or last or time.perf_counter() - began > seconds:
-                break
-            going.learn()
-            if state_seconds > 0 and done == _SWITCHED_AFTER:
-                going.switch(state_seconds)
-        if check is None:
+    lessons = _no_lessons(desk.flows, plan, margin, outages)
+    going = _Approach(desk, desk.flows, day, bound, plan, lessons, margin, threads)
+    done, began, say = 0, time.perf_counter(), progress or (lambda text: None)
+    for last in [False] * (rounds - 1) + [True]:
+        going.solve_points()
+        done += 1
+        say(f"round {done}: plan and AC agree in {int(going.agreed.sum())} of {len(going.agreed)} steps")
+        if going.agreed.all() or last or time.perf_counter() - began > seconds:
             break
-        begun = time.perf_counter()
-        report = check(going.points)
-        more = learn_after(going.lessons, desk.flows, going.plan, going.points, report, margin)
-        going.clock["outages"] += time.perf_counter() - begun
-        checks += 1
-        say(f"check {checks}: {len(breaches(report, plan.net))} limits broken after outages, {more} rows corrected")
-        if not more or checks == _CHECKS:
-            break
-        going.replan()
-    return going.truth(done, int((going.plan.gen_on != plan.gen_on).sum()), report)
+        going.learn()
+        if state_seconds > 0 and done == _SWITCHED_AFTER:
+            going.switch(state_seconds)
+    found = going.secure(say) if outages else None
+    return going.truth(done, int((going.plan.gen_on != plan.gen_on).sum()), found)
 
 
 def _no_lessons(flows: Flows, plan: Plan, margin: float, outages: bool) -> Lessons:
@@ -216,11 +203,25 @@ class _Approach:
     def solve_points(self) -> None:
         """Solve the plan's steps in AC."""
         begun, plan = time.perf_counter(), self.plan
-        self.points = operating_points(self.conditions, batch_of_plan(self.conditions, plan), threads=self.threads)
-        self.moved = np.where(np.isnan(self.points.p_mw), np.nan, self.points.p_mw - plan.gen_p_mw)
-        near = shift_mw(self.moved) <= AGREED_SHARE * plan.load_p_mw.sum(1)
-        self.agreed = near & (self.points.label == 1)
+        self._compare(operating_points(self.conditions, batch_of_plan(self.conditions, plan), threads=self.threads))
         self.clock["points"] += time.perf_counter() - begun
+
+    def _compare(self, points: Points) -> None:
+        self.points, plan = points, self.plan
+        self.moved = np.where(np.isnan(points.p_mw), np.nan, points.p_mw - plan.gen_p_mw)
+        near = shift_mw(self.moved) <= AGREED_SHARE * plan.load_p_mw.sum(1)
+        self.agreed = near & (points.label <= 1)
+
+    def secure(self, say: Callable[[str], None]) -> Secured:
+        """Secure the points against outages."""
+        begun = time.perf_counter()
+        found = secured(self.conditions, self.points, threads=self.threads, told=say)
+        self._compare(found.points)
+        self.clock["outages"] += time.perf_counter() - begun
+        broken = breaches(found.report, self.plan.net)
+        left = len(np.unique(found.report.found.scenario[broken]))
+        say(f"{len(broken)} ratings stay broken after outages, in {left} of {len(self.agreed)} steps")
+        return found
 
     def learn(self) -> None:
         """Take in what the points say, and plan again."""
@@ -251,12 +252,12 @@ class _Approach:
             self.plan, self.desk, self.day, bound, solve_within(bound.system, self.flows, self.lessons, known)
         )
 
-    def truth(self, rounds: int, switched: int, report: SecurityReport | None) -> Truth:
+    def truth(self, rounds: int, switched: int, found: Secured | None) -> Truth:
         """What came of it, the plan with the prices and causes of its last problem."""
         begun = time.perf_counter()
         plan = plan_of(self.desk, self.day, self.bound, self.plan.secured)
         self.clock["dispatch"] += time.perf_counter() - begun
         limits = sum(key[1] >= 0 for key in plan.secured.limits.key)
         return Truth(
-            plan, self.conditions, self.points, self.moved, self.agreed, rounds, switched, limits, report, self.clock
+            plan, self.conditions, self.points, self.moved, self.agreed, rounds, switched, limits, found, self.clock
         )  # fmt: skip
