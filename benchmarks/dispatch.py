@@ -126,7 +126,7 @@ def pegase(folder: Path, security: str, gap: float, limit: float) -> None:
     size = net.gen.p_max_mw
     fuel = np.select([size >= least for _, least in FUEL_FROM_MW], [name for name, _ in FUEL_FROM_MW], "gas")
     net = net.replace(
-        gen=net.gen.replace(fuel=fuel, p_min_mw=np.where(net.gen.p_min_mw > 0, net.gen.p_min_mw, np.nan)),
+        gen=net.gen.replace(fuel=fuel, p_min_mw=np.where(net.gen.p_min_mw > 0, net.gen.p_min_mw, -np.inf)),
         branch=net.branch.replace(rate_short_mva=_AFTER_OUTAGE * net.branch.rate_mva),
     )
     hour = np.arange(24)
