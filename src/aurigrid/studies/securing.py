@@ -33,6 +33,8 @@ MARGIN = 0.01
 """Share of ratings after outages that the search leaves free: what its last cuts miss stays within them."""
 
 _ROUNDS = 20
+_WEIGHTS = (1.0, 0.01, *OTHER_WEIGHTS)
+"""Factors on the objective, tried in turn where a problem stalls before any outage: its path changes, its optimum does not."""
 _TOGETHER = 8
 """Steps that are searched at once: what is told in between comes every so many."""
 _ANY_VOLTAGE = 0.5
@@ -73,8 +75,7 @@ def secured(
     n, m = asked.n, contingencies(asked.net, "n-1").n
     beyond, searched, ended = np.zeros((n, m), bool), np.zeros(n, bool), np.zeros(n, bool)
     rows = np.flatnonzero(points.label == 1)
-    # where a problem stalls before any outage, other weights change its path
-    for factor in (1.0, *OTHER_WEIGHTS):
+    for factor in _WEIGHTS:
         weights = {name: factor * w for name, w in conditions.objective.items()}
         left = rows[~searched[rows]]
         for first in range(0, len(left), _TOGETHER):
