@@ -219,10 +219,9 @@ def _redispatched(desk: Desk, seen: Profiles, standing: Standing, rules: Rules, 
         return None
     seen = seen.window(0, min(len(seen), standing.n_steps - at - 1))
     bound = bound_of(desk, seen, standing, np.inf, **given)
-    known, loss = standing.later(at, len(seen))
-    plan = plan_of(
-        desk, seen, bound, solve_states(bound.system, desk.flows, losses=rules.losses, known=known, loss_mw=loss)
-    )
+    known, loss, basis = standing.later(at, len(seen))
+    done = solve_states(bound.system, desk.flows, losses=rules.losses, known=known, loss_mw=loss, basis=basis)
+    plan = plan_of(desk, seen, bound, done)
     short = plan.unserved_mw.sum(1) + plan.reserve_short_mw.sum(1)
     before = standing.short_mw[at + 1 : at + 1 + len(seen)]
     notice = round(rules.notice_h / plan.step_h)

@@ -15,7 +15,7 @@ import numpy as np
 
 from aurigrid.dispatch.flows import Flows, Limits, add_limits, at_demand, branch_flow, broken_limits
 from aurigrid.dispatch.highs import Answer, DispatchError
-from aurigrid.dispatch.lean import LeanRun
+from aurigrid.dispatch.lean import BASIC, LeanRun
 from aurigrid.dispatch.linear import Array, Problem
 from aurigrid.dispatch.losses import (
     Tangents,
@@ -241,7 +241,15 @@ class Settled:
     unsettled: tuple[tuple[int, int, int, int], ...]
 
 
-def settled(model: Model, limits: Limits, flows: Flows | None, demand: Array, loss: Array, losses: Losses) -> Settled:
+def settled(
+    model: Model,
+    limits: Limits,
+    flows: Flows | None,
+    demand: Array,
+    loss: Array,
+    losses: Losses,
+    begin: tuple[Array, Array] | None = None,
+) -> Settled:
     """Solve a linear problem, limits added as they break, and renew its losses until they are those of its flows.
 
     Args:
@@ -250,11 +258,17 @@ def settled(model: Model, limits: Limits, flows: Flows | None, demand: Array, lo
         flows: limits of its grid; None for none.
         demand, loss: (n_node, T), MW.
         losses: count them; ``"marginal"``: they depend on outputs in the problem as well.
+        begin: status of columns (n,) and rows (m,) to begin with, as for `LeanRun.start_at`.
     """
     tangents = no_tangents(len(demand)) if losses == "marginal" and flows is not None else None
     if tangents is not None:
         model = opened(model, loss)
-    run = LeanRun(model.problem, dormant(model))
+    asleep = dormant(model)
+    if begin is not None:
+        asleep = asleep[begin[0][asleep] != BASIC]
+    run = LeanRun(model.problem, asleep)
+    if begin is not None:
+        run.start_at(*begin)
     model, limits, answer, left = lazily(model, limits, flows, run)
     held = np.zeros(model.loss_change.shape, bool)
     rounds = 0 if not losses or flows is None else _LOSS_ROUNDS if tangents is None else _TANGENT_ROUNDS
