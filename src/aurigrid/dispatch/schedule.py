@@ -52,9 +52,8 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
     state, steps = model.state, full.steps
     on, start, stop = (np.round(at(c)).astype(int) for c in (state.on, state.start, state.stop))
     segment = at(model.production.segment)
-    states = np.zeros((len(full.units), steps), np.int8)
-    above = np.zeros((len(full.units), steps))
-    for g in range(len(merged.system.units)):
+    states, above = on[merged.unit].astype(np.int8), segment.sum(1)[merged.unit]
+    for g in np.flatnonzero(merged.system.units.count > 1).tolist():
         rows = np.flatnonzero(merged.unit == g)
         group = merged.system.units.take(np.array([g]))
         states[rows] = split_states(group, on[g], start[g], stop[g])[: len(rows)]
