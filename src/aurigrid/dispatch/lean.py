@@ -15,6 +15,8 @@ is the rest; what is answered is the point and the prices of the whole problem:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
@@ -99,8 +101,8 @@ class LeanRun:
         """Status of each column (n,) and row (m,), in HiGHS's numbers; what is not part of the small problem: `LEFT_OUT`."""
         basis = self.h.getBasis()
         column, row = np.full(self.problem.n, LEFT_OUT), np.full(self.problem.m, LEFT_OUT)
-        column[self._columns] = [int(status) for status in basis.col_status]
-        row[self._rows] = [int(status) for status in basis.row_status]
+        column[self._columns] = _numbers(basis.col_status)
+        row[self._rows] = _numbers(basis.row_status)
         return column, row
 
     def start_at(self, column: Array, row: Array) -> None:
@@ -220,3 +222,8 @@ class LeanRun:
         out = np.zeros(self.problem.m)
         out[self._rows] = np.asarray(self.h.getBasisTransposeSolve(right)[1], float)
         return out
+
+
+def _numbers(status: Sequence[Any]) -> Array:
+    """HiGHS's statuses as their numbers."""
+    return np.fromiter(map(int, status), np.int64, len(status))

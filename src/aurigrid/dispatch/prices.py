@@ -58,18 +58,13 @@ def _by_step(model: Model, factor: Array, step: Array, value: Array, energy: Arr
     """(n_node, T) sum of ``value (factor - mean)`` of rows by step; ``value mean`` is added to `energy` (n_node, T)."""
     if not len(step):
         return np.zeros_like(energy)
-    mean = _means(model, factor, step)
+    mean = mean_factors(model, factor, step)
     at = csr_array((value, (step, np.arange(len(step)))), shape=(model.system.steps, len(step)))
     energy += (at @ mean).T
     return np.asarray((at @ (factor - mean)).T)
 
 
-def mean_factor(model: Model, limits: Limits, i: int) -> Array:
-    """(n_node,) mean of a limit's factors over the demand of each node's area at its step."""
-    return _means(model, limits.factor[i : i + 1], np.array([limits.key[i][2]]))[0]
-
-
-def _means(model: Model, factor: Array, step: Array) -> Array:
+def mean_factors(model: Model, factor: Array, step: Array) -> Array:
     """(n, n_node) means of factors (n, n_node) over the demand of each node's area at steps (n,)."""
     system = model.system
     weight = np.maximum(system.demand_mw[:, step], 0.0).T
