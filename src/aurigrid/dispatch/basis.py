@@ -49,6 +49,11 @@ class Basis:
         """The counterpart of `arrays`."""
         return cls(*(arrays[f"basis_{f.name}"] for f in dataclasses.fields(cls)))
 
+    @classmethod
+    def none(cls, n_limit: int) -> Basis:
+        """No basis at all beside that many flow limits."""
+        return cls(np.zeros((0, 1), np.int8), np.zeros((0, 1), np.int8), np.full((n_limit, 2), LEFT_OUT, np.int8))
+
     def taken(self, kept: Array) -> Basis:
         """Without the flow limits that are not `kept` (n_limit,)."""
         return dataclasses.replace(self, limit=self.limit[kept])

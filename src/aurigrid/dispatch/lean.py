@@ -14,6 +14,7 @@ is the rest; what is answered is the point and the prices of the whole problem:
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -97,6 +98,11 @@ class LeanRun:
         lower[crossed] = upper[crossed]
         return lower, upper, p.row_lower[self._rows] - shift[self._rows], p.row_upper[self._rows] - shift[self._rows]
 
+    @property
+    def late(self) -> bool:
+        """Whether time is up."""
+        return time.perf_counter() >= self.until
+
     def basis(self) -> tuple[Array, Array]:
         """Status of each column (n,) and row (m,), in HiGHS's numbers; what is not part of the small problem: `LEFT_OUT`."""
         basis = self.h.getBasis()
@@ -141,6 +147,15 @@ class LeanRun:
                            part.nnz, part.indptr[:-1].astype(np.int32), part.indices.astype(np.int32), part.data)  # fmt: skip
             self._rows = np.r_[self._rows, np.arange(old.m, problem.m)]
 
+    def rewind(self, problem: Problem, column: Array, row: Array) -> None:
+        """Go back to a problem of before some `grow`, and to the statuses (n,) and (m,) at which it was solved."""
+        self.problem = problem
+        self._asleep, self._kept = self._asleep[: problem.n], self._kept[: problem.n]
+        self._gather()
+        self._set_out()
+        self.start_at(column, row)
+        self.h.run()
+
     def change(self, problem: Problem) -> None:
         """Take bounds that differ; matrix, costs and settled columns must be the same."""
         self.problem = problem
@@ -161,6 +176,8 @@ class LeanRun:
             if not len(asleep):
                 return answer
             if answer.row_dual is None:
+                if self.late:
+                    return answer
                 # without prices there is no telling which of them are needed
                 self._wake(asleep)
                 continue
@@ -168,6 +185,8 @@ class LeanRun:
             wakes = asleep[answer.reduced[asleep] < -_PRICE]
             if not len(wakes):
                 return answer
+            if self.late:
+                return dataclasses.replace(answer, bound=-np.inf, status="Time limit reached")
             self._wake(wakes)
         return answer
 

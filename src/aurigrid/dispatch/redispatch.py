@@ -32,6 +32,7 @@ def solve_states(
     known: Sequence[Key] = (),
     loss_mw: Array | None = None,
     basis: Basis | None = None,
+    until: float = np.inf,
 ) -> Secured:
     """Dispatch a system whose states are all given (`System.fixed_on`).
 
@@ -42,6 +43,7 @@ def solve_states(
         known: limits that are rows from the start.
         loss_mw: (n_node, T) losses to begin with; 0 where absent.
         basis: of an earlier dispatch, moved to these steps, its flow limits those `known`: where the solver begins.
+        until: `time.perf_counter` from which on losses are renewed no more.
     """
     began = time.perf_counter()
     merged = merge(system)
@@ -52,7 +54,7 @@ def solve_states(
     if flows is not None and known:
         model, limits = add_limits(model, limits, flows, list(known))
     begin = basis.onto(model, limits) if basis is not None else None
-    done = settled(model, limits, flows, demand, loss, losses, begin)
+    done = settled(model, limits, flows, demand, loss, losses, begin, until)
     return secured_of(merged, done, None, {"dispatch": time.perf_counter() - began})
 
 

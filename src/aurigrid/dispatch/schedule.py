@@ -19,7 +19,7 @@ class Schedule:
     Attributes:
         on: (n_unit, T) 1 where a unit is on.
         unit_mw: (n_unit, T) output of units.
-        injection_mw: (n_injection, T).
+        injection_mw: (n_injection, T); `injection_low_mw` the least of it, for load the negative of what it asks for.
         charge_mw, discharge_mw, energy_mwh, spill_mw: (n_store, T); energy at the end of each step.
         link_mw: (n_link, T) drawn at the sending end; negative where the link runs backward.
         shift_deg: (n_shifter, T) change of phase shifts, degrees.
@@ -31,6 +31,7 @@ class Schedule:
     on: Array
     unit_mw: Array
     injection_mw: Array
+    injection_low_mw: Array
     charge_mw: Array
     discharge_mw: Array
     energy_mwh: Array
@@ -69,6 +70,7 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
         on=states,
         unit_mw=u.p_min_mw[:, None] * states + above,
         injection_mw=full.injections.low_mw + _shared(injection - floor, merged.injection, spread),
+        injection_low_mw=full.injections.low_mw,
         charge_mw=at(supply.charge),
         discharge_mw=at(supply.discharge),
         energy_mwh=at(supply.energy),
