@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_a_turn_from_the_basis_of_the_one_before_costs_what_a_cold_one_does(
     basis = warm[1].standing.later(0, STEPS - 2)[2]
     assert (basis.column == BASIC).any()
     assert len(basis.limit)
-    for before, turn in zip(warm[:-1], warm[1:], strict=True):
+    for before, turn in itertools.pairwise(warm):
         assert not turn.committed
         nothing = dataclasses.replace(before.standing, basis=Basis.none(len(before.standing.known)))
         cold = next(turns(net, calm, day, rules, elastic=elastic, number=turn.number, standing=nothing))
@@ -124,7 +125,9 @@ def test_what_goes_on_knows_the_limits_that_were_met() -> None:
     # with demand on the far side a limit's right side is below 0: it is met all the same
     net, day = triangle(), hours()
     plan = ag.dispatch(net, day, losses=False, **EXACT)
-    priced = {(int(r["branch"]), int(r["outage"]), int(r["step"])) for r in plan.limits[plan.limits["price_per_mw"] > 0]}
+    priced = {
+        (int(r["branch"]), int(r["outage"]), int(r["step"])) for r in plan.limits[plan.limits["price_per_mw"] > 0]
+    }
     assert priced
     assert priced <= {(m, k, t) for m, k, t, _ in Standing.of(plan).known.tolist()}
 

@@ -19,7 +19,6 @@ from aurigrid.dispatch.linear import NONE, Array
 from aurigrid.dispatch.model import Model
 
 
-
 @dataclass(frozen=True, eq=False)
 class Basis:
     """Status by step, in HiGHS's numbers.

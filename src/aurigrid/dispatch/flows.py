@@ -304,9 +304,7 @@ def _entries(model: Model, factor: Array, step: Array, excess: Array) -> tuple[A
     return size, index, value
 
 
-def _with_more(
-    size: Array, index: Array, value: Array, more: list[tuple[Array, Array]]
-) -> tuple[Array, Array, Array]:
+def _with_more(size: Array, index: Array, value: Array, more: list[tuple[Array, Array]]) -> tuple[Array, Array, Array]:
     """Entries with further ones of each row."""
     extra = np.array([len(others) for others, _ in more])
     rows = np.concatenate([np.repeat(np.arange(len(n)), n) for n in (size, extra)])

@@ -3,6 +3,9 @@
 A day of quarter-hours has four times the states of a day of hours, and its relaxation takes far more than four times as long.
 So the system in hours (`coarse`) is committed first, and the linear problem of the short steps at these states gives the plan.
 What any plan costs that may switch in every step is bounded by prices alone (`lagrange`): those of the hourly relaxation.
+
+The time limit holds for all of it. Every stage gets a share of what is left, and what a later one needs at least is set aside;
+only the dispatch, which makes the plan, is brought to its end at any time.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ import numpy as np
 from aurigrid.dispatch.blackboard import relative_gap
 from aurigrid.dispatch.coarse import coarse
 from aurigrid.dispatch.flows import Flows, Limits, add_limits
+from aurigrid.dispatch.highs import version
 from aurigrid.dispatch.lagrange import Lagrangian, ascend
 from aurigrid.dispatch.linear import Array
-from aurigrid.dispatch.highs import version
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
 from aurigrid.dispatch.redispatch import Key, solve_states
@@ -118,10 +121,8 @@ def _refined(
     return plan if plan.answer.cost < done.answer.cost else done
 
 
-def _relaxed(
-    system: System, parts: int, flows: Flows | None, losses: Losses, until: float
-) -> tuple[Relaxed, int]:
-    """The relaxation by the hour and the steps of one; that in longer blocks and theirs where time is too short for any by the hour.
+def _relaxed(system: System, parts: int, flows: Flows | None, losses: Losses, until: float) -> tuple[Relaxed, int]:
+    """The relaxation by the hour and the steps of one; where time is too short for that, the one in longer blocks and theirs.
 
     The longer blocks come first: they are a fraction of the size, and bring in most of the flow limits.
     """
@@ -159,7 +160,14 @@ def _searched(mean: Relaxed, hours: System, gap: float, until: float) -> tuple[A
 
 
 def _bound(
-    system: System, mean: Relaxed, done: Secured, flows: Flows | None, parts: int, gap: float, seconds: float, latest: float
+    system: System,
+    mean: Relaxed,
+    done: Secured,
+    flows: Flows | None,
+    parts: int,
+    gap: float,
+    seconds: float,
+    latest: float,
 ) -> tuple[float, tuple[Array, dict[Key, float]]]:
     """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour.
 

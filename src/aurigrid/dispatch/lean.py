@@ -98,7 +98,6 @@ class LeanRun:
         lower[crossed] = upper[crossed]
         return lower, upper, p.row_lower[self._rows] - shift[self._rows], p.row_upper[self._rows] - shift[self._rows]
 
-    @property
     def late(self) -> bool:
         """Whether time is up."""
         return time.perf_counter() >= self.until
@@ -176,7 +175,7 @@ class LeanRun:
             if not len(asleep):
                 return answer
             if answer.row_dual is None:
-                if self.late:
+                if self.late():
                     return answer
                 # without prices there is no telling which of them are needed
                 self._wake(asleep)
@@ -185,7 +184,7 @@ class LeanRun:
             wakes = asleep[answer.reduced[asleep] < -_PRICE]
             if not len(wakes):
                 return answer
-            if self.late:
+            if self.late():
                 return dataclasses.replace(answer, bound=-np.inf, status="Time limit reached")
             self._wake(wakes)
         return answer

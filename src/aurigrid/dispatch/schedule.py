@@ -50,7 +50,7 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
     def at(columns: Array) -> Array:
         return np.where(columns >= 0, x[np.maximum(columns, 0)], 0.0)
 
-    state, steps = model.state, full.steps
+    state = model.state
     on, start, stop = (np.round(at(c)).astype(int) for c in (state.on, state.start, state.stop))
     segment = at(model.production.segment)
     states, above = on[merged.unit].astype(np.int8), segment.sum(1)[merged.unit]

@@ -148,11 +148,11 @@ def relaxation(
     loss = at_nodes(flows, branch_flow(model, flows, answer.x))
     lossy = at_demand(model, limits, demand + loss)
     late = Relaxed(lossy, limits, _moved(answer, model.problem, lossy.problem), loss)
-    if run.late:
+    if run.late():
         return late
     run.change(lossy.problem)
     model, limits, answer, _ = lazily(lossy, limits, flows, run)
-    return late if answer.status != "Optimal" and run.late else Relaxed(model, limits, answer, loss)
+    return late if answer.status != "Optimal" and run.late() else Relaxed(model, limits, answer, loss)
 
 
 def _moved(answer: Answer, old: Problem, new: Problem) -> Answer:
@@ -200,20 +200,20 @@ def lazily(
     Where the run's time ends, the last problem that was solved stands, or an answer without a point where none was.
     """
     answer = run.solve()
-    if flows is None or (answer.x is None and run.late):
+    if flows is None or (answer.x is None and run.late()):
         return model, limits, answer, ()
     broken: list[tuple[int, int, int, int]] = []
     for _ in range(_ROUNDS):
         if answer.x is None:
             raise DispatchError(f"the linear problem ended as {answer.status!r}")
         broken = broken_limits(model, limits, flows, answer.x)
-        if not broken or run.late:
+        if not broken or run.late():
             break
         solved = run.basis() if np.isfinite(run.until) else None
         grown, more = add_limits(model, limits, flows, broken)
         run.grow(grown.problem)
         found = run.solve()
-        if solved is not None and found.status != "Optimal" and run.late:
+        if solved is not None and found.status != "Optimal" and run.late():
             run.rewind(model.problem, *solved)
             break
         model, limits, answer = grown, more, found

@@ -55,8 +55,10 @@ def add_supply(lp: Builder, system: System) -> Supply:
     steps = (len(links), system.steps)
     forward = lp.columns(steps, 0.0, links.forward_mw[:, None])
     backward = lp.columns(steps, 0.0, links.backward_mw[:, None])
-    turn = _shifters(lp, system)
-    return Supply(x, charge, discharge, energy, spill, forward, backward, *turn, short, over, end, *ramps, kept)
+    ahead, back = _shifters(lp, system)
+    return Supply(
+        x, charge, discharge, energy, spill, forward, backward, ahead, back, short, over, end, *ramps, kept
+    )  # fmt: skip
 
 
 def _shifters(lp: Builder, system: System) -> tuple[Array, Array]:
@@ -68,16 +70,16 @@ def _shifters(lp: Builder, system: System) -> tuple[Array, Array]:
     return ahead, lp.columns(shape, np.maximum(-high, 0.0), np.maximum(-low, 0.0), price)
 
 
-def _ramps(lp: Builder, system: System, x: Array) -> list[Array]:
+def _ramps(lp: Builder, system: System, x: Array) -> tuple[Array, Array]:
     inj, t = system.injections, np.arange(system.steps)
     known = np.isfinite(inj.p_before_mw)[:, None]
     was = np.where(t == 0, np.where(known, inj.p_before_mw[:, None], 0.0), 0.0)
-    rows = []
+    rows: list[Array] = []
     for limit, sign in ((inj.ramp_up_mw, 1.0), (inj.ramp_down_mw, -1.0)):
         binds = np.isfinite(limit)[:, None] & ((t > 0) | known)
         upper = np.where(binds, np.where(np.isfinite(limit), limit, 0.0)[:, None] + sign * was, 0.0)
         rows.append(lp.rows(x.shape, [(x, sign), (delayed(x, 1), -sign)], upper=upper, keep=binds))
-    return rows
+    return rows[0], rows[1]
 
 
 def _stores(lp: Builder, system: System) -> tuple[Array, Array, Array, Array, Array, Array]:

@@ -103,7 +103,8 @@ def roll_grid(
     expected = _expected(net, actual, forecast, scale, kept)
     issued: Forecast = blended(expected, actual, fade_h) if fade_h else expected
     words = {
-        "rolling": True, "scale": factors_of(scale), "co2_price": co2_price, "elastic": elastic, "fade_h": fade_h, **kept.__dict__,
+        "rolling": True, "scale": factors_of(scale), "co2_price": co2_price, "elastic": elastic, "fade_h": fade_h,
+        **kept.__dict__,
         "start": str(actual.local[0]), "step_h": actual.step_min / 60.0, "series": _digest(actual), "forecast": _digest(expected),
     }  # fmt: skip
     writer = _open(out, net, name, words, len(actual))
