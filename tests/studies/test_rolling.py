@@ -74,7 +74,18 @@ def test_a_stopped_run_goes_on_and_equals_one_that_was_not_stopped(grid: Path, t
 
 
 def test_elastic_loads_are_options_of_a_run(grid: Path, tmp_path: Path) -> None:
-    words = ["dispatch", str(grid), "--rolling", "--every", "2", "--elastic", "0.2=30", "--out", str(tmp_path / "run"), "--json"]
+    words = [
+        "dispatch",
+        str(grid),
+        "--rolling",
+        "--every",
+        "2",
+        "--elastic",
+        "0.2=30",
+        "--out",
+        str(tmp_path / "run"),
+        "--json",
+    ]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     run = ag.rolling_dispatch(triangle(), hours(), hours(), every_h=2.0, elastic=[(0.2, 30.0)])
