@@ -106,6 +106,14 @@ def test_a_turn_from_the_basis_of_the_one_before_costs_what_a_cold_one_does(
         assert turn.plan.secured.unsettled == cold.plan.secured.unsettled == ()
 
 
+def test_every_turn_looks_as_far_ahead_as_is_asked() -> None:
+    rules = Rules(every_h=1.0, horizon_h=4.0, commit_every_h=4.0, losses=False, **EXACT)
+    done = list(turns(triangle(), hours(), hours(), rules))
+    assert [turn.committed for turn in done] == [True, False, False, False] * 2
+    # a commitment looks as far as the last turn before the next one; the day ends after eight hours
+    assert [turn.plan.n_steps for turn in done] == [8, 4, 4, 4, 4, 3, 2, 1]
+
+
 def test_a_basis_that_fits_is_optimal_at_once() -> None:
     net, day = triangle(50.0), hours()
     desk = desk_of(net, "n-1")

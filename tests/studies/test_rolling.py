@@ -96,7 +96,7 @@ def test_elastic_loads_are_options_of_a_run(grid: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be continued"):
         roll_grid(grid, out=tmp_path / "run", every_h=2.0, elastic="0.2=40")
     with pytest.raises(InputError, match="more than the whole"):
-        roll_grid(grid, out=tmp_path / "new", elastic="1.2=40")
+        roll_grid(grid, out=tmp_path / "new", every_h=2.0, elastic="1.2=40")
     assert not (tmp_path / "new").exists()
 
 

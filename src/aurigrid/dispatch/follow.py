@@ -27,6 +27,8 @@ _ROOM = 0.1
 class Standing:
     """What must be known of a plan to go on from it; attributes as in `Plan`.
 
+    `time`, `gen_on` and `short_mw` may reach beyond the plan, as far as states have been decided.
+
     Attributes:
         known: (n, 4) flow limits that the plan met or came near: branch, outage or -1, step, sign.
         loss_node_mw: (n_node, T) losses that its balances include; (0, 0) where none were counted.
@@ -68,6 +70,13 @@ class Standing:
             plan.net, plan.time, plan.step_h, plan.gen_on, plan.gen_p_mw, plan.gen_on_before, plan.gen_steps_before,
             plan.storage_energy_mwh, keys[kept], done.loss_mw, short, Basis.of(done.model, limits, done.run).taken(kept),
         )  # fmt: skip
+
+    def reaching(self, before: Standing) -> Standing:
+        """The same with the states, and the load not met then, that are known from `before` beyond this plan's end."""
+        later = before.time > self.time[-1]
+        names = ("time", "gen_on", "short_mw")
+        longer = {name: np.concatenate([getattr(self, name), getattr(before, name)[later]]) for name in names}
+        return dataclasses.replace(self, **longer)
 
     def arrays(self) -> dict[str, Array]:
         """All but the network, by name; `from_arrays` makes the same of them again."""

@@ -209,7 +209,8 @@ def turns(
         committed = plan is None
         if plan is None:
             plan = _committed(desk, seen, standing, rules, given)
-        standing = Standing.of(plan)
+        now = Standing.of(plan)
+        standing = now if committed or standing is None else now.reaching(standing)
         n = min(stride, len(actual) - first)
         seconds = time.perf_counter() - began
         yield Turn(k, first, head(plan, n), plan, committed, plan.gap if committed else 0.0, seconds, standing)
