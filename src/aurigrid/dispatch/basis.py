@@ -54,7 +54,7 @@ class Basis:
         return cls(np.zeros((0, 1), np.int8), np.zeros((0, 1), np.int8), np.full((n_limit, 2), LEFT_OUT, np.int8))
 
     def taken(self, kept: Array) -> Basis:
-        """Without the flow limits that are not `kept` (n_limit,)."""
+        """With the flow limits `kept`, positions or (n_limit,) true or false, alone."""
         return dataclasses.replace(self, limit=self.limit[kept])
 
     def later(self, first: int, steps: int) -> Basis:

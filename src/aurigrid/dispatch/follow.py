@@ -92,10 +92,14 @@ class Standing:
 
     def later(self, at: int, steps: int) -> tuple[list[tuple[int, int, int, int]], Array | None, Basis]:
         """Known limits, losses and basis for a horizon of `steps` steps that begins behind step `at`; losses may be None."""
-        keys = self.known - np.array([0, 0, at + 1, 0])
-        ahead = (keys[:, 2] >= 0) & (keys[:, 2] < steps)
-        found = [(int(m), int(k), int(t), int(s)) for m, k, t, s in keys[ahead]]
-        basis = self.basis.taken(ahead).later(at + 1, steps)
+        last, step = len(self.gen_p_mw) - 1, self.known[:, 2]
+        ahead = np.flatnonzero((step > at) & (step <= at + steps))
+        # what holds in the plan's last step is likely to hold in those behind it
+        behind, end = np.arange(max(last - at, 0), steps), np.flatnonzero(step == last)
+        taken = np.concatenate([ahead, np.tile(end, len(behind))])
+        when = np.concatenate([step[ahead] - at - 1, np.repeat(behind, len(end))])
+        found = [(int(m), int(k), int(t), int(s)) for (m, k, _, s), t in zip(self.known[taken], when, strict=True)]
+        basis = self.basis.taken(taken).later(at + 1, steps)
         if not self.loss_node_mw.size:
             return found, None, basis
         loss = self.loss_node_mw[:, at + 1 : at + 1 + steps]
