@@ -75,7 +75,9 @@ class Standing:
         """The same with the states, and the load not met then, that are known from `before` beyond this plan's end."""
         later = before.time > self.time[-1]
         names = ("time", "gen_on", "short_mw")
-        longer = {name: np.concatenate([getattr(self, name), getattr(before, name)[later]]) for name in names}
+        longer: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(before, name)[later]]) for name in names
+        }
         return dataclasses.replace(self, **longer)
 
     def arrays(self) -> dict[str, Array]:
