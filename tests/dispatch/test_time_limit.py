@@ -167,6 +167,15 @@ def test_longer_blocks_change_no_relaxation(monkeypatch: pytest.MonkeyPatch) -> 
     assert mean.model.system.steps == 2
 
 
+def test_many_states_by_the_step_begin_with_limits_of_longer_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"gap": 1e-6, "time_limit": 20.0, "losses": False}
+    plain = ag.dispatch(triangle(45.0), hours(), **options)
+    monkeypatch.setattr(hourly, "_MANY", 1)
+    plan = ag.dispatch(triangle(45.0), hours(), **options)
+    assert "longer blocks" in plan.secured.seconds
+    assert plan.cost == pytest.approx(plain.cost, rel=2e-6)
+
+
 def test_states_near_a_relaxation_make_a_plan() -> None:
     desk, system = system_of(triangle(45.0), hours())
     found = secure.relaxation(merge(system), desk.flows, losses=False)

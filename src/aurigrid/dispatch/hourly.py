@@ -35,7 +35,7 @@ from aurigrid.dispatch.thin import idle_columns, priced, thinned
 _MANY = 4_000
 """States from which on they are decided by the hour."""
 _BLOCKS = (3, 4, 2)
-"""Hours of the longer blocks, the first length that divides the horizon."""
+"""Hours (or steps) of the longer blocks, the first length that divides the horizon."""
 _DEARER = 3.0
 """The relaxation by the hour is begun where this many times the time of longer blocks is left for it."""
 _AGAIN = 5.0
@@ -51,7 +51,14 @@ def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit:
     parts = parts_of_an_hour(system)
     if parts > 1:
         return _by_hours(system, parts, flows, gap=gap, time_limit=time_limit, losses=losses)
-    return solve_secured(system, flows, gap=gap, time_limit=time_limit, losses=losses)
+    known: list[Key] = []
+    began, blocks = time.perf_counter(), _block(system, 1, flows)
+    if blocks > 1 and len(system.units) * system.steps >= _MANY:
+        longer = merge(coarse(system, blocks))
+        known = _keys(relaxation(longer, flows, losses=losses, until=began + RELAXED * time_limit), blocks)
+    spent = time.perf_counter() - began
+    done = solve_secured(system, flows, gap=gap, time_limit=time_limit - spent, losses=losses, known=known)
+    return dataclasses.replace(done, seconds={"longer blocks": spent, **done.seconds}) if known else done
 
 
 def parts_of_an_hour(system: System) -> int:
@@ -127,7 +134,7 @@ def _relaxed(system: System, parts: int, flows: Flows | None, losses: Losses, un
     The longer blocks come first: they are a fraction of the size, and bring in most of the flow limits.
     """
     known: list[Key] = []
-    blocks = next((n for n in _BLOCKS if system.steps % (n * parts) == 0), 1) if flows is not None else 1
+    blocks = _block(system, parts, flows)
     began, first = time.perf_counter(), None
     if blocks > 1:
         first = relaxation(merge(coarse(system, blocks * parts)), flows, losses=losses, until=until)
@@ -136,6 +143,11 @@ def _relaxed(system: System, parts: int, flows: Flows | None, losses: Losses, un
             return first, blocks * parts
     mean = relaxation(merge(coarse(system, parts)), flows, losses=losses, known=known, until=until)
     return (mean, parts) if mean.answer.x is not None or first is None else (first, blocks * parts)
+
+
+def _block(system: System, parts: int, flows: Flows | None) -> int:
+    """How many times `parts` steps a longer block has; 1 where there are no flow limits, or none divides the horizon."""
+    return 1 if flows is None else next((n for n in _BLOCKS if system.steps % (n * parts) == 0), 1)
 
 
 def _searched(mean: Relaxed, hours: System, gap: float, until: float) -> tuple[Array, str]:

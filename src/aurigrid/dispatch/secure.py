@@ -72,12 +72,20 @@ class Secured:
     tangents: Tangents | None = None
 
 
-def solve_secured(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
-    """Schedule a system inside the limits of its grid."""
+def solve_secured(
+    system: System,
+    flows: Flows | None,
+    *,
+    gap: float,
+    time_limit: float,
+    losses: Losses,
+    known: Sequence[tuple[int, int, int, int]] = (),
+) -> Secured:
+    """Schedule a system inside the limits of its grid; flow limits `known` are rows from the start."""
     clock = Clock()
     merged, demand = merge(system), system.demand_mw
     until = clock.began + time_limit
-    relaxed = relaxation(merged, flows, losses=losses, until=clock.began + RELAXED * time_limit)
+    relaxed = relaxation(merged, flows, losses=losses, known=known, until=clock.began + RELAXED * time_limit)
     model, limits, loss = relaxed.model, relaxed.limits, relaxed.loss_mw
     clock.mark("relaxation")
     found = None
