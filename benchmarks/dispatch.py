@@ -2,7 +2,7 @@
 
     python benchmarks/dispatch.py uc --data FOLDER [--day 07-06 ...] [--limit 570]   rts_gmlc_2020-*.json of PGLib-UC
     python benchmarks/dispatch.py day [--date 2016-01-18] [--security n-1] [--gap 0.005] [--limit 300]
-    python benchmarks/dispatch.py rolling [--date 2016-01-18] [--security n-1] [--turns 6] [--limit 120]   re-dispatches
+    python benchmarks/dispatch.py rolling [--date 2016-01-18] [--security n-1] [--turns 6] [--limit 120] [--commit-every 2]
     python benchmarks/dispatch.py pegase --data FOLDER [--security n-1] [--gap 0.001] [--limit 600]   24 h of 1354 buses
     python benchmarks/dispatch.py rts --data FOLDER [--days 14] ...      the example rts_gmlc_fortnight.py: beside PLEXOS
 
@@ -73,7 +73,7 @@ def _told(dispatch: Any, net: Any, day: Any, security: str, gap: float, limit: f
         print(f"search: {done.found.seconds:.1f} s, {[done.found.time_to(mark) for mark in _MARKS]} s to 1, 0.5, 0.1 %")
 
 
-def rolling(date: str, security: str, turns: int, limit: float) -> None:
+def rolling(date: str, security: str, turns: int, limit: float, commit_every: float) -> None:
     """The seconds of a commitment and of re-dispatches of 24 h, a quarter-hour apart: wind blows a tenth weaker than forecast."""
     from itertools import islice
 
@@ -98,16 +98,19 @@ def rolling(date: str, security: str, turns: int, limit: float) -> None:
             read.network,
             blended(expected, actual),
             actual,
-            Rules(commit_every_h=2.0, security=security, time_limit=limit),
+            Rules(commit_every_h=commit_every, security=security, time_limit=limit),
         ),
         turns,
     ):
         print(
-            f"turn {turn.number}: {'commitment' if turn.committed else 're-dispatch'}, {turn.seconds:.2f} s", flush=True
+            f"turn {turn.number}: {'commitment' if turn.committed else 're-dispatch'} of {turn.plan.n_steps} steps, "
+            f"{turn.seconds:.2f} s" + (f", gap {100 * turn.gap:.2f} %" if turn.committed else ""),
+            flush=True,
         )
         if not turn.committed:
             again.append(turn.seconds)
-    print(f"median of {len(again)} re-dispatches of 24 h: {np.median(again):.2f} s")
+    if again:
+        print(f"median of {len(again)} re-dispatches of 24 h: {np.median(again):.2f} s")
 
 
 FUEL_FROM_MW = (("nuclear", 1500.0), ("coal", 400.0), ("gas", 0.0))
@@ -161,6 +164,7 @@ def main() -> None:
     roll.add_argument("--security", default="n-1")
     roll.add_argument("--turns", type=int, default=6)
     roll.add_argument("--limit", type=float, default=120.0)
+    roll.add_argument("--commit-every", type=float, default=2.0)
     large = parts.add_parser("pegase")
     large.add_argument("--data", type=Path, required=True)
     large.add_argument("--security", default="n-1")
@@ -178,7 +182,7 @@ def main() -> None:
     elif given.what == "pegase":
         pegase(given.data, given.security, given.gap, given.limit)
     elif given.what == "rolling":
-        rolling(given.date, given.security, given.turns, given.limit)
+        rolling(given.date, given.security, given.turns, given.limit, given.commit_every)
     else:
         secure_day(given.date, given.security, given.gap, given.limit)
 

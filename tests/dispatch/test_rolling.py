@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,12 @@ pytest.importorskip("highspy")
 import aurigrid as ag
 from aurigrid.dispatch.answer import desk_of, plan_of
 from aurigrid.dispatch.api import bound_of
+from aurigrid.dispatch.basis import Basis
+from aurigrid.dispatch.follow import Standing
 from aurigrid.dispatch.forecast import blended, horizon
+from aurigrid.dispatch.lean import BASIC
 from aurigrid.dispatch.redispatch import solve_states
+from aurigrid.dispatch.roll import Rules, turns
 from aurigrid.errors import InputError
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.tables import StorageTable
@@ -72,6 +79,80 @@ def test_the_lean_problem_answers_like_the_whole_one() -> None:
     np.testing.assert_allclose(supply, more.sum(1), atol=1e-6)
     assert plan.unserved_mw.sum() > 100.0
     assert plan.price_per_mwh.max() == pytest.approx(10_000.0, rel=0.5)
+
+
+@pytest.mark.parametrize("losses", [False, True])
+@pytest.mark.parametrize("elastic", [None, [(0.1, 40.0)]])
+def test_a_turn_from_the_basis_of_the_one_before_costs_what_a_cold_one_does(
+    losses: bool, elastic: list[tuple[float, float]] | None
+) -> None:
+    battery = StorageTable.make(
+        id=["battery"], bus=[1], p_min_mw=-20.0, p_max_mw=20.0, energy_mwh=20.0, energy_max_mwh=60.0,
+        charge_efficiency=0.9, discharge_efficiency=0.8,
+    )  # fmt: skip
+    # 50 MVA: two of the four lines bind after outages
+    net, day, calm = triangle(50.0, storage=battery), hours(), hours(wind=WIND * 0.8)
+    rules = Rules(every_h=1.0, losses=losses, **EXACT)
+    warm = list(turns(net, calm, day, rules, elastic=elastic))
+    basis = warm[1].standing.later(0, STEPS - 2)[2]
+    assert (basis.column == BASIC).any()
+    assert len(basis.limit)
+    for before, turn in itertools.pairwise(warm):
+        assert not turn.committed
+        nothing = dataclasses.replace(before.standing, basis=Basis.none(len(before.standing.known)))
+        cold = next(turns(net, calm, day, rules, elastic=elastic, number=turn.number, standing=nothing))
+        assert not cold.committed
+        assert turn.plan.cost == pytest.approx(cold.plan.cost, rel=1e-4 if losses else 1e-9)
+        assert turn.plan.secured.unsettled == cold.plan.secured.unsettled == ()
+
+
+def test_every_turn_looks_as_far_ahead_as_is_asked() -> None:
+    rules = Rules(every_h=1.0, horizon_h=4.0, commit_every_h=4.0, losses=False, **EXACT)
+    done = list(turns(triangle(), hours(), hours(), rules))
+    assert [turn.committed for turn in done] == [True, False, False, False] * 2
+    # a commitment looks as far as the last turn before the next one; the day ends after eight hours
+    assert [turn.plan.n_steps for turn in done] == [8, 4, 4, 4, 4, 3, 2, 1]
+
+
+def test_a_basis_that_fits_is_optimal_at_once() -> None:
+    net, day = triangle(50.0), hours()
+    desk = desk_of(net, "n-1")
+    plan = ag.dispatch(net, day, losses=False, **EXACT)
+    bound = bound_of(desk, day, shiftable=np.zeros(net.n_load), budget_mwh=np.full(net.n_gen, np.nan))
+    system = bound.system.replace(fixed_on=plan.gen_on[:, bound.unit].T.astype(np.int8))
+    first = solve_states(system, desk.flows, losses=False)
+    basis = Basis.of(first.model, first.limits, first.run)
+    again = solve_states(system, desk.flows, losses=False, known=first.limits.key, basis=basis)
+    assert first.run.h.getInfo().simplex_iteration_count > 0
+    assert again.run.h.getInfo().simplex_iteration_count == 0
+    assert again.answer.cost == pytest.approx(first.answer.cost, rel=1e-12)
+    np.testing.assert_allclose(again.answer.x, first.answer.x, atol=1e-9)
+
+
+def test_what_goes_on_knows_the_limits_that_were_met() -> None:
+    # with demand on the far side a limit's right side is below 0: it is met all the same
+    net, day = triangle(), hours()
+    plan = ag.dispatch(net, day, losses=False, **EXACT)
+    priced = {
+        (int(r["branch"]), int(r["outage"]), int(r["step"])) for r in plan.limits[plan.limits["price_per_mw"] > 0]
+    }
+    assert priced
+    assert priced <= {(m, k, t) for m, k, t, _ in Standing.of(plan).known.tolist()}
+
+
+def test_elastic_loads_roll_like_one_plan() -> None:
+    net, day, parts = triangle(), hours(), [(0.2, 30.0), (0.1, 45.0)]
+    whole = ag.dispatch(net, day, losses=False, elastic=parts, **EXACT)
+    run = ag.rolling_dispatch(net, day, day, losses=False, elastic=parts, **HOURLY)
+    assert whole.load_reduced_mw.sum() > 1.0
+    assert run.plan.cost == pytest.approx(whole.cost, rel=1e-9)
+    np.testing.assert_allclose(run.plan.load_reduced_mw, whole.load_reduced_mw, atol=1e-6)
+    mine, theirs = run.plan.tables()["plan_elastic"], whole.tables()["plan_elastic"]
+    for name in ("step", "element_id", "price_per_mwh", "asked_mw", "served_mw"):
+        a, b = (np.asarray(table[name]) for table in (mine, theirs))
+        np.testing.assert_array_equal(a, b) if a.dtype == object else np.testing.assert_allclose(a, b, atol=1e-6)
+    with pytest.raises(InputError, match="elastic"):
+        ag.rolling_dispatch(net, day, day, elastic=[(1.2, 30.0)], **HOURLY)
 
 
 def test_a_wrong_forecast_costs_more_and_what_happens_is_what_is_settled() -> None:

@@ -199,7 +199,7 @@ def test_states_that_need_no_search_are_a_plan(tmp_path: Path) -> None:
     path.write_text(json.dumps(instance(1, hours=8)))
     system = merge(read_pglib_uc(path)).system
     model = build_model(system)
-    found = search(model.problem, structure_of(model), gap=0.0, time_limit=1e-3, steady=system.steady_states())
+    found = search(model.problem, structure_of(model), gap=0.0, time_limit=1e-3, steady=[system.steady_states()])
     assert found.status == "time"
     assert model.problem.violation(found.x) < 1e-5
     assert found.bound <= found.cost

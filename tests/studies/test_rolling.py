@@ -73,6 +73,33 @@ def test_a_stopped_run_goes_on_and_equals_one_that_was_not_stopped(grid: Path, t
     assert again.summary == done.summary
 
 
+def test_elastic_loads_are_options_of_a_run(grid: Path, tmp_path: Path) -> None:
+    words = [
+        "dispatch",
+        str(grid),
+        "--rolling",
+        "--every",
+        "2",
+        "--elastic",
+        "0.2=30",
+        "--out",
+        str(tmp_path / "run"),
+        "--json",
+    ]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    run = ag.rolling_dispatch(triangle(), hours(), hours(), every_h=2.0, elastic=[(0.2, 30.0)])
+    table = pq.read_table(tmp_path / "run" / "plan_elastic.parquet").to_pandas()
+    assert table["step"].tolist() == np.repeat(np.arange(STEPS), 2).tolist()
+    assert (table["asked_mw"] - table["served_mw"]).sum() == pytest.approx(run.plan.load_reduced_mw.sum(), abs=0.1)
+    assert run.plan.load_reduced_mw.sum() > 1.0
+    with pytest.raises(InputError, match="cannot be continued"):
+        roll_grid(grid, out=tmp_path / "run", every_h=2.0, elastic="0.2=40")
+    with pytest.raises(InputError, match="more than the whole"):
+        roll_grid(grid, out=tmp_path / "new", every_h=2.0, elastic="1.2=40")
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_folder_tells_what_the_call_in_python_returns(grid: Path, tmp_path: Path) -> None:
     done = roll_grid(grid, out=tmp_path / "run", **OPTIONS)
     run = ag.rolling_dispatch(triangle(), hours(), hours(), **OPTIONS)

@@ -82,10 +82,10 @@ def dispatch(
     turns = {"--forecast": forecast, "--fade": fade, "--every": every, "--ahead": ahead, "--notice": notice}
     _refuse(case, {} if rolling else turns, "needs --rolling")
     chance = {"--scenarios": scenarios, "--errors": errors, "--seed": seed, "--reserve-share": reserve_share}
-    chance |= {"--market": market or None, "--losses": losses, "--elastic": elastic}
+    chance |= {"--market": market or None, "--losses": losses}
     _refuse(case, chance if rolling else {}, "means nothing for a rolling run")
     given = {
-        **chance,
+        **chance, "--elastic": elastic,
         "--profiles": profiles, "--date": date, "--from": start, "--to": stop, "--security": security,
         "--co2-price": co2_price, "--scale": scale, "--out": out, "--shifters": shifters or None,
     }  # fmt: skip
@@ -97,7 +97,7 @@ def dispatch(
     if rolling:
         asked = {
             "profiles": profiles, "forecast": forecast, "date": date, "start": start, "stop": stop, "scale": scale,
-            "fade_h": fade, "co2_price": co2_price, "shifters": shifters or None,
+            "fade_h": fade, "co2_price": co2_price, "elastic": elastic, "shifters": shifters or None,
             "security": None if security is None else security.value,
         }  # fmt: skip
         rules = {"every_h": every, "horizon_h": ahead, "notice_h": notice, "gap": gap, "time_limit": time_limit}

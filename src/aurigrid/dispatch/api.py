@@ -61,7 +61,8 @@ def dispatch(
             could give.
         security: flow limits to keep: ``"none"``, ``"base"`` (intact grid) or ``"n-1"`` (after each branch outage that does not
             split the grid as well, at short-term ratings where given).
-        gap, time_limit: relative gap at which the search over states stops, and its seconds.
+        gap, time_limit: relative gap at which the search over states stops, and seconds for it with its relaxation and bounds;
+            the dispatch at the states found is brought to its end.
         reserves: what must be held in each zone.
         co2_price, co2_cap_t: currency/t, and t over the horizon (exceeded at a price).
         shiftable: share (0..1) of loads, by id, that may move within the horizon, up to twice their share in a step.

@@ -54,23 +54,34 @@ def average(model: Model, flows: Flows | None, x: Array) -> Array:
             mean = np.divide(emitted[rows].sum(0), total, out=np.full(len(total), np.nan), where=total > _LEAST_MW)
             out[rows] = mean
         return out
-    from scipy.sparse import coo_array, diags_array
+    flow = np.where(flows.grid.from_node[:, None] >= 0, branch_flow(model, flows, x), 0.0)
+    return _mixed(emitted, entering, flow, flows)
+
+
+def _mixed(emitted: Array, entering: Array, flow: Array, flows: Flows) -> Array:
+    """(n_node, T) carbon of the mix in each node for emissions and power that enter (n_node, T) and flows (n_branch, T).
+
+    Steps are blocks of one matrix.
+    """
+    from scipy.sparse import csc_array
     from scipy.sparse.linalg import splu
 
-    flow = branch_flow(model, flows, x)
-    n = len(system.area)
-    for t in range(system.steps):
-        source = np.where(flow[:, t] > 0, flows.from_node, flows.to_node)
-        target = np.where(flow[:, t] > 0, flows.to_node, flows.from_node)
-        size = np.where(flows.grid.from_node >= 0, np.abs(flow[:, t]), 0.0)
-        through = entering[:, t] + np.bincount(target, size, minlength=n)
-        fed = through > _LEAST_MW
-        inflow = coo_array((size, (target, source)), shape=(n, n))
-        # a node without power gets an equation of its own
-        matrix = diags_array(np.where(fed, through * (1 + 1e-12), 1.0)) - inflow
-        mix = splu(matrix.tocsc()).solve(emitted[:, t])
-        out[:, t] = np.where(fed, mix, np.nan)
-    return out
+    n, steps = emitted.shape
+    ahead = (flow > 0).T
+    block = n * np.arange(steps)[:, None]
+    source = (np.where(ahead, flows.from_node, flows.to_node) + block).ravel()
+    target = (np.where(ahead, flows.to_node, flows.from_node) + block).ravel()
+    size = np.abs(flow).T.ravel()
+    through = entering.T.ravel() + np.bincount(target, size, minlength=n * steps)
+    fed, own = through > _LEAST_MW, np.arange(n * steps)
+    # a node without power gets an equation of its own
+    value = np.concatenate([np.where(fed, through * (1 + 1e-12), 1.0), -size])
+    rows, columns = np.concatenate([own, target]), np.concatenate([own, source])
+    matrix = csc_array((value, (rows, columns)), shape=(n * steps, n * steps))
+    # the diagonal is nearly always the largest entry of its column, and the pattern close to symmetric
+    options = {"SymmetricMode": True}
+    mix = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1, options=options).solve(emitted.T.ravel())
+    return np.asarray(np.where(fed, mix, np.nan).reshape(steps, n).T)
 
 
 def _at_nodes(model: Model, x: Array) -> tuple[Array, Array]:

@@ -50,6 +50,6 @@ def commit_units(system: System, *, gap: float = 0.001, time_limit: float = 570.
     """
     merged = merge(system)
     model = build_model(merged.system)
-    steady = merged.system.steady_states()
+    steady = [merged.system.steady_states()]
     found = search(model.problem, structure_of(model), gap=gap, time_limit=time_limit, steady=steady)
     return Commitments(system, merged, model, found, read_schedule(system, merged, model, found.x))

@@ -21,7 +21,7 @@ from aurigrid.dispatch.deliver import CALLED
 from aurigrid.dispatch.flows import BASE, VOLTAGE, Limits
 from aurigrid.dispatch.linear import NONE, Array
 from aurigrid.dispatch.model import Model
-from aurigrid.dispatch.prices import Prices, mean_factor
+from aurigrid.dispatch.prices import Prices, mean_factors
 
 CAUSES = ("no demand", "must-run", "ramp", "reserve", "base limit", "n-1 limit", "voltage")
 """Causes in the order of their codes."""
@@ -65,9 +65,11 @@ def attribute(model: Model, limits: Limits, x: Array, dual: Array, prices: Price
     out: list[Curtailed] = []
     for t in np.flatnonzero((missing > _TOL_MW).any(0)).tolist():
         at = np.flatnonzero(missing[:, t] > _TOL_MW)
-        surplus = []
+        surplus, rows = [], by_step.get(t, [])
+        # what a MW at each node adds to the flows, less what demand's mean MW does
+        beyond = limits.factor[rows] - mean_factors(model, limits.factor[rows], np.full(len(rows), t)) if rows else None
         for k in at.tolist():
-            flow = _by_limits(model, limits, dual, prices, k, t, float(missing[k, t]), by_step.get(t, []))
+            flow = _by_limits(model, limits, dual, prices, k, t, float(missing[k, t]), rows, beyond)
             out += flow
             surplus += [] if flow else [k]
         for area in np.unique(system.area[inj.node[surplus]]).tolist() if surplus else []:
@@ -77,16 +79,17 @@ def attribute(model: Model, limits: Limits, x: Array, dual: Array, prices: Price
 
 
 def _by_limits(
-    model: Model, limits: Limits, dual: Array, prices: Prices, k: int, t: int, mw: float, rows: list[int]
-) -> list[Curtailed]:
-    """Shares of the flow limits that hold the injection back; none where the area has too much anyway."""
+    model: Model, limits: Limits, dual: Array, prices: Prices, k: int, t: int, mw: float, rows: list[int],
+    beyond: Array | None,
+) -> list[Curtailed]:  # fmt: skip
+    """Shares of the flow limits `rows`, with factors `beyond` their mean (n, n_node), that hold the injection back; none where
+    the area has too much anyway.
+    """
     inj, h = model.system.injections, model.system.step_h
     node = inj.node[k]
-    if prices.energy[node, t] <= inj.cost[k] + _TOL_PRICE:
+    if prices.energy[node, t] <= inj.cost[k] + _TOL_PRICE or beyond is None:
         return []
-    pushed = np.array(
-        [max(-dual[limits.row[i]] * (limits.factor[i] - mean_factor(model, limits, i))[node], 0.0) for i in rows]
-    )
+    pushed = np.maximum(-dual[limits.row[rows]] * beyond[:, node], 0.0)
     if pushed.sum() <= _TOL_PRICE:
         return []
     share = pushed / pushed.sum()

@@ -17,7 +17,6 @@ has n_branch (1 + n_outage) T such limits; only those that a plan breaks become 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -254,23 +253,13 @@ def add_rows(
         more: further columns and coefficients of each row.
     """
     problem, system = model.problem, model.system
-    terms = model.injection_terms()
-    columns = np.concatenate([c for c, _, _ in terms])
-    node = np.concatenate([n for _, n, _ in terms])
-    mw = np.concatenate([m for _, _, m in terms])
     n, step = len(keys), np.array([t for _, _, t, _ in keys], np.int64)
     upper = room + np.einsum("ij,ji->i", factor, system.demand_mw[:, step])
-    row, index, value = (list(part) for part in zip(*_entries(columns, node, mw, factor, step), strict=True))
-    for i, (others, coefficients) in enumerate(more or ()):
-        row.append(np.full(len(others), i))
-        index.append(others)
-        value.append(coefficients)
-    row.append(np.arange(n))
-    index.append(problem.n + np.arange(n))
-    value.append(np.full(n, -1.0))
-    rows = np.concatenate(row)
-    order = np.argsort(rows, kind="stable")
-    ends = problem.start[-1] + np.cumsum(np.bincount(rows, minlength=n))
+    size, index, value = _entries(model, factor, step, problem.n + np.arange(n))
+    if any(len(others) for others, _ in more or ()):
+        assert more is not None
+        size, index, value = _with_more(size, index, value, more)
+    ends = problem.start[-1] + np.cumsum(size)
     bigger = Problem(
         np.r_[problem.cost, np.full(n, system.step_h * system.limit_price)],
         np.r_[problem.lower, np.zeros(n)],
@@ -278,9 +267,9 @@ def add_rows(
         np.r_[problem.integer, np.zeros(n, bool)],
         np.r_[problem.row_lower, np.full(n, -np.inf)],
         np.r_[problem.row_upper, upper],
-        np.r_[problem.start, ends].astype(np.int32),
-        np.r_[problem.index, np.concatenate(index)[order]].astype(np.int32),
-        np.r_[problem.value, np.concatenate(value)[order]],
+        np.concatenate([problem.start, ends.astype(np.int32)]),
+        np.concatenate([problem.index, index]),
+        np.concatenate([problem.value, value]),
         problem.offset,
     )
     grown = Limits(
@@ -295,14 +284,33 @@ def add_rows(
 _TOGETHER = 256
 
 
-def _entries(
-    columns: Array, node: Array, mw: Array, factor: Array, step: Array
-) -> Iterator[tuple[Array, Array, Array]]:
-    """Row, column and coefficient of what injects, some rows at a time: as many as one array should hold."""
+def _entries(model: Model, factor: Array, step: Array, excess: Array) -> tuple[Array, Array, Array]:
+    """Entries of rows with factors (n, n_node): how many each has, columns and coefficients, row by row.
+
+    All that injects comes first, what exceeds the limit (columns `excess`) last. Some rows at a time: as many as one array
+    should hold.
+    """
+    terms = model.injection_terms()
+    columns = np.concatenate([c for c, _, _ in terms]).astype(np.int32).T
+    node, mw = np.concatenate([n for _, n, _ in terms]), np.concatenate([m for _, _, m in terms])
+    parts: list[tuple[Array, Array, Array]] = []
     for first in range(0, len(step), _TOGETHER):
-        part = factor[first : first + _TOGETHER, node] * mw
-        row, term = np.nonzero(np.abs(part) > 1e-9)
-        yield first + row, columns[term, step[first + row]], part[row, term]
+        rows = slice(first, first + _TOGETHER)
+        part = np.column_stack([factor[rows, node] * mw, np.full(len(step[rows]), -1.0)])
+        at = np.column_stack([columns[step[rows]], excess[rows].astype(np.int32)])
+        used = np.abs(part) > 1e-9
+        parts.append((used.sum(1), at[used], part[used]))
+    size, index, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return size, index, value
+
+
+def _with_more(size: Array, index: Array, value: Array, more: list[tuple[Array, Array]]) -> tuple[Array, Array, Array]:
+    """Entries with further ones of each row."""
+    extra = np.array([len(others) for others, _ in more])
+    rows = np.concatenate([np.repeat(np.arange(len(n)), n) for n in (size, extra)])
+    order = np.argsort(rows, kind="stable")
+    index = np.concatenate([index, *(others for others, _ in more)])[order].astype(np.int32)
+    return size + extra, index, np.concatenate([value, *(v for _, v in more)])[order]
 
 
 def at_demand(model: Model, limits: Limits, demand: Array) -> Model:

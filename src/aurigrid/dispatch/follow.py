@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aurigrid.dispatch.basis import Basis
 from aurigrid.dispatch.flows import BASE
 from aurigrid.dispatch.from_network import Bound
 from aurigrid.dispatch.linear import Array
@@ -18,18 +19,21 @@ from aurigrid.model.network import Network
 if TYPE_CHECKING:
     from aurigrid.dispatch.plan import Plan
 
-_NEAR = 0.9
-"""Share of a limit from which on it is likely to matter in the next plan as well."""
+_ROOM = 0.1
+"""Room that a flow has below its limit, as a share of the rating, up to which it is likely to matter in the next plan too."""
 
 
 @dataclass(frozen=True, eq=False)
 class Standing:
     """What must be known of a plan to go on from it; attributes as in `Plan`.
 
+    `time`, `gen_on` and `short_mw` may reach beyond the plan, as far as states have been decided.
+
     Attributes:
         known: (n, 4) flow limits that the plan met or came near: branch, outage or -1, step, sign.
         loss_node_mw: (n_node, T) losses that its balances include; (0, 0) where none were counted.
         short_mw: (T,) load not met and reserve missing.
+        basis: where the solver ended; its flow limits are `known`.
     """
 
     net: Network
@@ -43,6 +47,7 @@ class Standing:
     known: Array
     loss_node_mw: Array
     short_mw: Array
+    basis: Basis
 
     @property
     def n_steps(self) -> int:
@@ -55,36 +60,53 @@ class Standing:
         done, limits = plan.secured, plan.secured.limits
         problem, x = done.model.problem, done.answer.x
         keys = np.array(limits.key, np.int64).reshape(-1, 4)
+        kept = np.zeros(len(keys), bool)
         if len(keys) and x is not None:
-            near = problem.activity(x)[limits.row] > _NEAR * np.abs(problem.row_upper[limits.row])
-            keys = keys[(near | (x[limits.excess] > 0)) & (keys[:, 1] >= BASE)]
+            kept = keys[:, 1] >= BASE
+            left = problem.row_upper[limits.row] - problem.activity(x)[limits.row]
+            kept[kept] = left[kept] < _ROOM * plan.net.branch.rate_mva[keys[kept, 0]]
         short = plan.unserved_mw.sum(1) + plan.reserve_short_mw.sum(1)
         return cls(
             plan.net, plan.time, plan.step_h, plan.gen_on, plan.gen_p_mw, plan.gen_on_before, plan.gen_steps_before,
-            plan.storage_energy_mwh, keys, done.loss_mw, short,
+            plan.storage_energy_mwh, keys[kept], done.loss_mw, short, Basis.of(done.model, limits, done.run).taken(kept),
         )  # fmt: skip
+
+    def reaching(self, before: Standing) -> Standing:
+        """The same with the states, and the load not met then, that are known from `before` beyond this plan's end."""
+        later = before.time > self.time[-1]
+        names = ("time", "gen_on", "short_mw")
+        longer: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(before, name)[later]]) for name in names
+        }
+        return dataclasses.replace(self, **longer)
 
     def arrays(self) -> dict[str, Array]:
         """All but the network, by name; `from_arrays` makes the same of them again."""
-        names = [f.name for f in dataclasses.fields(self) if f.name != "net"]
-        return {name: np.asarray(getattr(self, name)) for name in names}
+        names = [f.name for f in dataclasses.fields(self) if f.name not in ("net", "basis")]
+        return {**{name: np.asarray(getattr(self, name)) for name in names}, **self.basis.arrays()}
 
     @classmethod
     def from_arrays(cls, net: Network, arrays: Mapping[str, Array]) -> Standing:
         """The counterpart of `arrays`."""
-        given: dict[str, Any] = {**arrays, "step_h": float(arrays["step_h"])}
-        return cls(net, **given)
+        names = [f.name for f in dataclasses.fields(cls) if f.name not in ("net", "basis")]
+        given: dict[str, Any] = {**{name: arrays[name] for name in names}, "step_h": float(arrays["step_h"])}
+        return cls(net, **given, basis=Basis.from_arrays(arrays))
 
-    def later(self, at: int, steps: int) -> tuple[list[tuple[int, int, int, int]], Array | None]:
-        """Known limits and losses for a horizon of `steps` steps that begins behind step `at`; None without losses."""
-        keys = self.known - np.array([0, 0, at + 1, 0])
-        keys = keys[(keys[:, 2] >= 0) & (keys[:, 2] < steps)]
-        found = [(int(m), int(k), int(t), int(s)) for m, k, t, s in keys]
+    def later(self, at: int, steps: int) -> tuple[list[tuple[int, int, int, int]], Array | None, Basis]:
+        """Known limits, losses and basis for a horizon of `steps` steps that begins behind step `at`; losses may be None."""
+        last, step = len(self.gen_p_mw) - 1, self.known[:, 2]
+        ahead = np.flatnonzero((step > at) & (step <= at + steps))
+        # what holds in the plan's last step is likely to hold in those behind it
+        behind, end = np.arange(max(last - at, 0), steps), np.flatnonzero(step == last)
+        taken = np.concatenate([ahead, np.tile(end, len(behind))])
+        when = np.concatenate([step[ahead] - at - 1, np.repeat(behind, len(end))])
+        found = [(int(m), int(k), int(t), int(s)) for (m, k, _, s), t in zip(self.known[taken], when, strict=True)]
+        basis = self.basis.taken(taken).later(at + 1, steps)
         if not self.loss_node_mw.size:
-            return found, None
+            return found, None, basis
         loss = self.loss_node_mw[:, at + 1 : at + 1 + steps]
         missing = steps - loss.shape[1]
-        return found, np.column_stack([loss, np.repeat(self.loss_node_mw[:, -1:], missing, 1)])
+        return found, np.column_stack([loss, np.repeat(self.loss_node_mw[:, -1:], missing, 1)]), basis
 
 
 def last_step(before: Plan | Standing, time: Array, net: Network, issues: IssueList) -> int:

@@ -3,6 +3,9 @@
 A day of quarter-hours has four times the states of a day of hours, and its relaxation takes far more than four times as long.
 So the system in hours (`coarse`) is committed first, and the linear problem of the short steps at these states gives the plan.
 What any plan costs that may switch in every step is bounded by prices alone (`lagrange`): those of the hourly relaxation.
+
+The time limit holds for all of it. Every stage gets a share of what is left, and what a later one needs at least is set aside;
+only the dispatch, which makes the plan, is brought to its end at any time.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import numpy as np
 from aurigrid.dispatch.blackboard import relative_gap
 from aurigrid.dispatch.coarse import coarse
 from aurigrid.dispatch.flows import Flows, Limits, add_limits
-from aurigrid.dispatch.lagrange import ascend
+from aurigrid.dispatch.highs import version
+from aurigrid.dispatch.lagrange import Lagrangian, ascend
 from aurigrid.dispatch.linear import Array
 from aurigrid.dispatch.merge import merge
 from aurigrid.dispatch.model import Model, build_model
@@ -23,13 +27,17 @@ from aurigrid.dispatch.redispatch import Key, solve_states
 from aurigrid.dispatch.refine import refine
 from aurigrid.dispatch.schedule import read_schedule
 from aurigrid.dispatch.search import Found, search
-from aurigrid.dispatch.secure import Clock, Losses, Relaxed, Secured, dormant, relaxation, solve_secured
+from aurigrid.dispatch.secure import RELAXED, Clock, Losses, Relaxed, Secured, dormant, relaxation, solve_secured
 from aurigrid.dispatch.sequences import mix
 from aurigrid.dispatch.system import System
 from aurigrid.dispatch.thin import idle_columns, priced, thinned
 
 _MANY = 4_000
 """States from which on they are decided by the hour."""
+_BLOCKS = (3, 4, 2)
+"""Hours (or steps) of the longer blocks, the first length that divides the horizon."""
+_DEARER = 3.0
+"""The relaxation by the hour is begun where this many times the time of longer blocks is left for it."""
 _AGAIN = 5.0
 """Seconds that must be left for the bound to be raised once more, by the prices of the better states."""
 _SEARCHED, _BOUND_PART, _MIXED = 0.25, 0.03, 0.7
@@ -43,7 +51,14 @@ def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit:
     parts = parts_of_an_hour(system)
     if parts > 1:
         return _by_hours(system, parts, flows, gap=gap, time_limit=time_limit, losses=losses)
-    return solve_secured(system, flows, gap=gap, time_limit=time_limit, losses=losses)
+    known: list[Key] = []
+    began, blocks = time.perf_counter(), _block(system, 1, flows)
+    if blocks > 1 and len(system.units) * system.steps >= _MANY:
+        longer = merge(coarse(system, blocks))
+        known = _keys(relaxation(longer, flows, losses=losses, until=began + RELAXED * time_limit), blocks)
+    spent = time.perf_counter() - began
+    done = solve_secured(system, flows, gap=gap, time_limit=time_limit - spent, losses=losses, known=known)
+    return dataclasses.replace(done, seconds={"longer blocks": spent, **done.seconds}) if known else done
 
 
 def parts_of_an_hour(system: System) -> int:
@@ -60,42 +75,40 @@ def _by_hours(
     system: System, parts: int, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses
 ) -> Secured:
     clock = Clock()
-    began = clock.began
-    until = began + time_limit
-    hourly = merge(coarse(system, parts))
-    mean = relaxation(hourly, flows, losses=losses)
+    until = clock.began + time_limit
+    mean, parts = _relaxed(system, parts, flows, losses, clock.began + RELAXED * time_limit)
     clock.mark("relaxation")
     search_until = clock.last + _SEARCHED * (until - clock.last)
-    x, solver = _searched(mean, _SEARCH_GAP * gap, search_until)
-    states = np.repeat(read_schedule(coarse(system, parts), hourly, mean.model, x).on, parts, 1)
+    by_hour, solver = _searched(mean, coarse(system, parts), _SEARCH_GAP * gap, search_until)
+    states = np.repeat(by_hour, parts, 1)
     clock.mark("commitment")
     loss = np.repeat(mean.loss_mw, parts, 1)
     keys = _keys(mean, parts) if flows is not None else []
-    done = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=loss)
+    at = system.replace(fixed_on=states)
+    done = solve_states(at, flows, losses=losses, known=keys, loss_mw=loss, until=until)
     clock.mark("dispatch")
+    again = clock.parts["dispatch"]
     seconds = max(_BOUND_PART * (until - clock.last), 1.0)
-    bound, prices = _bound(system, mean, done, flows, parts, gap, seconds)
+    bound, prices = _bound(system, mean, done, flows, parts, gap, seconds, until)
     clock.mark("bound")
-    if relative_gap(done.answer.cost, bound) > gap and np.isfinite(bound):
-        mixing_until = clock.last + _MIXED * (until - clock.last)
-        mixed = mix(done, flows, states, prices, gap=_MIX_GAP * gap, until=mixing_until)
+    # two plans of sequences are dispatched when they are there
+    left = until - clock.last - 2 * again
+    if relative_gap(done.answer.cost, bound) > gap and np.isfinite(bound) and left > 0:
+        mixed = mix(done, flows, states, prices, gap=_MIX_GAP * gap, until=clock.last + _MIXED * left)
         bound = max(bound, mixed.bound)
         loss = done.loss_mw
         for other in mixed.states:
-            again = solve_states(system.replace(fixed_on=other), flows, losses=losses, known=mixed.limits, loss_mw=loss)
-            done, states = (again, other) if again.answer.cost < done.answer.cost else (done, states)
+            at = system.replace(fixed_on=other)
+            plan = solve_states(at, flows, losses=losses, known=mixed.limits, loss_mw=loss, until=until)
+            done, states = (plan, other) if plan.answer.cost < done.answer.cost else (done, states)
         clock.mark("sequences")
-    if relative_gap(done.answer.cost, bound) > gap:
-        at_states = system.replace(fixed_on=states)
-        until -= clock.parts["dispatch"]
-        states = refine(at_states, flows, done, target=bound / (1 - 0.9 * gap), until=until)
-        keys = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
-        again = solve_states(system.replace(fixed_on=states), flows, losses=losses, known=keys, loss_mw=done.loss_mw)
-        done = again if again.answer.cost < done.answer.cost else done
+    left = until - clock.last - again
+    if relative_gap(done.answer.cost, bound) > gap and left > 0:
+        done = _refined(system, flows, done, states, bound / (1 - 0.9 * gap), losses, clock.last + left)
         clock.mark("states by the step")
-        left = began + time_limit - clock.last
+        left = until - clock.last
         if relative_gap(done.answer.cost, bound) > gap and left > _AGAIN:
-            bound = max(bound, _bound(system, mean, done, flows, parts, gap, left)[0])
+            bound = max(bound, _bound(system, mean, done, flows, parts, gap, left, until)[0])
             clock.mark("bound")
     bound = min(bound, done.answer.cost)
     spent, cost = clock.last - clock.began, done.answer.cost
@@ -105,23 +118,68 @@ def _by_hours(
     return dataclasses.replace(done, found=found, seconds=clock.parts)
 
 
-def _searched(relaxed: Relaxed, gap: float, until: float) -> tuple[Array, str]:
-    """States by the hour, as a point of the relaxation's problem, and what found it; few limits are broken by it."""
-    model, limits, known = relaxed.model, relaxed.limits, relaxed.answer
+def _refined(
+    system: System, flows: Flows | None, done: Secured, states: Array, target: float, losses: Losses, until: float
+) -> Secured:
+    """The dispatch at states (n_unit, T) that are improved until that time, or the one at hand where it costs no more."""
+    better = refine(system.replace(fixed_on=states), flows, done, target=target, until=until)
+    keys = [key for key, there in zip(done.limits.key, priced(done.limits, done.answer), strict=True) if there]
+    plan = solve_states(system.replace(fixed_on=better), flows, losses=losses, known=keys, loss_mw=done.loss_mw)
+    return plan if plan.answer.cost < done.answer.cost else done
+
+
+def _relaxed(system: System, parts: int, flows: Flows | None, losses: Losses, until: float) -> tuple[Relaxed, int]:
+    """The relaxation by the hour and the steps of one; where time is too short for that, the one in longer blocks and theirs.
+
+    The longer blocks come first: they are a fraction of the size, and bring in most of the flow limits.
+    """
+    known: list[Key] = []
+    blocks = _block(system, parts, flows)
+    began, first = time.perf_counter(), None
+    if blocks > 1:
+        first = relaxation(merge(coarse(system, blocks * parts)), flows, losses=losses, until=until)
+        known = _keys(first, blocks)
+        if _DEARER * (time.perf_counter() - began) > until - time.perf_counter():
+            return first, blocks * parts
+    mean = relaxation(merge(coarse(system, parts)), flows, losses=losses, known=known, until=until)
+    return (mean, parts) if mean.answer.x is not None or first is None else (first, blocks * parts)
+
+
+def _block(system: System, parts: int, flows: Flows | None) -> int:
+    """How many times `parts` steps a longer block has; 1 where there are no flow limits, or none divides the horizon."""
+    return 1 if flows is None else next((n for n in _BLOCKS if system.steps % (n * parts) == 0), 1)
+
+
+def _searched(mean: Relaxed, hours: System, gap: float, until: float) -> tuple[Array, str]:
+    """(n_unit, T) states of the system in hours (or longer blocks), and what found them; few limits are broken by them.
+
+    Without a point of the relaxation nothing is switched but what must.
+    """
+    model, limits, known = mean.model, mean.limits, mean.answer
+    if known.x is None:
+        return (hours.steady_states() > 0).astype(np.int8), version()
+    near = Lagrangian(model).nearest(known.x[model.state.on]) * model.system.units.count[:, None]
     thin = thinned(model, limits, idle_columns(dormant(model), known), priced(limits, known))
     found = search(
         thin.problem,
         thin.structure,
         gap=gap,
         time_limit=max(until - time.perf_counter(), 1.0),
-        steady=model.system.steady_states(),
+        steady=[near, model.system.steady_states()],
         relaxed=thin.answer(known),
     )
-    return thin.whole(found.x), found.solver
+    return read_schedule(hours, merge(hours), model, thin.whole(found.x)).on, found.solver
 
 
 def _bound(
-    system: System, mean: Relaxed, done: Secured, flows: Flows | None, parts: int, gap: float, seconds: float
+    system: System,
+    mean: Relaxed,
+    done: Secured,
+    flows: Flows | None,
+    parts: int,
+    gap: float,
+    seconds: float,
+    latest: float,
 ) -> tuple[float, tuple[Array, dict[Key, float]]]:
     """What no plan costs less than that may switch in every step, by the prices of the relaxation by the hour.
 
@@ -141,23 +199,26 @@ def _bound(
     hour = np.full(model.problem.m, -1)
     hour[model.balance_row] = np.arange(system.steps) // parts
     hour[limits.row] = np.array([t // parts for _, _, t, _ in limits.key], np.int64)
-    bound, y = ascend(model, y, [y + shape, at_states], hour, cost=done.answer.cost, gap=gap, seconds=seconds)
+    others, cost = [y + shape, at_states], done.answer.cost
+    bound, y = ascend(model, y, others, hour, cost=cost, gap=gap, seconds=seconds, latest=latest)
     at_limits = {key: float(y[row]) for key, row in zip(limits.key, limits.row, strict=True) if y[row]}
     return bound, (y[model.balance_row], at_limits)
 
 
 def _keys(mean: Relaxed, parts: int) -> list[tuple[int, int, int, int]]:
     """The flow limits that have a price in the relaxation by the hour, in each part of their hour."""
+    if mean.answer.row_dual is None:
+        return []
     there = priced(mean.limits, mean.answer)
     keys = [key for key, has in zip(mean.limits.key, there, strict=True) if has]
     return [(m, k, parts * t + part, sign) for m, k, t, sign in keys for part in range(parts)]
 
 
 def _prices(mean: Relaxed, model: Model, limits: Limits, parts: int) -> Array:
-    """(m,) prices of the rows by the step from those of the relaxation by the hour: each part bears its share."""
-    dual = mean.answer.row_dual
-    assert dual is not None
-    y = np.zeros(model.problem.m)
+    """(m,) prices of the rows by the step from those of the relaxation by the hour: each part bears its share; 0 without any."""
+    dual, y = mean.answer.row_dual, np.zeros(model.problem.m)
+    if dual is None:
+        return y
     for area, rows in enumerate(model.balance_row):
         y[rows] = np.repeat(dual[mean.model.balance_row[area]], parts) / parts
     place = dict(zip(mean.limits.key, mean.limits.row, strict=True))

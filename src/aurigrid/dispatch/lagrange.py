@@ -32,6 +32,8 @@ from aurigrid.dispatch.units import Units
 
 _PATIENCE, _SHRINK, _FIRST_STEP, _LEAST_STEP = 12, 0.7, 0.1, 1e-5
 _DEFLECT = 0.3
+_ON_FROM, _FAR = 0.35, 1e9
+"""Share of a unit from which on it counts as on, and the price of other states: all starts together cost less."""
 
 
 class Lagrangian:
@@ -120,6 +122,12 @@ class Lagrangian:
         switching = self._switching(reduced)
         least, on = self._units(cost_on, cost_first, *switching)
         return least, on, cost_of(self.model.system.units, states, cost_on, cost_first, *switching)
+
+    def nearest(self, on: Array) -> Array:
+        """(n, T) possible states near the numbers of units on of a relaxation (n, T): least times, must-run and past are kept."""
+        cost = _FAR * (_ON_FROM - on / self.model.system.units.count[:, None])
+        none = np.zeros(on.shape)
+        return self._units(cost, cost, none, none)[1]
 
     def _switching(self, reduced: Array) -> tuple[Array, Array]:
         """(n, T) what the prices of ramps add to a start and to a stop in each step."""
@@ -282,8 +290,9 @@ def _with_most_surplus(model: Model) -> Array:
 
 
 def ascend(
-    model: Model, start: Array, others: list[Array], block: Array, *, cost: float, gap: float, seconds: float
-) -> tuple[float, Array]:
+    model: Model, start: Array, others: list[Array], block: Array, *, cost: float, gap: float, seconds: float,
+    latest: float = np.inf,
+) -> tuple[float, Array]:  # fmt: skip
     """The best bound found from prices of the model's rows, given the cost of a plan.
 
     Args:
@@ -292,6 +301,7 @@ def ascend(
         others: (m,) prices that may take their place, block by block, where that raises the bound.
         block: (m,) block of each row.
         cost: of a plan; gap: relative gap at which to stop; seconds: time.
+        latest: `time.perf_counter` from which on no other prices are tried, block by block.
 
     Returns:
         A lower bound, -inf where the model has what `Lagrangian` does not cover, and the prices (m,) that prove it.
@@ -304,6 +314,8 @@ def ascend(
     best = dual.value(y)[0]
     for other in (dual.clip(prices[dual.priced]) for prices in others):
         for part in np.unique(block).tolist():
+            if time.perf_counter() >= latest:
+                break
             mixed = np.where(block[dual.priced] == part, other, y)
             value = dual.value(mixed)[0]
             if value > best:

@@ -14,7 +14,10 @@ is the rest; what is answered is the point and the prices of the whole problem:
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
@@ -95,12 +98,16 @@ class LeanRun:
         lower[crossed] = upper[crossed]
         return lower, upper, p.row_lower[self._rows] - shift[self._rows], p.row_upper[self._rows] - shift[self._rows]
 
+    def late(self) -> bool:
+        """Whether time is up."""
+        return time.perf_counter() >= self.until
+
     def basis(self) -> tuple[Array, Array]:
         """Status of each column (n,) and row (m,), in HiGHS's numbers; what is not part of the small problem: `LEFT_OUT`."""
         basis = self.h.getBasis()
         column, row = np.full(self.problem.n, LEFT_OUT), np.full(self.problem.m, LEFT_OUT)
-        column[self._columns] = [int(status) for status in basis.col_status]
-        row[self._rows] = [int(status) for status in basis.row_status]
+        column[self._columns] = _numbers(basis.col_status)
+        row[self._rows] = _numbers(basis.row_status)
         return column, row
 
     def start_at(self, column: Array, row: Array) -> None:
@@ -139,6 +146,15 @@ class LeanRun:
                            part.nnz, part.indptr[:-1].astype(np.int32), part.indices.astype(np.int32), part.data)  # fmt: skip
             self._rows = np.r_[self._rows, np.arange(old.m, problem.m)]
 
+    def rewind(self, problem: Problem, column: Array, row: Array) -> None:
+        """Go back to a problem of before some `grow`, and to the statuses (n,) and (m,) at which it was solved."""
+        self.problem = problem
+        self._asleep, self._kept = self._asleep[: problem.n], self._kept[: problem.n]
+        self._gather()
+        self._set_out()
+        self.start_at(column, row)
+        self.h.run()
+
     def change(self, problem: Problem) -> None:
         """Take bounds that differ; matrix, costs and settled columns must be the same."""
         self.problem = problem
@@ -159,6 +175,8 @@ class LeanRun:
             if not len(asleep):
                 return answer
             if answer.row_dual is None:
+                if self.late():
+                    return answer
                 # without prices there is no telling which of them are needed
                 self._wake(asleep)
                 continue
@@ -166,6 +184,8 @@ class LeanRun:
             wakes = asleep[answer.reduced[asleep] < -_PRICE]
             if not len(wakes):
                 return answer
+            if self.late():
+                return dataclasses.replace(answer, bound=-np.inf, status="Time limit reached")
             self._wake(wakes)
         return answer
 
@@ -220,3 +240,8 @@ class LeanRun:
         out = np.zeros(self.problem.m)
         out[self._rows] = np.asarray(self.h.getBasisTransposeSolve(right)[1], float)
         return out
+
+
+def _numbers(status: Sequence[Any]) -> Array:
+    """HiGHS's statuses as their numbers."""
+    return np.fromiter(map(int, status), np.int64, len(status))

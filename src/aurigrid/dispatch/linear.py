@@ -47,7 +47,9 @@ class Problem:
 
     def activity(self, x: Array) -> Array:
         """(m,) value of every row at the point x (n,)."""
-        return np.add.reduceat(np.r_[self.value * x[self.index], 0.0], self.start[:-1]) * (np.diff(self.start) > 0)
+        from scipy.sparse import csr_array
+
+        return np.asarray(csr_array((self.value, self.index, self.start), shape=(self.m, self.n)) @ x)
 
     def violation(self, x: Array) -> float:
         """Largest distance of x (n,) from its bounds, of its rows from theirs, and of integer columns from integers."""

@@ -48,7 +48,8 @@ _SPREAD = 0.7
 def improve(board: Blackboard, structure: Structure, relaxed: Answer | None = None) -> None:
     """Find a first plan and improve it until the run is over."""
     try:
-        value = _first(board, structure, relaxed or solve_relaxed(board.problem, threads=1))
+        relaxed = relaxed or solve_relaxed(board.problem, threads=1, time_limit=max(board.left, 0.1))
+        value = _first(board, structure, relaxed)
     finally:
         board.begun.set()
     if value is None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from aurigrid.dispatch.flows import Limits
 from aurigrid.dispatch.linear import Array
@@ -40,37 +41,37 @@ class Prices:
 
 def spread(model: Model, limits: Limits, dual: Array, tangents: Tangents | None = None) -> Prices:
     """Values per row (m,) as values by node and step, per MWh: duals of costs give prices, those of CO2 marginal carbon."""
-    system, h = model.system, model.system.step_h
-    energy = dual[model.balance_row][system.area] / h
-    parts = [np.zeros_like(energy), np.zeros_like(energy)]
-    for i, (_, outage, t, _) in enumerate(limits.key):
-        value = dual[limits.row[i]]
-        if value != 0.0:
-            mean = mean_factor(model, limits, i)
-            energy[:, t] += value * mean / h
-            parts[outage >= 0][:, t] += value * (limits.factor[i] - mean) / h
+    h = model.system.step_h
+    energy = dual[model.balance_row][model.system.area] / h
+    outage, step = (np.array([key[k] for key in limits.key], np.int64) for k in (1, 2))
+    value, parts = dual[limits.row], []
+    for mine in (outage < 0, outage >= 0):
+        at = np.flatnonzero(mine & (value != 0.0))
+        parts.append(_by_step(model, limits.factor[at], step[at], value[at] / h, energy))
     loss = np.zeros_like(energy)
-    for i, t in enumerate(tangents.step.tolist() if tangents is not None else []):
-        assert tangents is not None
-        value = dual[tangents.row[i]]
-        mean = _mean(model, tangents.factor[i], t)
-        energy[:, t] += value * mean / h
-        loss[:, t] += value * (tangents.factor[i] - mean) / h
+    if tangents is not None:
+        loss = _by_step(model, tangents.factor, tangents.step, dual[tangents.row] / h, energy)
     return Prices(energy, parts[0], parts[1], loss)
 
 
-def mean_factor(model: Model, limits: Limits, i: int) -> Array:
-    """(n_node,) mean of a limit's factors over the demand of each node's area at its step."""
-    return _mean(model, limits.factor[i], limits.key[i][2])
+def _by_step(model: Model, factor: Array, step: Array, value: Array, energy: Array) -> Array:
+    """(n_node, T) sum of ``value (factor - mean)`` of rows by step; ``value mean`` is added to `energy` (n_node, T)."""
+    if not len(step):
+        return np.zeros_like(energy)
+    mean = mean_factors(model, factor, step)
+    at = csr_array((value, (step, np.arange(len(step)))), shape=(model.system.steps, len(step)))
+    energy += (at @ mean).T
+    return np.asarray((at @ (factor - mean)).T)
 
 
-def _mean(model: Model, factor: Array, t: int) -> Array:
+def mean_factors(model: Model, factor: Array, step: Array) -> Array:
+    """(n, n_node) means of factors (n, n_node) over the demand of each node's area at steps (n,)."""
     system = model.system
-    weight = np.maximum(system.demand_mw[:, t], 0.0)
-    n = int(system.area.max(initial=0)) + 1
-    total = np.bincount(system.area, weight, minlength=n)
-    mean = np.bincount(system.area, weight * factor, minlength=n) / np.where(total > 0, total, 1.0)
-    return np.asarray(mean[system.area])
+    weight = np.maximum(system.demand_mw[:, step], 0.0).T
+    mine = (system.area[:, None] == np.arange(int(system.area.max(initial=0)) + 1)).astype(float)
+    total = weight @ mine
+    mean = (weight * factor) @ mine / np.where(total > 0, total, 1.0)
+    return np.asarray(mean[:, system.area])
 
 
 def congestion_rent(prices: Prices, net_mw: Array, step_h: float) -> Array:

@@ -29,10 +29,13 @@ _TOL = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Production:
-    """Columns: output above p_min (n, T), segments (n, S, T), -1 where unused. Rows (n, T) that limit it, -1 where absent."""
+    """Columns: output above p_min (n, T), segments (n, S, T), -1 where unused. Rows (n, T) that limit it or sum up segments,
+    -1 where absent.
+    """
 
     above: Array
     segment: Array
+    sum_row: Array
     limit_row: Array
     ramp_up_row: Array
     ramp_down_row: Array
@@ -55,12 +58,12 @@ def add_production(
     single = used.sum(1) == 1
     cost = np.where(single, np.where(used, units.slope, 0.0).sum(1), 0.0)
     above = lp.columns((len(units), steps), 0.0, cap, cost[:, None])
-    segment = _segments(lp, units, state, above, single)
+    segment, total = _segments(lp, units, state, above, single)
     limit = _limits(lp, units, state, above, reserve_up, stopping_reserve)
     if reserve_down:
         lp.rows(above.shape, [(above, -1.0), *((r, 1.0) for r in reserve_down)], upper=0.0)
     up, down = _ramps(lp, units, state, above, reserve_up, reserve_down)
-    return Production(above, segment, limit, up, down)
+    return Production(above, segment, total, limit, up, down)
 
 
 def _over(limit: Array, start: Array, step: Array, most: int) -> Array:
@@ -151,7 +154,7 @@ def _ramps(
     return rows_up, rows_down
 
 
-def _segments(lp: Builder, units: Units, state: Commitment, above: Array, single: Array) -> Array:
+def _segments(lp: Builder, units: Units, state: Commitment, above: Array, single: Array) -> tuple[Array, Array]:
     """Segments of the cost curve; a row `above = sum of segments` where there are several. Unused segments are -1."""
     n, steps = above.shape
     width = units.width_mw
@@ -161,7 +164,7 @@ def _segments(lp: Builder, units: Units, state: Commitment, above: Array, single
     segment[unit, part] = lp.columns(
         (len(unit), steps), 0.0, (w * units.count[unit])[:, None], units.slope[unit, part][:, None]
     )
-    lp.rows(above.shape, [(above, 1.0), (np.moveaxis(segment, 1, 0), -1.0)], 0.0, 0.0, keep=~single[:, None])
+    total = lp.rows(above.shape, [(above, 1.0), (np.moveaxis(segment, 1, 0), -1.0)], 0.0, 0.0, keep=~single[:, None])
     top = units.p_min_mw[unit] + np.cumsum(width, 1)[unit, part]
     lost_up = np.clip(top - units.start_mw[unit], 0.0, w)[:, None]
     lost_down = np.clip(top - units.stop_mw[unit], 0.0, w)[:, None]
@@ -174,4 +177,4 @@ def _segments(lp: Builder, units: Units, state: Commitment, above: Array, single
     lp.rows(q.shape, [*base, (stop, lost_down)], upper=0.0, keep=~both & (lost_down > 0))
     alone, part = np.nonzero((width > _TOL) & single[:, None])
     segment[alone, part] = above[alone]
-    return segment
+    return segment, total

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aurigrid.dispatch.basis import Basis
 from aurigrid.dispatch.flows import Flows, Limits, add_limits
 from aurigrid.dispatch.linear import NONE, Array, Problem
 from aurigrid.dispatch.merge import merge
@@ -30,6 +31,8 @@ def solve_states(
     losses: Losses,
     known: Sequence[Key] = (),
     loss_mw: Array | None = None,
+    basis: Basis | None = None,
+    until: float = np.inf,
 ) -> Secured:
     """Dispatch a system whose states are all given (`System.fixed_on`).
 
@@ -39,6 +42,8 @@ def solve_states(
         losses: count losses of the linear flows, as in `aurigrid.dispatch`.
         known: limits that are rows from the start.
         loss_mw: (n_node, T) losses to begin with; 0 where absent.
+        basis: of an earlier dispatch, moved to these steps, its flow limits those `known`: where the solver begins.
+        until: `time.perf_counter` from which on losses are renewed no more.
     """
     began = time.perf_counter()
     merged = merge(system)
@@ -48,7 +53,8 @@ def solve_states(
     model, limits = dataclasses.replace(model, problem=at_given_states(model)), Limits()
     if flows is not None and known:
         model, limits = add_limits(model, limits, flows, list(known))
-    done = settled(model, limits, flows, demand, loss, losses)
+    begin = basis.onto(model, limits) if basis is not None else None
+    done = settled(model, limits, flows, demand, loss, losses, begin, until)
     return secured_of(merged, done, None, {"dispatch": time.perf_counter() - began})
 
 

@@ -43,6 +43,7 @@ def refine(system: System, flows: Flows | None, done: Secured, *, target: float,
     free = build_model(done.model.system.replace(fixed_on=None)).problem
     model, limits, states = done.model, done.limits, system.fixed_on.astype(np.int8)
     run = LeanRun(_opened(model, free, states), dormant(model), until)
+    run.start_at(*done.run.basis())
     model, limits, answer, cost = _dispatched(model, limits, flows, run, free, states, np.inf)
     tried: set[int] = set()
     number, saved = float(_FIRST), False

@@ -25,6 +25,7 @@ from aurigrid.dispatch.plan import Plan
 from aurigrid.dispatch.products import ReserveProduct
 from aurigrid.dispatch.redispatch import solve_states
 from aurigrid.dispatch.secure import Losses
+from aurigrid.dispatch.supplements import Elastic, elastic_parts
 from aurigrid.errors import IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
@@ -128,6 +129,7 @@ def rolling_dispatch(
     shifters: bool = False,
     limit_margin: float = 1.0,
     reserves: Sequence[ReserveProduct] = (),
+    elastic: Elastic | None = None,
     co2_price: float = 0.0,
     unserved_price: float = 10_000.0,
     spill_price: float = 1_000.0,
@@ -146,7 +148,7 @@ def rolling_dispatch(
         commit_every_h: time from one commitment of states to the next, h; it looks `horizon_h` further, so that every re-dispatch
             finds its states.
         notice_h: states within this time of a commitment stay as they were, h.
-        security, gap, time_limit, losses, shifters, limit_margin, reserves, co2_price, unserved_price, spill_price,
+        security, gap, time_limit, losses, shifters, limit_margin, reserves, elastic, co2_price, unserved_price, spill_price,
         limit_price: as for `dispatch`; gap and time limit are those of each commitment.
         progress: called with the number of settled steps and of all.
 
@@ -164,7 +166,7 @@ def rolling_dispatch(
         "co2_price": co2_price, "unserved_price": unserved_price, "spill_price": spill_price, "limit_price": limit_price,
     }  # fmt: skip
     done = []
-    for turn in turns(net, forecast, actual, rules, reserves=reserves, prices=prices):
+    for turn in turns(net, forecast, actual, rules, reserves=reserves, elastic=elastic, prices=prices):
         done.append(turn)
         if progress is not None:
             progress(turn.first + turn.settled.n_steps, len(actual))
@@ -181,6 +183,7 @@ def turns(
     rules: Rules,
     *,
     reserves: Sequence[ReserveProduct] = (),
+    elastic: Elastic | None = None,
     prices: dict[str, float] | None = None,
     number: int = 0,
     standing: Standing | None = None,
@@ -193,7 +196,7 @@ def turns(
     stride, commit = (rules.steps(h, actual) for h in (rules.every_h, rules.commit_every_h))
     given = {
         **(prices or {}), "reserves": reserves, "shiftable": np.zeros(net.n_load), "budget_mwh": np.full(net.n_gen, np.nan),
-        "shifters": rules.shifters and desk.flows is not None,
+        "elastic": elastic_parts(net, elastic, np.zeros(net.n_load)), "shifters": rules.shifters and desk.flows is not None,
     }  # fmt: skip
     for k, first in enumerate(range(number * stride, len(actual), stride), number):
         began = time.perf_counter()
@@ -206,7 +209,8 @@ def turns(
         committed = plan is None
         if plan is None:
             plan = _committed(desk, seen, standing, rules, given)
-        standing = Standing.of(plan)
+        now = Standing.of(plan)
+        standing = now if committed or standing is None else now.reaching(standing)
         n = min(stride, len(actual) - first)
         seconds = time.perf_counter() - began
         yield Turn(k, first, head(plan, n), plan, committed, plan.gap if committed else 0.0, seconds, standing)
@@ -219,10 +223,9 @@ def _redispatched(desk: Desk, seen: Profiles, standing: Standing, rules: Rules, 
         return None
     seen = seen.window(0, min(len(seen), standing.n_steps - at - 1))
     bound = bound_of(desk, seen, standing, np.inf, **given)
-    known, loss = standing.later(at, len(seen))
-    plan = plan_of(
-        desk, seen, bound, solve_states(bound.system, desk.flows, losses=rules.losses, known=known, loss_mw=loss)
-    )
+    known, loss, basis = standing.later(at, len(seen))
+    done = solve_states(bound.system, desk.flows, losses=rules.losses, known=known, loss_mw=loss, basis=basis)
+    plan = plan_of(desk, seen, bound, done)
     short = plan.unserved_mw.sum(1) + plan.reserve_short_mw.sum(1)
     before = standing.short_mw[at + 1 : at + 1 + len(seen)]
     notice = round(rules.notice_h / plan.step_h)

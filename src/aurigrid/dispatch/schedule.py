@@ -19,7 +19,7 @@ class Schedule:
     Attributes:
         on: (n_unit, T) 1 where a unit is on.
         unit_mw: (n_unit, T) output of units.
-        injection_mw: (n_injection, T).
+        injection_mw: (n_injection, T); `injection_low_mw` the least of it, for load the negative of what it asks for.
         charge_mw, discharge_mw, energy_mwh, spill_mw: (n_store, T); energy at the end of each step.
         link_mw: (n_link, T) drawn at the sending end; negative where the link runs backward.
         shift_deg: (n_shifter, T) change of phase shifts, degrees.
@@ -31,6 +31,7 @@ class Schedule:
     on: Array
     unit_mw: Array
     injection_mw: Array
+    injection_low_mw: Array
     charge_mw: Array
     discharge_mw: Array
     energy_mwh: Array
@@ -49,12 +50,11 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
     def at(columns: Array) -> Array:
         return np.where(columns >= 0, x[np.maximum(columns, 0)], 0.0)
 
-    state, steps = model.state, full.steps
+    state = model.state
     on, start, stop = (np.round(at(c)).astype(int) for c in (state.on, state.start, state.stop))
     segment = at(model.production.segment)
-    states = np.zeros((len(full.units), steps), np.int8)
-    above = np.zeros((len(full.units), steps))
-    for g in range(len(merged.system.units)):
+    states, above = on[merged.unit].astype(np.int8), segment.sum(1)[merged.unit]
+    for g in np.flatnonzero(merged.system.units.count > 1).tolist():
         rows = np.flatnonzero(merged.unit == g)
         group = merged.system.units.take(np.array([g]))
         states[rows] = split_states(group, on[g], start[g], stop[g])[: len(rows)]
@@ -70,6 +70,7 @@ def read_schedule(full: System, merged: Merged, model: Model, x: Array) -> Sched
         on=states,
         unit_mw=u.p_min_mw[:, None] * states + above,
         injection_mw=full.injections.low_mw + _shared(injection - floor, merged.injection, spread),
+        injection_low_mw=full.injections.low_mw,
         charge_mw=at(supply.charge),
         discharge_mw=at(supply.discharge),
         energy_mwh=at(supply.energy),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,7 +62,7 @@ def search(
     gap: float,
     time_limit: float,
     start: Array | None = None,
-    steady: Array | None = None,
+    steady: Sequence[Array] = (),
     relaxed: Answer | None = None,
 ) -> Found:
     """Solve a commitment problem to a relative gap.
@@ -73,7 +73,7 @@ def search(
         gap: relative gap at which to stop.
         time_limit: seconds.
         start: (n,) a plan to begin with.
-        steady: (n_unit, T) states that are always possible; what is left where time allowed for nothing better.
+        steady: states (n_unit, T) that are possible, what is left where time allowed for nothing better: the first with a plan.
         relaxed: the answer of the problem without whole states, where it is known.
 
     Returns:
@@ -93,9 +93,11 @@ def search(
             thread.join(0.2)
     if board.failure is not None:
         raise board.failure
-    if board.x is None and steady is not None:
+    for fixed in steady:
+        if board.x is not None:
+            break
         lower, upper = problem.lower.copy(), problem.upper.copy()
-        lower[states] = upper[states] = np.clip(steady, problem.lower[states], problem.upper[states])
+        lower[states] = upper[states] = np.clip(fixed, problem.lower[states], problem.upper[states])
         plain = solve_relaxed(replace(problem, lower=lower, upper=upper), threads=1)
         if plain.x is not None:
             board.offer(plain.x)

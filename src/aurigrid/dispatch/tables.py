@@ -156,7 +156,7 @@ def _elastic(plan: Plan) -> Columns:
     at, steps = bound.injection[mine], plan.n_steps
     gens, loads = _ids(plan, "gen"), _ids(plan, "load")
     ids = np.array([gens[k] if k >= 0 else loads[-1 - k] for k in at.tolist()], object)
-    asked, served = -inj.low_mw[mine].T, -plan.schedule.injection_mw[mine].T
+    asked, served = -plan.schedule.injection_low_mw[mine].T, -plan.schedule.injection_mw[mine].T
     return {
         **_stamped(plan, np.repeat(np.arange(steps), len(mine))),
         "element_table": np.tile(np.where(at >= 0, "gen", "load").astype(object), steps),

@@ -15,10 +15,11 @@ import numpy as np
 from aurigrid.dispatch.follow import Standing
 from aurigrid.dispatch.forecast import Forecast, blended
 from aurigrid.dispatch.roll import Rules, Turn, turns
+from aurigrid.dispatch.supplements import Elastic, elastic_parts
 from aurigrid.errors import InputError, Issue
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
-from aurigrid.studies.planning import asked
+from aurigrid.studies.planning import asked, elastic_of
 from aurigrid.studies.sources import factors_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def roll_grid(
     date: str | None = None,
     scale: str | Mapping[str, float] | None = None,
     co2_price: float = 0.0,
+    elastic: str | None = None,
     progress: Progress | None = None,
     **rules: Any,
 ) -> Rolled:
@@ -80,6 +82,7 @@ def roll_grid(
             the forecast is never corrected.
         start, stop, date, scale: as for `plan_grid`; `scale` holds for the forecast as well.
         co2_price: currency/t.
+        elastic: what every load would pay, as text, as for `plan_grid`.
         progress: called after every turn.
         rules: ``every_h``, ``horizon_h``, ``commit_every_h``, ``notice_h``, ``security``, ``gap``, ``time_limit``, ``losses``,
             ``shifters`` and ``limit_margin`` of `aurigrid.rolling_dispatch`.
@@ -95,16 +98,19 @@ def roll_grid(
     if not 0 <= fade_h < np.inf:
         raise InputError(Issue("roll", "fade_h", f"is {fade_h}", hint="give hours, or 0"))
     kept.check(actual)
+    parts = None if elastic is None else elastic_of(elastic)
+    elastic_parts(net, parts, np.zeros(net.n_load))
     expected = _expected(net, actual, forecast, scale, kept)
     issued: Forecast = blended(expected, actual, fade_h) if fade_h else expected
     words = {
-        "rolling": True, "scale": factors_of(scale), "co2_price": co2_price, "fade_h": fade_h, **kept.__dict__,
+        "rolling": True, "scale": factors_of(scale), "co2_price": co2_price, "elastic": elastic, "fade_h": fade_h,
+        **kept.__dict__,
         "start": str(actual.local[0]), "step_h": actual.step_min / 60.0, "series": _digest(actual), "forecast": _digest(expected),
     }  # fmt: skip
     writer = _open(out, net, name, words, len(actual))
     new = 0
     if writer.info.status != "finished":
-        new = _run(writer, net, issued, actual, kept, co2_price, progress)
+        new = _run(writer, net, issued, actual, kept, {"co2_price": co2_price}, parts, progress)
     return Rolled(name, writer.path, dict(writer.info.summary), new, round(time.perf_counter() - began, 3))
 
 
@@ -150,7 +156,8 @@ def _run(
     forecast: Forecast,
     actual: Profiles,
     rules: Rules,
-    co2_price: float,
+    prices: dict[str, float],
+    elastic: Elastic | None,
     progress: Progress | None,
 ) -> int:
     """The turns that are missing; their number."""
@@ -161,7 +168,9 @@ def _run(
     if progress is not None:
         progress(min(first * stride, len(actual)), len(actual))
     try:
-        going = turns(net, forecast, actual, rules, prices={"co2_price": co2_price}, number=first, standing=standing)
+        going = turns(
+            net, forecast, actual, rules, elastic=elastic, prices=prices, number=first, standing=standing
+        )  # fmt: skip
         for turn in going:
             writer.write(turn.number, _tables(turn, actual), turn.standing.arrays())
             if progress is not None:
