@@ -213,6 +213,18 @@ def test_states_by_the_hour_keep_flow_limits_and_have_a_bound(monkeypatch: pytes
     assert not plan.secured.unsettled
 
 
+def test_many_states_in_hours_are_decided_by_the_step_with_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"losses": False, "time_limit": 20.0}
+    best = ag.dispatch(triangle(45.0), hours(), gap=1e-6, **options)
+    monkeypatch.setattr(hourly, "_MANY", 1)
+    plan = ag.dispatch(triangle(45.0), hours(), gap=1e-4, **options)
+    assert "bound" in plan.secured.seconds
+    assert plan.secured.limits.key
+    assert plan.bound <= best.cost * (1 + 1e-6)
+    assert best.bound * (1 - 1e-6) <= plan.cost <= 1.01 * best.cost
+    assert not plan.secured.unsettled
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_mixed_sequences_bound_the_optimum_and_save_cost(seed: int, tmp_path: Path) -> None:
     system = read(without_reserve(instance(seed, hours=12)), tmp_path).replace(reserves=())

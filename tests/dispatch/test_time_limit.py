@@ -168,7 +168,8 @@ def test_longer_blocks_change_no_relaxation(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_many_states_by_the_step_begin_with_limits_of_longer_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"gap": 1e-6, "time_limit": 20.0, "losses": False}
+    held = ag.ReserveProduct("spinning", 5.0, price=1000.0)  # with reserve there is no bound by units, so no mixing
+    options: dict[str, Any] = {"gap": 1e-6, "time_limit": 20.0, "losses": False, "reserves": [held]}
     plain = ag.dispatch(triangle(45.0), hours(), **options)
     monkeypatch.setattr(hourly, "_MANY", 1)
     plan = ag.dispatch(triangle(45.0), hours(), **options)

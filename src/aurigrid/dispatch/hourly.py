@@ -47,13 +47,17 @@ _SEARCH_GAP, _MIX_GAP = 0.4, 0.4
 
 
 def solve_system(system: System, flows: Flows | None, *, gap: float, time_limit: float, losses: Losses) -> Secured:
-    """Schedule a system inside the limits of its grid: by the hour first where it has very many states."""
-    parts = parts_of_an_hour(system)
-    if parts > 1:
+    """Schedule a system inside the limits of its grid: by the hour first where it has very many states.
+
+    Where the steps are hours, many states of a grid with flow limits are decided by the step in the same way: a search of the
+    thinned problem, sequences mixed, states improved.
+    """
+    parts, many = parts_of_an_hour(system), len(system.units) * system.steps >= _MANY
+    if parts > 1 or (many and flows is not None and not _holds_reserve(system)):
         return _by_hours(system, parts, flows, gap=gap, time_limit=time_limit, losses=losses)
     known: list[Key] = []
     began, blocks = time.perf_counter(), _block(system, 1, flows)
-    if blocks > 1 and len(system.units) * system.steps >= _MANY:
+    if blocks > 1 and many:
         longer = merge(coarse(system, blocks))
         known = _keys(relaxation(longer, flows, losses=losses, until=began + RELAXED * time_limit), blocks)
     spent = time.perf_counter() - began
@@ -65,10 +69,13 @@ def parts_of_an_hour(system: System) -> int:
     """Steps of an hour; 1 where states are decided by the step: few of them, or units that hold reserve (no bound then)."""
     parts = round(1.0 / system.step_h)
     few = len(system.units) * system.steps < _MANY
-    held = any(len(r.unit) for r in system.reserves)
-    if few or held or parts < 2 or system.steps % parts or abs(parts * system.step_h - 1.0) > 1e-9:
+    if few or _holds_reserve(system) or parts < 2 or system.steps % parts or abs(parts * system.step_h - 1.0) > 1e-9:
         return 1
     return parts
+
+
+def _holds_reserve(system: System) -> bool:
+    return any(len(r.unit) for r in system.reserves)
 
 
 def _by_hours(
