@@ -73,6 +73,21 @@ def test_a_stopped_run_goes_on_and_equals_one_that_was_not_stopped(grid: Path, t
     assert again.summary == done.summary
 
 
+def test_a_run_that_another_version_began_is_refused(grid: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        roll_grid(grid, out=tmp_path / "run", progress=stop, **OPTIONS)
+    kept = tmp_path / "run" / "turns" / "turn=00000" / "standing.npz"
+    with np.load(kept) as held:
+        arrays = {name: held[name] for name in held if not name.startswith("basis")}
+    np.savez_compressed(kept, **arrays)
+    with pytest.raises(InputError, match="another version"):
+        roll_grid(grid, out=tmp_path / "run", **OPTIONS)
+
+
 def test_elastic_loads_are_options_of_a_run(grid: Path, tmp_path: Path) -> None:
     words = [
         "dispatch",

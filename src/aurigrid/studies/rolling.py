@@ -163,7 +163,11 @@ def _run(
     """The turns that are missing; their number."""
     first = writer.finished
     held = writer.standing()
-    standing = None if held is None else Standing.from_arrays(net, held)
+    try:
+        standing = None if held is None else Standing.from_arrays(net, held)
+    except KeyError as error:
+        why = f"was begun by another version of aurigrid ({error.args[0]} is missing)"
+        raise InputError(Issue(str(writer.path), "", why, hint="give another folder")) from error
     stride = rules.steps(rules.every_h, actual)
     if progress is not None:
         progress(min(first * stride, len(actual)), len(actual))
