@@ -35,8 +35,8 @@ MARGIN = 0.01
 _ROUNDS = 20
 _WEIGHTS = (1.0, 0.01, *OTHER_WEIGHTS)
 """Factors on the objective, tried in turn where a problem stalls before any outage: its path changes, its optimum does not."""
-_TOGETHER = 8
-"""Steps that are searched at once: what is told in between comes every so many."""
+_TOGETHER = 32
+"""Steps that are searched at once: enough for all lanes and threads; what is told in between comes every so many."""
 _ANY_VOLTAGE = 0.5
 """Voltage bands are wider by this after outages, pu: limits after outages are those of the plan, ratings."""
 
