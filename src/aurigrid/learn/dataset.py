@@ -36,13 +36,14 @@ from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import compile_grid
-from aurigrid.security.pairs import FEATURES, PairList
+from aurigrid.security.pairs import PairList
+from aurigrid.security.settle import FEATURES
 from aurigrid.store.run import now, package_versions, plain_data, write_json, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT, FORMAT_VERSION = "aurigrid-dataset", 1
+FORMAT, FORMAT_VERSION = "aurigrid-dataset", 2
 SPLITS = ("train", "calibration", "usual", "held_out_outages", "held_out_region", "held_out_both")
 ROLES = ("train", "train", "train", "calibration", "usual")
 """By the number of the operating point, in turn."""
