@@ -31,7 +31,7 @@ from numba import njit
 from aurigrid.kernels.chord import backward, forward
 from aurigrid.kernels.newton import turn
 from aurigrid.kernels.pairs import pair_factors
-from aurigrid.kernels.simd import LANES, cast, item, load, splat, store, vabs, vmax, widen
+from aurigrid.kernels.simd import LANES, cast, item, load, splat, store, vabs, vmax, vsqrt, widen
 from aurigrid.kernels.tile import OFF, PV, REF
 
 LEFT_FIRST, LEFT, SANK, SWITCHED, BEYOND, ROOM, EXCESS, LOADING_SETTLED, BAND_SETTLED, LOWEST = range(10)
@@ -49,6 +49,7 @@ ROUNDS = 6
 _MOST = 32
 _FAR = 9.0
 _LEAST_PIVOT = 1e-6
+_LEAST_SQUARE = 1e-30
 _MOST_IMPOSED = 2.0
 _LEEWAY_PU = 1e-6
 
@@ -146,11 +147,12 @@ def _solve_few(a, d, k):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _close(react, free, fixed, need, u, goal, q_low, q_high, r, y0, state, d, y, small, part, some):
+def _close(react_t, free, fixed, need, u, goal, q_low, q_high, r, y0, state, d, y, small, part, some):
     """The closure in one lane: sides and what is imposed, in place.
 
     Args:
-        free: (h,) 1 where the base state imposes Q; fixed: (h,) 1 for nodes that never switch, without supply too.
+        react_t: (h, h) the transpose of G; free: (h,) 1 where the base state imposes Q; fixed: (h,) 1 for nodes that never
+            switch, without supply too.
         need, u: (h,) reactive power given and ln|V| at the present state; goal: (h,) ln of the set-points.
         r: (h,) what the right-hand side imposes: Q that is missing where the base state imposes it, else a change of ln|V|.
         y0: (h,) a_c J0^-1 r; state: (h,) int8 0 holds its voltage, +1 / -1 at a limit; d, y: (h,) what is imposed beyond r, and
@@ -169,24 +171,23 @@ def _close(react, free, fixed, need, u, goal, q_low, q_high, r, y0, state, d, y,
             elif state[c] == 0:
                 # holds its voltage, as in the base state: back to the set-point if an outage alone had let it go
                 d[c] = goal[c] - u[c] - r[c]
-        for c in range(h):
-            total = 0.0
-            for b in range(h):
-                if d[b] != 0.0:
-                    total += react[c, b] * d[b]
-            y[c] = y0[c] + total
+        y[:] = y0
+        for b in range(h):
+            if d[b] != 0.0:
+                for c in range(h):
+                    y[c] += react_t[b, c] * d[b]
         for a in range(k):
             c = some[a]
             limit = q_high[c] if state[c] > 0 else q_low[c]
             part[a] = (goal[c] - u[c] if free[c] else limit - need[c]) - y[c]
             for b in range(k):
-                small[a, b] = react[c, some[b]]
+                small[a, b] = react_t[some[b], c]
         _solve_few(small, part, k)
         for a in range(k):
             c = some[a]
             d[c] = min(max(part[a], -_MOST_IMPOSED), _MOST_IMPOSED)
             for x in range(h):
-                y[x] += react[x, c] * d[c]
+                y[x] += react_t[c, x] * d[c]
         rest = True
         for c in range(h):
             if fixed[c]:
@@ -205,7 +206,7 @@ def _close(react, free, fixed, need, u, goal, q_low, q_high, r, y0, state, d, y,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _look(rows, first, second, te, tf, inv, low, high, place, loaded, weight, out):
+def _look(rows, first, second, te, tf, inv, low, high, place, weight, least, most, extreme, out):
     """Largest loading, largest distance past a band and lowest voltage of each lane."""
     last, m, y = len(inv) - 1, len(rows.from_node), rows.y_branch
     for lane in range(LANES):
@@ -225,24 +226,27 @@ def _look(rows, first, second, te, tf, inv, low, high, place, loaded, weight, ou
         re = splat(y[k, 6]) * ej - splat(y[k, 7]) * fj + splat(y[k, 4]) * e - splat(y[k, 5]) * f
         im = splat(y[k, 6]) * fj + splat(y[k, 7]) * ej + splat(y[k, 4]) * f + splat(y[k, 5]) * e
         worst = vmax(vmax(near, (ej * ej + fj * fj) * (re * re + im * im)) * widen(load(weight, k * LANES)), worst)
-    store(loaded, 0, worst)
+    store(extreme, 0, worst)
+    n_bus = len(place)
     for lane in range(LANES):
         i, j = first[lane], second[lane]
-        top, least = -1.0, _FAR
-        for b in range(len(place)):
-            at = place[b] * LANES + lane
-            v = np.sqrt(te[at] * te[at] + tf[at] * tf[at])
-            if v > 0.0:
-                least = min(least, v)
-                top = max(
-                    top,
-                    max(
-                        min(min(low[i, b], low[j, b]), low[last, b]) - v,
-                        v - max(max(high[i, b], high[j, b]), high[last, b]),
-                    ),
-                )
-        out[lane, LOADING_SETTLED] = min(np.sqrt(loaded[lane]), 1e2)
-        out[lane, BAND_SETTLED], out[lane, LOWEST] = min(top, 2.0), least
+        for b in range(n_bus):
+            at = b * LANES + lane
+            least[at] = min(min(low[i, b], low[j, b]), low[last, b])
+            most[at] = max(max(high[i, b], high[j, b]), high[last, b])
+    past, lowest = splat(-1.0), splat(-_FAR)
+    for b in range(n_bus):
+        at = place[b] * LANES
+        square = load(te, at) * load(te, at) + load(tf, at) * load(tf, at)
+        v, live = vsqrt(square), square / (square + splat(_LEAST_SQUARE))
+        # buses without supply have limits that are far off, and no voltage to be the lowest
+        past = vmax(vmax(widen(load(least, b * LANES)) - v, v - widen(load(most, b * LANES))), past)
+        lowest = vmax((1.0 - live) * -_FAR - v, lowest)
+    store(extreme, LANES, past)
+    store(extreme, 2 * LANES, lowest)
+    for lane in range(LANES):
+        out[lane, LOADING_SETTLED] = min(np.sqrt(extreme[lane]), 1e2)
+        out[lane, BAND_SETTLED], out[lane, LOWEST] = min(extreme[LANES + lane], 2.0), -extreme[2 * LANES + lane]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -280,11 +284,14 @@ def settle_pairs(
     angle, growth = np.empty(n * LANES, np.float32), np.empty(n * LANES, np.float32)
     x, kept = np.empty(2 * n * LANES, np.float32), np.empty(2 * n * LANES, np.float32)
     weight, most = np.empty(m * LANES, np.float32), np.empty(LANES)
+    lows, highs = np.empty(len(place) * LANES, np.float32), np.empty(len(place) * LANES, np.float32)
+    extreme = np.empty(3 * LANES)
     one, two = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     a, b = np.zeros(LANES), np.zeros(LANES)
     told = np.zeros((LANES, N_SETTLED))
     state, was = np.zeros((LANES, h), np.int8), np.zeros((LANES, h), np.int8)
-    still, free = np.zeros((LANES, h), np.int8), np.zeros(h, np.int8)
+    still, loose, free = np.zeros((LANES, h), np.int8), np.zeros((LANES, h), np.bool_), np.zeros(h, np.int8)
+    first_y, react_t = np.zeros(h * LANES), np.ascontiguousarray(react.T)
     need, u, r, y0, y = np.zeros(h), np.zeros(h), np.zeros(h), np.zeros(h), np.zeros(h)
     d, part, small, some = np.zeros(h), np.zeros(_MOST), np.zeros((_MOST, _MOST)), np.zeros(_MOST, np.int64)
     for c in range(h):
@@ -307,6 +314,8 @@ def settle_pairs(
                 if now == held_base[c]:
                     now = other
                 state[lane, c] = was[lane, c] = now
+                # a node that nothing has let go is at its set-point
+                loose[lane, c] = held_single[i, c] != 0 or other != 0
         told[:, SANK], told[:, ROOM] = 0.0, _FAR
         for step in range(STEPS + 1):
             _missing(rows, te, tf, tp, q0, p_left, q_left)
@@ -318,7 +327,7 @@ def settle_pairs(
                 at = i * LANES
                 gone = kind[i] == REF or kind[i] == OFF
                 live = load(te, at) * load(te, at) + load(tf, at) * load(tf, at)
-                live = live / (live + splat(1e-30))
+                live = live / (live + splat(_LEAST_SQUARE))
                 rp = splat(0.0) if gone else load(p_left, at) * live
                 rq = splat(0.0) if gone or kind[i] == PV else load(q_left, at) * live
                 store(x, 2 * at, cast(rp, x))
@@ -349,23 +358,27 @@ def settle_pairs(
             kept[:] = x
             forward(pattern, factor, x)
             backward(pattern, factor, x)
+            for c in range(h):
+                if free[c]:
+                    store(first_y, c * LANES, widen(load(x, (2 * held[c] + 1) * LANES)))
+                    continue
+                total = splat(0.0)
+                for z in range(q_ptr[c], q_ptr[c + 1]):
+                    k = 2 * q_idx[z] * LANES
+                    total = (
+                        total + splat(q_row[z, 0]) * widen(load(x, k)) + splat(q_row[z, 1]) * widen(load(x, k + LANES))
+                    )
+                store(first_y, c * LANES, total)
             for lane in range(LANES):
                 for c in range(h):
                     i = held[c]
                     at = i * LANES + lane
                     need[c] = given[c] - q_left[at]
-                    u[c] = 0.5 * np.log(max(te[at] * te[at] + tf[at] * tf[at], 1e-12))
-                    r[c] = kept[(2 * i + 1) * LANES + lane]
-                    if free[c]:
-                        y0[c] = x[(2 * i + 1) * LANES + lane]
-                    else:
-                        total = 0.0
-                        for z in range(q_ptr[c], q_ptr[c + 1]):
-                            k = 2 * q_idx[z] * LANES + lane
-                            total += q_row[z, 0] * x[k] + q_row[z, 1] * x[k + LANES]
-                        y0[c] = total
+                    r[c], y0[c] = kept[(2 * i + 1) * LANES + lane], first_y[c * LANES + lane]
+                    loose[lane, c] |= state[lane, c] != 0 or free[c] != 0
+                    u[c] = 0.5 * np.log(max(te[at] * te[at] + tf[at] * tf[at], 1e-12)) if loose[lane, c] else goal[c]
                 _close(
-                    react, free, still[lane], need, u, goal, q_low, q_high, r, y0, state[lane], d, y, small, part, some
+                    react_t, free, still[lane], need, u, goal, q_low, q_high, r, y0, state[lane], d, y, small, part, some
                 )  # fmt: skip
                 for c in range(h):
                     if not still[lane, c]:
@@ -389,7 +402,7 @@ def settle_pairs(
                     switched += 1.0 if state[lane, c] != held_base[c] else 0.0
                     beyond += 1.0 if state[lane, c] != was[lane, c] else 0.0
             told[lane, SWITCHED], told[lane, BEYOND] = switched, beyond
-        _look(rows, one, two, te, tf, inv, low, high, place, most, weight, told)
+        _look(rows, one, two, te, tf, inv, low, high, place, weight, lows, highs, extreme, told)
         for lane in range(min(LANES, hi - begin)):
             for c in range(N_SETTLED):
                 out[begin + lane, c] = told[lane, c]
