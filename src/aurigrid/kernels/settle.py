@@ -80,7 +80,9 @@ def _begin(first, second, a, b, slack, island, turned, grown, e0, f0, p0, alpha,
         for lane in range(LANES):
             at = k * LANES + lane
             g, t = growth[at], 0.5 * angle[at]
-            # a node that lost its supply has no voltage; e^g to third order, as |V| after an outage is near that before
+            # a node that lost its supply has no voltage; e^g to third order, as |V| after an outage is near that before, and
+            # the tangent of half an angle, which need not be small, to fifth
+            t = t * (1.0 + t * t * (1.0 / 3.0 + t * t * (2.0 / 15.0)))
             size = (1.0 + g * (1.0 + g * (0.5 + g / 6.0))) / (1.0 + t * t) if g > -5.0 else 0.0
             c, s = (1.0 - t * t) * size, 2.0 * t * size
             te[at], tf[at] = c * e0[k] - s * f0[k], s * e0[k] + c * f0[k]
