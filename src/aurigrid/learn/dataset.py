@@ -7,8 +7,8 @@
       scenarios/shard=0000.parquet  one row an operating point; written last: with it a shard is whole
       card.json, card.md            ranges, counts, hashes; written when all shards are whole
 
-A shard is whole or absent. What an operating point is depends on the seed and on its number, never on the shards, on the
-machine's threads or on where an earlier run ended.
+A shard is whole or absent. What an operating point is depends on the seed and on its number, never on the machine's threads
+or on where an earlier run ended; one for which the search found nothing secure may depend on the others of its shard.
 
 Rows are split by operating point and by outage, never at random. Of the load regions some are held out: points whose loads
 were changed on top in one of them are ``held_out_region``. Of the branches 15 % are held out: pairs with one of them are
