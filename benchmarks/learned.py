@@ -276,6 +276,7 @@ def race(args: argparse.Namespace) -> None:
     ag.security_analysis(ag.load("case9"), None, "n-2:branches", screen="pairs", **how)
     ag.security_analysis(net, points[:1], "n-1", **how)
     for engine in ({}, {"screen": "pairs"}, {"engine": "learned"}):
+        ag.security_analysis(net, points[:1], outages, **engine, **how)
         seconds = []
         for k in range(args.points):
             begun = time.perf_counter()

@@ -85,12 +85,36 @@ def drawn(net: Any, n: int, seed: int) -> Conditions:
     return Conditions(net.load.p_mw * share * noise[0], net.load.q_mvar * share * noise[1], most, out, split)
 
 
-def solved(net: Any, asked: Conditions, threads: int) -> tuple[Any, float]:
+def survivable(net: Any, asked: Conditions, threads: int) -> Any:
+    """The single outages but those that break limits at the exact engine's points, taken away until nothing is left."""
+    from aurigrid.security.contingencies import contingencies
+
+    whole = outages = contingencies(net, "n-1")
+    for turn in range(6):
+        found = solved(net, asked, threads, outages)[0]
+        hopeless = found.beyond_reach.any(0)
+        gone = hopeless.copy()
+        if turn:
+            left = found.found.contingency
+            gone[left[left >= 0]] = True
+        told = "secure, not quite, infeasible: " + ", ".join(str(np.sum(found.status == s)) for s in range(3))
+        print(
+            f"{outages.n} of {whole.n} outages: {told}; {hopeless.sum()} beyond reach, after {gone.sum()} limits are broken"
+        )
+        if not gone.any():
+            break
+        ptr, idx = outages.branch.ptr, outages.branch.idx
+        kept = [net.branch.id[idx[ptr[k] : ptr[k + 1]]].tolist() for k in np.flatnonzero(~gone)]
+        outages = contingencies(net, kept)
+    return outages
+
+
+def solved(net: Any, asked: Conditions, threads: int, outages: Any) -> tuple[Any, float]:
     import aurigrid as ag
 
     begun = time.perf_counter()
     found = ag.secure_operating_points(
-        net, asked.scenarios(net), v_margin_pu=WIDER, gen_p_max_mw=asked.most, threads=threads
+        net, asked.scenarios(net), outages, v_margin_pu=WIDER, gen_p_max_mw=asked.most, threads=threads
     )
     return found, time.perf_counter() - begun
 
@@ -159,11 +183,12 @@ def flows(net: Any, v: Any) -> Any:
     return grid.base_mva * np.abs(np.hstack(ends))
 
 
-def completed(net: Any, asked: Conditions, told: Any, short: float, threads: int) -> tuple[Any, Any, float]:
+def completed(
+    net: Any, asked: Conditions, told: Any, short: float, threads: int, outages: Any
+) -> tuple[Any, Any, float]:
     """(n,) whether every limit holds before and after every outage, (n,) cost, and seconds of completion and checks."""
     from aurigrid.powerflow.newton import Settings
     from aurigrid.secure.check import Limits, base_states, find_broken, outage_states
-    from aurigrid.security.contingencies import contingencies
 
     gen, n, size = net.gen, len(told), net.n_bus
     how = Settings(q_limits=True, distributed=True, threads=threads)
@@ -185,7 +210,7 @@ def completed(net: Any, asked: Conditions, told: Any, short: float, threads: int
     p = base.gen_p_mw
     good = base.converged & ~np.isin(np.arange(n), broken.case)
     good &= ((p <= asked.most + 1e-3) & (p >= gen.p_min_mw - 1e-3)).all(1)
-    rows, outages = np.flatnonzero(good), contingencies(net, "n-1")
+    rows = np.flatnonzero(good)
     if len(rows):
         which, k = np.repeat(rows, outages.n), np.tile(np.arange(outages.n), len(rows))
         after = outage_states(sc, base, outages, which, k, how)
@@ -219,11 +244,15 @@ def run(args: argparse.Namespace) -> None:
     from aurigrid.opf.ascent import raise_bound
     from aurigrid.opf.bound import bound_of
     from aurigrid.opf.lagrangian import Lagrangian, Multipliers
+    from aurigrid.security.contingencies import contingencies
 
     net, tight = (network(args.case, args.data, args.short, m) for m in (0.0, args.margin))
     asked = drawn(net, args.n, 0)
-    solved(net, asked.take(np.arange(2)), args.threads)
-    labels, of_labels = solved(tight, asked, args.threads)
+    outages = contingencies(net, "n-1")
+    if args.survivable:
+        outages = survivable(net, asked.take(np.arange(args.survivable)), args.threads)
+    solved(net, asked.take(np.arange(2)), args.threads, outages)
+    labels, of_labels = solved(tight, asked, args.threads, outages)
     kept = labels.secure
     learning = np.flatnonzero(kept & (asked.split == 0))
     x, y = asked.inputs(net.n_branch), targets(labels)
@@ -264,11 +293,11 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     few = asked.take(learning[:2])
-    completed(net, few, y[learning[:2]], args.short, args.threads)
+    completed(net, few, y[learning[:2]], args.short, args.threads, outages)
     for split in (1, 2, 3):
         which = np.flatnonzero(kept & (asked.split == split))[: args.points]
         part = asked.take(which)
-        exact, seconds = solved(net, part, args.threads)
+        exact, seconds = solved(net, part, args.threads, outages)
         slow = 1e3 * seconds / len(which)
         form, rating = form_of(which), np.tile(net.branch.rate_mva, 2)
         begun = time.perf_counter()
@@ -288,7 +317,7 @@ def run(args: argparse.Namespace) -> None:
             live = np.ones((len(which), net.n_branch), bool)
             live[np.flatnonzero(part.out >= 0), part.out[part.out >= 0]] = False
             wrong = (np.abs(flows(net, v) - flows(net, exact.points.solution.v)) / rating)[np.tile(live, 2)]
-            good, p, took = completed(net, part, told, args.short, args.threads)
+            good, p, took = completed(net, part, told, args.short, args.threads, outages)
             cost = cost_of(form, p)
             above, gap = 100 * (cost / exact.objective - 1)[good], 100 * (cost - proven) / cost
             raised = 100 * (cost[few] - best) / cost[few]
@@ -319,6 +348,9 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=0.02)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--survivable", type=int, default=0, help="leave out outages that break limits in so many conditions"
+    )
     run(parser.parse_args())
 
 

@@ -145,8 +145,8 @@ class Stacked(Ipopt):
         out[-len(self.tie_row) :] = self.tie_value
         return out
 
-    def solve_all(self) -> tuple[bool, float, float]:
-        """Whether it converged, the objective, and seconds."""
+    def solve_all(self, most_s: float) -> tuple[bool, float, float, str]:
+        """Whether it converged within ``most_s`` seconds, the objective, seconds, and where it ended in words."""
         import ipyopt
 
         self.need = self.net_need()
@@ -159,17 +159,27 @@ class Stacked(Ipopt):
         )
         low = np.r_[np.zeros(2 * self.n), np.full(2 * lim, -1e20), lo, np.zeros(self.n_tie)]
         high = np.r_[np.zeros(2 * self.n), rate, rate, hi, np.zeros(self.n_tie)]
+        begun, last = time.perf_counter(), [0.0] * 4
+
+        def watched(_: int, step: int, value: float, primal: float, dual: float, *rest: Any) -> bool:
+            last[:] = step, value, primal, dual
+            return time.perf_counter() - begun < most_s
+
         problem = ipyopt.Problem(
             n=len(self.low), x_l=self.low, x_u=self.high, m=len(low), g_l=low, g_u=high, sparsity_indices_jac_g=self.jac,
             sparsity_indices_h=self.hess, eval_f=self.objective, eval_grad_f=self.gradient,
-            eval_g=self.constraints, eval_jac_g=self.jacobian, eval_h=self.hessian,
+            eval_g=self.constraints, eval_jac_g=self.jacobian, eval_h=self.hessian, intermediate_callback=watched,
             ipopt_options={"print_level": 0, "sb": "yes", "tol": 1e-7, "max_iter": 500},
         )  # fmt: skip
         middle = np.clip(0.5 * (self.low + self.high), -1e3, 1e3)
         start = np.r_[np.zeros(2 * self.n), middle[2 * self.n :]]
         begun = time.perf_counter()
         _, value, status = problem.solve(np.clip(start, self.low, self.high))
-        return status in (0, 1), value if status in (0, 1) else np.nan, time.perf_counter() - begun
+        good, words = (
+            status in (0, 1),
+            "{:.0f} iterations, objective {:.4f}, infeasible by {:.1e}, dual {:.1e}".format(*last),
+        )
+        return good, value if good else np.nan, time.perf_counter() - begun, words
 
     def net_need(self) -> np.ndarray:
         need = np.zeros(self.n, complex)
@@ -212,30 +222,54 @@ def reference(args: argparse.Namespace) -> None:
     import aurigrid as ag
     from aurigrid.powerflow.grid import compile_grid
     from aurigrid.powerflow.injections import participation
-    from aurigrid.powerflow.supply import supply_of
+    from aurigrid.powerflow.supply import splits_after
 
     for name in args.names or ("case14_ieee", "case30_ieee"):
         for short in args.short:
             net = network(name, args.data, short)
             grid = compile_grid(net, single_reference=True)
-            lines = np.flatnonzero(net.branch.in_service & ~supply_of(grid).splits)
-            found = ag.secure_operating_points(
-                net, contingencies=net.branch.id[lines].tolist(), v_margin_pu=V_MARGIN, q_limits=False, threads=1
-            )
-            # outages that have no solution at all would make the whole problem infeasible
-            solved = np.isin(found.outage_status[0], (0,))
-            weight = participation(grid)[net.gen.in_service]
-            full = Stacked(net, lines[solved], weight / weight.sum())
-            good, value, seconds = full.solve_all()
-            ours = found.objective[0]
-            gap = (ours - value) / value if good else np.nan
-            print(
-                f"{name}, short-term {short:g}, {solved.sum()} of {len(lines)} outages ({len(full.low):,} variables): Ipopt "
-                f"{'solved' if good else 'failed'} {value:.4f} in {seconds:.2f} s; ours {found.status_of(0).name.lower()} "
-                f"{ours:.4f} ({gap:+.2e}), without security {found.unsecured_objective[0]:.4f}; {found.rounds[0]} rounds, left "
-                f"{found.rest_mva[0]:.3g} MVA, {found.rest_pu[0]:.2g} pu",
-                flush=True,
-            )
+            lines = np.flatnonzero(net.branch.in_service & ~splits_after(grid, np.array([-1]))[0])
+            how = {
+                "contingencies": net.branch.id[lines].tolist(),
+                "v_margin_pu": V_MARGIN,
+                "q_limits": False,
+                "threads": 1,
+            }
+            asked: list[tuple[str, Any]] = [("", None)]
+            if args.at:
+                sc = scenarios(net, name, args.n)
+                ag.secure_operating_points(net, sc[:2], **how)
+                begun = time.perf_counter()
+                ag.secure_operating_points(net, sc, **how)
+                each = 1e3 * (time.perf_counter() - begun) / args.n
+                print(
+                    f"{name}, short-term {short:g}: ours {each:.1f} ms a scenario, {args.n} at once, one core",
+                    flush=True,
+                )
+                asked = [(f", scenario {k}", sc[k : k + 1]) for k in args.at]
+            for label, one in asked:
+                found = ag.secure_operating_points(net, one, **how)
+                # outages that have no solution at all would make the whole problem infeasible
+                solved = np.isin(found.outage_status[0], (0,))
+                weight = participation(grid)[net.gen.in_service]
+                own = net if one is None else served(net, one)
+                full = Stacked(own, lines[solved], weight / weight.sum())
+                good, value, seconds, words = full.solve_all(args.most)
+                ours = found.objective[0]
+                gap = (ours - value) / value if good else np.nan
+                print(
+                    f"{name}, short-term {short:g}{label}, {solved.sum()} of {len(lines)} outages ({len(full.low):,} "
+                    f"variables): Ipopt {'solved' if good else 'ended without a solution'} {value:.4f} in {seconds:.2f} s "
+                    f"({words}); ours {found.status_of(0).name.lower()} {ours:.4f} ({gap:+.2e}), without security "
+                    f"{found.unsecured_objective[0]:.4f}; {found.rounds[0]} rounds, left {found.rest_mva[0]:.3g} MVA, "
+                    f"{found.rest_pu[0]:.2g} pu",
+                    flush=True,
+                )
+
+
+def served(net: Any, one: Any) -> Any:
+    """The network with the loads of one scenario."""
+    return net.replace(load=net.load.replace(p_mw=one.load_p_mw[0], q_mvar=one.load_q_mvar[0]))
 
 
 def main() -> None:
@@ -244,6 +278,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=64)
+    parser.add_argument(
+        "--at", type=int, nargs="+", help="reference: of scenarios by number, of --n at random, not of the case"
+    )
+    parser.add_argument("--most", type=float, default=np.inf, help="reference: seconds after which Ipopt is stopped")
     parser.add_argument("--short", type=float, nargs="+", default=[1.2])
     args = parser.parse_args()
     warnings.filterwarnings("ignore")

@@ -12,6 +12,15 @@ import pytest
 
 import aurigrid as ag
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.powerflow.api import solve_cases
+from aurigrid.powerflow.cases import Cases
+from aurigrid.powerflow.newton import Settings
+from aurigrid.security.analysis import begin
+from aurigrid.security.contingencies import contingencies
+from aurigrid.security.limits import Limits
+from aurigrid.security.pairs import PairList, single_states
+from aurigrid.security.settle import Settling
+from aurigrid.security.suspects import Question
 from sample_grids import everything
 
 _SCRIPT = """
@@ -22,8 +31,8 @@ from numba import config
 from sample_grids import everything
 assert config.DISABLE_JIT
 sys.path.insert(0, "")
-from test_without_jit import solutions
-np.savez(sys.argv[1], *solutions())
+from test_without_jit import settled, solutions
+np.savez(sys.argv[1], *solutions(), settled())
 """
 
 
@@ -40,6 +49,17 @@ def solutions() -> list[np.ndarray]:
     return out
 
 
+def settled() -> np.ndarray:
+    """Measures of settled pairs of a small grid, with reactive limits."""
+    net, how = ag.load("case14"), Settings(q_limits=True, distributed=True, threads=1)
+    sc, outages = Scenarios.base(net), contingencies(net, "n-2:branches")
+    base = solve_cases(net, Cases.of(sc), "newton", how)
+    pairs = PairList.of(base.grid, outages, np.arange(outages.n))
+    asked = Question(net, sc, base, pairs, how, Limits(), begin(base), None)
+    seen = asked.seen(0, single_states(net, sc, np.zeros(1, int), pairs.branch, how, asked.start))
+    return Settling.of(pairs, seen.alone, base, seen.single, True).measures(pairs, seen.estimated[:40], 1)
+
+
 @pytest.mark.slow
 def test_plain_python_equals_compiled(tmp_path: Path) -> None:
     here = Path(__file__).parent
@@ -51,6 +71,9 @@ def test_plain_python_equals_compiled(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     with np.load(target) as plain:
-        for ours, key in zip(solutions(), plain.files, strict=True):
+        *keys, last = plain.files
+        for ours, key in zip(solutions(), keys, strict=True):
             np.testing.assert_allclose(plain[key], ours, atol=1e-9)
             assert np.isfinite(ours).any()
+        # sweeps are in single precision
+        np.testing.assert_allclose(plain[last], settled(), rtol=1e-4, atol=1e-5)

@@ -12,7 +12,7 @@ from aurigrid.kernels.pairs import BAND_RISK, LOADING_RISK
 from aurigrid.registry import Card, entries, register
 from aurigrid.registry.folder import hash_of
 from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
-from aurigrid.security.pairs import FEATURES
+from aurigrid.security.settle import FEATURES
 from learn.grids import small
 
 pytest.importorskip("onnx", reason="builds a network as ONNX")

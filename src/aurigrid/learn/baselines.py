@@ -15,7 +15,7 @@ from aurigrid.learn.calibrate import Result, threshold_of
 from aurigrid.learn.mlp import Plan, Scaling, fit
 from aurigrid.learn.train import Rows
 from aurigrid.model.table import Array
-from aurigrid.security.pairs import FEATURES
+from aurigrid.security.settle import FEATURES
 
 Score = Callable[[Rows], Array]
 _STORED = 20_000

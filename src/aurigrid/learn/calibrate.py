@@ -18,6 +18,8 @@ from aurigrid.model.table import Array
 CONFIDENCE = 0.95
 TARGET = 1e-3
 """Share of the violating pairs that may be missed."""
+AIM = 0.5 * TARGET
+"""What thresholds are set for: pairs of one operating point miss together, which the bound does not know."""
 SUPPOSES = "its pairs are drawn like those of the calibration set"
 
 
@@ -34,7 +36,7 @@ def allowed_misses(n: int, target: float = TARGET, confidence: float = CONFIDENC
     return k
 
 
-def threshold_of(scores: Array, target: float = TARGET, confidence: float = CONFIDENCE) -> float:
+def threshold_of(scores: Array, target: float = AIM, confidence: float = CONFIDENCE) -> float:
     """Score from which pairs are solved, from the scores of violating pairs (n,); -inf without any."""
     if not len(scores):
         return -np.inf

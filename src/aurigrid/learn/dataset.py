@@ -7,8 +7,8 @@
       scenarios/shard=0000.parquet  one row an operating point; written last: with it a shard is whole
       card.json, card.md            ranges, counts, hashes; written when all shards are whole
 
-A shard is whole or absent. What an operating point is depends on the seed and on its number, never on the shards, on the
-machine's threads or on where an earlier run ended.
+A shard is whole or absent. What an operating point is depends on the seed and on its number, never on the machine's threads
+or on where an earlier run ended; one for which the search found nothing secure may depend on the others of its shard.
 
 Rows are split by operating point and by outage, never at random. Of the load regions some are held out: points whose loads
 were changed on top in one of them are ``held_out_region``. Of the branches 15 % are held out: pairs with one of them are
@@ -36,13 +36,14 @@ from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import compile_grid
-from aurigrid.security.pairs import FEATURES, PairList
+from aurigrid.security.pairs import PairList
+from aurigrid.security.settle import FEATURES
 from aurigrid.store.run import now, package_versions, plain_data, write_json, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT, FORMAT_VERSION = "aurigrid-dataset", 1
+FORMAT, FORMAT_VERSION = "aurigrid-dataset", 2
 SPLITS = ("train", "calibration", "usual", "held_out_outages", "held_out_region", "held_out_both")
 ROLES = ("train", "train", "train", "calibration", "usual")
 """By the number of the operating point, in turn."""

@@ -35,7 +35,10 @@ except ImportError as error:
 
 FINE = {
     **dict.fromkeys(("loading", "loading_alone", "loading_plain", "loading_risk", "loading_of_one_high"), (1.0, 0.005)),
-    **dict.fromkeys(("band", "band_alone", "band_risk", "band_of_one_high"), (0.0, 0.001)),
+    **dict.fromkeys(("band", "band_alone", "band_risk", "band_of_one_high", "band_settled"), (0.0, 0.001)),
+    "loading_settled": (1.0, 0.005),
+    "room": (0.0, 0.01),
+    "lowest": (0.9, 0.02),
 }
 """Centre and scale of features that are distances from a limit."""
 Told = Callable[[int, int, float, float], None]

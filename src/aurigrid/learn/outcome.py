@@ -24,7 +24,6 @@ from aurigrid.security.pairs import (
     SPLITS,
     UNSOLVED,
     PairList,
-    features,
     measures,
     single_states,
     states_alone,
@@ -89,7 +88,7 @@ def outcome(
     single = single_states(net, sc, np.array([row]), pairs.branch, asked.how, asked.start)
     seen = asked.seen(row, single)
     kind, alone, which = seen.kind, seen.alone, seen.estimated
-    told = features(pairs, alone, which, cond.threads)
+    told = asked.told(seen)
     near = near_limits(told)
     violates = asked.breaks(seen, which)
     rng = np.random.default_rng((*seed, 1))

@@ -21,7 +21,7 @@ from aurigrid.model.table import Array
 from aurigrid.registry import Card, register
 from aurigrid.registry.folder import hash_of
 from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
-from aurigrid.security.pairs import FEATURES
+from aurigrid.security.settle import FEATURES
 from aurigrid.security.suspects import AUDIT
 from aurigrid.store.run import now, package_versions
 

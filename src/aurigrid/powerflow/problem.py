@@ -142,7 +142,7 @@ def _voltage_parts(grid: Grid, sc: Scenarios, inj: Injections) -> tuple[Array, A
     return zip_node, parts
 
 
-def _set_points(grid: Grid, own: Array) -> Array:
+def set_points(grid: Grid, own: Array) -> Array:
     """(n_row or 1, n_node) voltage set-points, pu; the first regulator of a node decides."""
     out = np.ones((len(own), grid.n_node))
     order = precedence(grid)[::-1]
@@ -181,7 +181,7 @@ def _common(grid: Grid, sc: Scenarios, inj: Injections, enforce_q: bool) -> _Com
     low, high = reactive_limits(grid, inj, enforce_q)
     n_set = max(len(low), 1 if sc.gen_v_pu is None else len(sc.gen_v_pu))
     own = own_set_points(grid, sc)
-    v_set = np.broadcast_to(_set_points(grid, own), (n_set, grid.n_node))
+    v_set = np.broadcast_to(set_points(grid, own), (n_set, grid.n_node))
     q_min, q_max = (
         np.broadcast_to(node_sums(reg.node, limit, grid.n_node), (n_set, grid.n_node)) for limit in (low, high)
     )

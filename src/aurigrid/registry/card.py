@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from aurigrid.errors import InputError, Issue, IssueList
 
-CARD_VERSION = 1
+CARD_VERSION = 2
 """Of the card and of what the features mean: a model with another one is stale."""
 CARD_FILE = "card.json"
 

@@ -25,6 +25,7 @@ from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.status import Status
 from aurigrid.registry.pairs import PairModel
 from aurigrid.security import report as r
+from aurigrid.security.again import solve_outages
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
@@ -316,7 +317,7 @@ def _block(
     solved: Array,
 ) -> Violations:
     """Solve a block of cases, put its numbers into the tally and return its violations."""
-    done = solve_cases(net, cases, "newton", how, begin(base), cases.row)
+    done = solve_outages(net, cases, how, begin(base), cases.row)
     worst, low, high, records = scanned(done, base, cases.row, how, limits)
     for name, values in (
         ("status", done.status), ("iterations", done.iterations), ("mismatch_pu", done.mismatch_pu),

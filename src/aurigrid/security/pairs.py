@@ -25,6 +25,7 @@ from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.problem import Injections, Start, reactive_limits
 from aurigrid.powerflow.solution import Solution
 from aurigrid.powerflow.supply import splits_after
+from aurigrid.security.again import solve_outages
 from aurigrid.security.contingencies import Contingencies
 from aurigrid.security.limits import Limits, scanned
 
@@ -113,16 +114,6 @@ class Alone:
 
 
 MOVES = 7
-FEATURES = (
-    "loading", "loading_alone", "loading_both", "loading_plain", "band", "band_alone", "band_both", "factor_high",
-    "factor_low", "coupling", "product", "moved_high", "moved_low", "loading_risk", "band_risk",
-    "reactive", "reactive_most",
-    *(f"{name}_{which}" for which in ("high", "low") for name in (
-        "own", "flow_moved", "v_moved", "loading_of_one", "band_of_one", "switched", "iterations"
-    )),
-)  # fmt: skip
-"""What describes a pair to a model, in the order of `features`: the measures of `kernels.pairs`, then the larger and the
-smaller of what describes each outage by itself (`Alone.moved`)."""
 
 
 def states_alone(
@@ -267,12 +258,6 @@ def measures(pairs: PairList, alone: Alone, which: Array, threads: int | None) -
     return out
 
 
-def features(pairs: PairList, alone: Alone, which: Array, threads: int | None) -> Array:
-    """(len(which), len(FEATURES)) float32: what a model is told about each pair."""
-    one, other = alone.moved[pairs.first[which]], alone.moved[pairs.second[which]]
-    return np.hstack([measures(pairs, alone, which, threads), np.maximum(one, other), np.minimum(one, other)])
-
-
 def breaks_beyond(
     net: Network, pairs: PairList, which: Array, done: Solution, single: Solution, base: Solution, how: Settings,
     limits: Limits,
@@ -304,4 +289,4 @@ def pair_states(net: Network, sc: Scenarios, row: int, ends: Array, how: Setting
     case = np.repeat(np.arange(len(ends), dtype=np.int32), 2)
     out = Pairs(case, np.sort(ends, 1).ravel().astype(np.int32))
     rows = np.full(len(ends), row, np.int32)
-    return solve_cases(net, Cases(sc, rows, {"branch": out}), "newton", how, start, rows)
+    return solve_outages(net, Cases(sc, rows, {"branch": out}), how, start, rows)

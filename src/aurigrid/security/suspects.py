@@ -22,7 +22,6 @@ from aurigrid.security.pairs import (
     Alone,
     PairList,
     breaks_beyond,
-    features,
     kinds_of,
     measures,
     pair_states,
@@ -31,6 +30,7 @@ from aurigrid.security.pairs import (
     states_alone,
 )
 from aurigrid.security.report import Passed
+from aurigrid.security.settle import Settling, apart, features
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,6 +39,8 @@ AUDIT = 200
 _AT_ONCE = 16384
 """Pairs that are solved at once."""
 _STRONG_COUPLING = 1.0
+_FULL_STEPS = 1e6
+"""Newton's method without chord steps, as pairs are solved, and without damping."""
 _SAG = 0.5
 """Change of a voltage, pu, by a pu of reactive power that regulated nodes lack."""
 
@@ -109,6 +111,14 @@ class Question:
         kind = kinds_of(self.pairs, alone)
         return Seen(row, base, single, alone, kind, np.flatnonzero(kind == ESTIMATED))
 
+    def told(self, seen: Seen) -> Array:
+        """(n_estimated, n_feature) what a model is told about the estimated pairs of one scenario."""
+        settling = Settling.of(self.pairs, seen.alone, seen.base, seen.single, self.how.q_limits)
+        how = replace(self.how, most_step=_FULL_STEPS)
+        other = single_states(self.net, self.sc, np.array([seen.row]), self.pairs.branch, how, self.start)
+        between = apart(seen.single, other)
+        return features(self.pairs, seen.alone, settling, between, seen.estimated, self.how.threads)
+
     def breaks(self, seen: Seen, which: Array) -> Array:
         """(len(which),) whether each pair, solved exactly, breaks a limit that its single outages do not."""
         pairs, out = self.pairs, np.zeros(len(which), bool)
@@ -130,7 +140,7 @@ class Question:
         if self.judge is None:
             near[which] = near_limits(measures(self.pairs, seen.alone, which, self.how.threads))
         else:
-            told = features(self.pairs, seen.alone, which, self.how.threads)
+            told = self.told(seen)
             broken = (told[:, kernel.LOADING] > 1.0) | (told[:, kernel.BAND] > 0.0)
             near[which] = broken | self.judge.near(told)
             sample = np.random.default_rng(row).permutation(which[~near[which]])[:AUDIT]
@@ -169,4 +179,5 @@ def suspects(asked: Question, n_solved: int) -> tuple[Array, int, Passed]:
         near, counts = asked.near(row, part_of(single, np.arange(place * m, (place + 1) * m)))
         todo[row, pairs.outage] = near
         passed += counts
-    return np.flatnonzero(todo.ravel()), len(rows) * m + passed.audited, passed
+    flows = len(rows) * m * (1 if judge is None else 2) + passed.audited
+    return np.flatnonzero(todo.ravel()), flows, passed
