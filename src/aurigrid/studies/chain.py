@@ -199,8 +199,10 @@ def _outages(truth: Truth, done: Secured, day: Profiles) -> dict[str, Any]:
     step, branch, which = found.scenario[rows], found.element[rows], found.contingency[rows]
     reason = []
     for t, k in zip(step.tolist(), which.tolist(), strict=True):
-        if not done.searched[t]:
+        if truth.points.label[t] >= 2:
             reason.append("no operating point keeps every limit of the intact grid at these states")
+        elif not done.searched[t]:
+            reason.append("no search was begun: the optimal power flow that it starts from stalls")
         elif done.beyond[t, k]:
             reason.append("no outputs and voltages keep every rating after this outage")
         elif done.ended[t]:

@@ -24,7 +24,7 @@ from aurigrid.security import security_analysis
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.report import OVERLOAD, OVERLOAD_SHORT, SecurityReport
 from aurigrid.studies.conditions import Conditions
-from aurigrid.studies.optima import OTHER_WEIGHTS, Optima
+from aurigrid.studies.optima import Optima
 from aurigrid.studies.points import Points
 
 PRICE = 5000.0
@@ -33,7 +33,7 @@ MARGIN = 0.01
 """Share of ratings after outages that the search leaves free: what its last cuts miss stays within them."""
 
 _ROUNDS = 20
-_WEIGHTS = (1.0, 0.01, *OTHER_WEIGHTS)
+_WEIGHTS = (1.0, 0.01, 1e-3, 1e-4)
 """Factors on the objective, tried in turn where a problem stalls before any outage: its path changes, its optimum does not."""
 _TOGETHER = 32
 """Steps that are searched at once: enough for all lanes and threads; what is told in between comes every so many."""
@@ -49,7 +49,7 @@ class Secured:
         points: label 0 where every outage stays within its ratings.
         report: every outage at the points, by `security_analysis`.
         beyond: (n, m) outages that still break a rating and do so whatever units give and wherever voltages lie.
-        searched: (n,) whether a search was begun: the intact grid's limits can be kept.
+        searched: (n,) whether a search was begun: its optimal power flow before outages was solved.
         ended: (n,) whether rounds ended before the rest was within its ratings or paid for.
     """
 
