@@ -9,6 +9,7 @@ import pytest
 import aurigrid as ag
 from aurigrid.errors import InputError
 from aurigrid.learn import Dataset, Recipe, make_dataset
+from aurigrid.learn.collapse import grown, nose
 from aurigrid.learn.dataset import SPLITS, held_branches, held_regions
 from aurigrid.learn.recipe import draw, load_regions
 from aurigrid.security import VIOLATION_KINDS
@@ -166,3 +167,36 @@ def test_the_command_makes_a_data_set_and_refuses_bad_ranges(tmp_path, run):
     done = run([*args[:3], str(tmp_path / "other"), "--load", "heavy", "--region", "1:x"])
     assert done.exit_code == 2
     assert not (tmp_path / "other").exists()
+
+
+def test_noses_lie_between_what_has_a_solution_and_what_has_none():
+    net = small()
+    sc = draw(net, RECIPE, 1, np.arange(3), 1).scenarios
+    limit = nose(sc, q_limits=True, slack="reference", threads=1)
+    assert (limit > 1.2).all()
+    assert (limit < 4.0).all()
+    below, beyond = (
+        ag.power_flow(net, grown(sc, limit * part), rescue=True, q_limits=True, threads=1) for part in (0.995, 1.03)
+    )
+    assert below.converged.all()
+    assert not beyond.converged.any()
+    # voltages fall faster and faster towards the nose
+    low = [
+        ag.power_flow(net, grown(sc, 1 + s * (limit - 1)), rescue=True, q_limits=True, threads=1) for s in (0.5, 0.98)
+    ]
+    assert (low[1].v_mag.min(1) < low[0].v_mag.min(1) - 0.05).all()
+
+
+def test_points_near_collapse_are_drawn_by_their_own_number(tmp_path):
+    near = Recipe(load=(0.9, 1.05), region=(0.9, 1.1), points="opf", rating_share=1.0, collapse=(0.8, 0.9))
+    wide = make_dataset(small(), tmp_path / "near", scenarios=5, seed=1, recipe=near, threads=1, q_limits=True)
+    few = make_dataset(small(), tmp_path / "few", scenarios=2, seed=1, recipe=near, threads=1, q_limits=True)
+    points, plain = (x.table("scenarios").to_pandas() for x in (wide, made(tmp_path / "plain", q_limits=True)))
+    assert points["used"].all()
+    assert points["collapse_share"].between(0.8, 0.9).all()
+    assert (points["nose_factor"] > 1.2).all()
+    np.testing.assert_allclose(points["collapse_share"][:2], few.table("scenarios").to_pandas()["collapse_share"])
+    assert points["v_min_pu"].max() < plain["v_min_pu"].min()
+    assert points["unsolved"].sum() > plain["unsolved"].sum()
+    with pytest.raises(InputError, match="collapse"):
+        make_dataset(small(), tmp_path / "wrong", recipe=Recipe(collapse=(0.5, 1.5)))

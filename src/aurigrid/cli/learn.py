@@ -48,7 +48,10 @@ Region = Annotated[str, typer.Option(help="Factor of one region's loads on top, 
 PointsOption = Annotated[Kind, typer.Option(help="Optimal points that survive single outages, or plain ones.")]
 Share = Annotated[float, typer.Option(help="Share of the ratings that points keep before outages.")]
 Margin = Annotated[float, typer.Option(help="Distance from voltage bands that points keep before outages, pu.")]
-_DRAWN = {"load": "0.75:1.0", "region": "0.8:1.1"}
+Collapse = Annotated[
+    str, typer.Option(help="Share of the way to voltage collapse by which all loads and outputs grow, least:most.")
+]
+_DRAWN = {"load": "0.75:1.0", "region": "0.8:1.1", "collapse": "0:0"}
 
 
 @guarded
@@ -59,6 +62,7 @@ def dataset(
     seed: Seed = 0,
     load: Load = _DRAWN["load"],
     region: Region = _DRAWN["region"],
+    collapse: Collapse = _DRAWN["collapse"],
     points: PointsOption = Kind.secure,
     rating_share: Share = 0.85,
     band_margin: Margin = 0.0,
@@ -69,12 +73,12 @@ def dataset(
 ) -> None:
     """Solve every pair of branch outages of many operating points exactly: a data set to learn from.
 
-    Loads by region, availability of wind and sun, dispatch and voltage set-points are drawn; the folder's card says in what
-    ranges, how rows are split by outage and region, and what the exact answers are.
+    Loads by region, availability of wind and sun, dispatch, voltage set-points and nearness to collapse are drawn; the folder's
+    card says in what ranges, how rows are split by outage and region, and what the exact answers are.
     """
     from aurigrid.io.load import load as read
 
-    recipe = _recipe(load, region, points, rating_share, band_margin)
+    recipe = _recipe({"--load": load, "--region": region, "--collapse": collapse}, points, rating_share, band_margin)
     made = _made(read(grid), out, scenarios, seed, recipe, q_limits, slack, threads)
     if json:
         print_json(made.card())
@@ -92,12 +96,12 @@ def dataset(
     )
 
 
-def _recipe(load: str, region: str, points: Kind, share: float, margin: float) -> Recipe:
+def _recipe(given: dict[str, str], points: Kind, share: float, margin: float) -> Recipe:
     from aurigrid.errors import IssueList
     from aurigrid.learn import Recipe
 
     issues, ranges = IssueList(), []
-    for name, text in (("--load", load), ("--region", region)):
+    for name, text in given.items():
         try:
             low, high = (float(part) for part in text.split(":"))
         except ValueError:
@@ -105,7 +109,8 @@ def _recipe(load: str, region: str, points: Kind, share: float, margin: float) -
             low = high = 1.0
         ranges.append((low, high))
     issues.raise_if_any()
-    return Recipe(load=ranges[0], region=ranges[1], points=points.value, rating_share=share, band_margin=margin)
+    drawn = dict(zip(("load", "region", "collapse"), ranges, strict=True))
+    return Recipe(**drawn, points=points.value, rating_share=share, band_margin=margin)
 
 
 def _made(
@@ -141,15 +146,14 @@ def train(
     """
     from aurigrid.errors import InputError, Issue
     from aurigrid.io.load import load as read
-    from aurigrid.learn import Dataset
+    from aurigrid.learn import Dataset, Recipe
     from aurigrid.learn.mlp import Plan, use_threads
     from aurigrid.learn.train import train as fit
 
     net = read(grid)
     if not (data / "dataset.json").exists():
         say(f"no data set at {data} yet: making one")
-        recipe = _recipe(_DRAWN["load"], _DRAWN["region"], Kind.secure, 0.85, 0.0)
-        _made(net, data, 100, 0, recipe, False, Slack.reference, threads)
+        _made(net, data, 100, 0, Recipe(), False, Slack.reference, threads)
     made = Dataset.read(data)
     if made.record["grid"]["digest"] != net.digest:
         told = f"is of another grid ({made.record['grid']['name']})"

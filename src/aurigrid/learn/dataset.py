@@ -29,13 +29,16 @@ import numpy as np
 
 from aurigrid.errors import InputError, Issue, IssueList
 from aurigrid.io.folder import load_folder, save
+from aurigrid.learn.collapse import nose, towards_nose
 from aurigrid.learn.outcome import Conditions, Outcome, outcome, pair_list
 from aurigrid.learn.recipe import Recipe, draw, load_regions
 from aurigrid.model.network import Network
+from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import compile_grid
+from aurigrid.powerflow.rescue import rescue_failed
 from aurigrid.security.pairs import PairList
 from aurigrid.security.settle import FEATURES
 from aurigrid.store.run import now, package_versions, plain_data, write_json, write_table
@@ -49,6 +52,8 @@ ROLES = ("train", "train", "train", "calibration", "usual")
 """By the number of the operating point, in turn."""
 _HELD_OUTAGES, _HELD_REGIONS = 0.15, 1 / 6
 _POINTS_A_SHARD = 4
+_COLLAPSE = 11
+"""Distinguishes the draws of shares from those of points."""
 _COUNTED = ("pairs", "estimated", "splits", "one_outage", "unsolved", "violating")
 _COLUMNS = {
     "scenario": np.int32, "first": np.int32, "second": np.int32, "violates": bool, "near": bool, "dc": np.float32,
@@ -193,11 +198,14 @@ def _shard(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two tables of a shard."""
     drawn = draw(net, recipe, seed, which, cond.threads)
-    base = solve_cases(net, Cases.of(drawn.scenarios), "newton", cond.settings)
+    sc, stress = _stressed(drawn.scenarios, recipe, cond, which, seed)
+    base = solve_cases(net, Cases.of(sc), "newton", cond.settings)
+    if stress:  # near collapse a guess may be too far
+        base = rescue_failed(base, cond.settings)
     found: list[Outcome | None] = []
     for row, number in enumerate(which.tolist()):
         good = bool(drawn.solved[row] and base.converged[row])
-        found.append(outcome(net, drawn.scenarios, row, base, pairs, cond, keep, (seed, number)) if good else None)
+        found.append(outcome(net, sc, row, base, pairs, cond, keep, (seed, number)) if good else None)
     _, names = load_regions(net)
     region_held, branch_held = held_regions(len(names), seed), held_branches(net, seed)
     parts = [(n, r, o) for r, (n, o) in enumerate(zip(which.tolist(), found, strict=True)) if o is not None]
@@ -225,13 +233,24 @@ def _shard(
         "load_factor": drawn.load, "region_factor": drawn.factor, "used": np.array([o is not None for o in found]),
         "v_min_pu": np.where(np.isfinite(base.v_mag), base.v_mag, np.inf).min(1),
         "v_max_pu": np.where(np.isfinite(base.v_mag), base.v_mag, -np.inf).max(1),
-        "worst_loading": np.nan_to_num(base.branch_flow().loading).max(1),
+        "worst_loading": np.nan_to_num(base.branch_flow().loading).max(1), **stress,
     }  # fmt: skip
     for name in (*_COUNTED, "singles_unsolved"):
         points[name] = np.array([c.get(name, 0) for c in counts], np.int64)
     for r, name in enumerate(names):
         points[f"load_mw {name}"] = drawn.region_load_mw[:, r]
     return rows, points
+
+
+def _stressed(
+    sc: Scenarios, recipe: Recipe, cond: Conditions, which: Array, seed: int
+) -> tuple[Scenarios, dict[str, Any]]:
+    """The points moved towards collapse as the recipe asks, and how far they were moved; each by its own number only."""
+    if recipe.collapse[1] <= 0:
+        return sc, {}
+    share = np.array([np.random.default_rng((seed, n, _COLLAPSE)).uniform(*recipe.collapse) for n in which.tolist()])
+    limit = nose(sc, q_limits=cond.q_limits, slack=cond.slack, threads=cond.threads)
+    return towards_nose(sc, share, limit), {"nose_factor": limit, "collapse_share": share}
 
 
 @dataclass(frozen=True)

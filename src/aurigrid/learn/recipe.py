@@ -34,6 +34,8 @@ class Recipe:
         weather: availability of wind and of solar units by region, share of ``p_max_mw``.
         dispatch: largest relative change of each unit's output after the optimum; the balance is shared as in the analysis.
         voltage: largest change of each unit's voltage set-point after the optimum, pu.
+        collapse: share of the way from the point to the nose of its power-voltage curve by which all injections are grown then
+            (`aurigrid.learn.collapse`); (0, 0) leaves points as they are.
         points: ``"secure"``: optimal points that keep every limit after each single outage too, as far as that can be had;
             ``"opf"``: optimal points before outages.
         rating_share, band_margin: the points keep this share of the ratings and this distance (pu) from the voltage bands
@@ -47,6 +49,7 @@ class Recipe:
     weather: tuple[float, float] = (0.0, 1.0)
     dispatch: float = 0.02
     voltage: float = 0.003
+    collapse: tuple[float, float] = (0.0, 0.0)
     points: Points = "secure"
     rating_share: float = 0.85
     band_margin: float = 0.0
@@ -59,6 +62,9 @@ class Recipe:
             low, high = getattr(self, name)
             if not (0 <= low <= high < np.inf):
                 issues.add("recipe", name, f"is {low} to {high}", hint="give the least first, neither below 0")
+        low, high = self.collapse
+        if not 0 <= low <= high <= 1:
+            issues.add("recipe", "collapse", f"is {low} to {high}", hint="give shares of 0 to 1, the least first")
         for name, most in (("bus", 1.0), ("dispatch", 1.0), ("voltage", 0.1), ("band_margin", 0.1)):
             if not 0 <= getattr(self, name) <= most:
                 issues.add("recipe", name, f"is {getattr(self, name)}", hint=f"give 0 to {most:g}")
