@@ -109,8 +109,10 @@ def _recipe(given: dict[str, str], points: Kind, share: float, margin: float) ->
             low = high = 1.0
         ranges.append((low, high))
     issues.raise_if_any()
-    drawn = dict(zip(("load", "region", "collapse"), ranges, strict=True))
-    return Recipe(**drawn, points=points.value, rating_share=share, band_margin=margin)
+    loads, regions, collapse = ranges
+    return Recipe(
+        load=loads, region=regions, collapse=collapse, points=points.value, rating_share=share, band_margin=margin
+    )
 
 
 def _made(
