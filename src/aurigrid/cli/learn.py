@@ -24,7 +24,7 @@ from aurigrid.cli.common import (
 
 if TYPE_CHECKING:
     from aurigrid.learn import Dataset, Recipe
-    from aurigrid.model.network import Network
+    from aurigrid.learn.recipe import Points
 
 
 class Kind(StrEnum):
@@ -32,6 +32,7 @@ class Kind(StrEnum):
 
     secure = "secure"
     opf = "opf"
+    profiles = "profiles"
 
 
 class Task(StrEnum):
@@ -45,7 +46,12 @@ Count = Annotated[int, typer.Option(min=1, help="Operating points.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 Load = Annotated[str, typer.Option(help="Factor of all loads, least:most.")]
 Region = Annotated[str, typer.Option(help="Factor of one region's loads on top, least:most.")]
-PointsOption = Annotated[Kind, typer.Option(help="Optimal points that survive single outages, or plain ones.")]
+PointsOption = Annotated[
+    Kind,
+    typer.Option(
+        help="Optimal points that survive single outages, plain ones, or those of steps of the grid's series."
+    ),
+]
 Share = Annotated[float, typer.Option(help="Share of the ratings that points keep before outages.")]
 Margin = Annotated[float, typer.Option(help="Distance from voltage bands that points keep before outages, pu.")]
 Collapse = Annotated[
@@ -76,10 +82,8 @@ def dataset(
     Loads by region, availability of wind and sun, dispatch, voltage set-points and nearness to collapse are drawn; the folder's
     card says in what ranges, how rows are split by outage and region, and what the exact answers are.
     """
-    from aurigrid.io.load import load as read
-
     recipe = _recipe({"--load": load, "--region": region, "--collapse": collapse}, points, rating_share, band_margin)
-    made = _made(read(grid), out, scenarios, seed, recipe, q_limits, slack, threads)
+    made = _made(grid, out, scenarios, seed, recipe, q_limits, slack, threads)
     if json:
         print_json(made.card())
         return
@@ -116,14 +120,23 @@ def _recipe(given: dict[str, str], points: Kind, share: float, margin: float) ->
 
 
 def _made(
-    net: Network, out: Path, scenarios: int, seed: int, recipe: Recipe, q_limits: bool, slack: Slack, threads: int | None
-) -> Dataset:  # fmt: skip
+    grid: str, out: Path, scenarios: int, seed: int, recipe: Recipe, q_limits: bool, slack: Slack, threads: int | None
+) -> Dataset:
+    from aurigrid.io.load import load as read
     from aurigrid.learn import make_dataset
+    from aurigrid.studies.learning import points_of_profiles
+    from aurigrid.studies.sources import load_with_profiles
 
+    drawn = None
+    if recipe.points == "profiles":
+        net, profiles, _ = load_with_profiles(grid)
+        drawn = points_of_profiles(net, profiles, recipe, seed, threads)
+    else:
+        net = read(grid)
     with compiling_notice(), show.progress("operating points") as advance:
         return make_dataset(
             net, out, scenarios=scenarios, seed=seed, recipe=recipe, q_limits=q_limits, slack=slack.value, threads=threads,
-            progress=advance,
+            progress=advance, drawn=drawn,
         )  # fmt: skip
 
 
@@ -131,8 +144,12 @@ def _made(
 def train(
     grid: Grid,
     data: Annotated[
-        Path, typer.Option(help="Data set of `aurigrid dataset`; made with its defaults if it is not there.")
+        Path,
+        typer.Option(
+            help="Data set of `aurigrid dataset`; if it is not there, one is made: of the grid's series if it has any."
+        ),
     ],
+    scenarios: Annotated[int, typer.Option(min=1, help="Operating points of a data set that is made.")] = 100,
     task: Annotated[
         Task, typer.Option(help="What the model answers: which pairs of outages have to be solved.")
     ] = Task.n2,
@@ -148,6 +165,7 @@ def train(
     """
     from aurigrid.errors import InputError, Issue
     from aurigrid.io.load import load as read
+    from aurigrid.io.load import load_with_report
     from aurigrid.learn import Dataset, Recipe
     from aurigrid.learn.mlp import Plan, use_threads
     from aurigrid.learn.train import train as fit
@@ -155,7 +173,8 @@ def train(
     net = read(grid)
     if not (data / "dataset.json").exists():
         say(f"no data set at {data} yet: making one")
-        _made(net, data, 100, 0, Recipe(), False, Slack.reference, threads)
+        points: Points = "secure" if load_with_report(grid).profiles is None else "profiles"
+        _made(grid, data, scenarios, 0, Recipe(points=points), False, Slack.reference, threads)
     made = Dataset.read(data)
     if made.record["grid"]["digest"] != net.digest:
         told = f"is of another grid ({made.record['grid']['name']})"

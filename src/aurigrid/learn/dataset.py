@@ -31,7 +31,7 @@ from aurigrid.errors import InputError, Issue, IssueList
 from aurigrid.io.folder import load_folder, save
 from aurigrid.learn.collapse import nose, towards_nose
 from aurigrid.learn.outcome import Conditions, Outcome, outcome, pair_list
-from aurigrid.learn.recipe import Recipe, draw, load_regions
+from aurigrid.learn.recipe import Drawn, Recipe, draw, load_regions
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
@@ -89,6 +89,7 @@ def make_dataset(
     keep: float = 0.2,
     threads: int | None = None,
     progress: Progress | None = None,
+    drawn: Callable[[Array], Drawn] | None = None,
 ) -> Dataset:
     """Draw operating points and solve every pair of branch outages of each exactly; a second call goes on where one stopped.
 
@@ -101,6 +102,7 @@ def make_dataset(
         q_limits, slack, v_step_pu, threads: as for `security_analysis`; a model may be used with the same first three only.
         keep: share of the pairs far from limits that is kept; each then stands for 1/keep.
         progress: called with the operating points done, and of how many.
+        drawn: what draws the points of the given numbers where the recipe's points are ``"profiles"``.
 
     Raises:
         InputError: options that make no sense, or a folder that holds something else.
@@ -110,6 +112,9 @@ def make_dataset(
     folder, recipe = Path(folder), recipe if recipe is not None else Recipe()
     _refuse(scenarios, keep, v_step_pu)
     recipe.check()
+    if (recipe.points == "profiles") != (drawn is not None):
+        told = "are of profiles, and nothing draws them" if drawn is None else "are not those that are drawn"
+        raise InputError(Issue("recipe", "points", told, hint="use points_of_profiles of aurigrid.studies.learning"))
     check_options(net, None, "newton", 1e-8, 20, slack, threads)
     cond = Conditions(q_limits, "distributed" if slack == "distributed" else "reference", v_step_pu, threads)
     options = {"scenarios": scenarios, "seed": seed, "keep": keep, "recipe": recipe.to_dict(), **cond.to_dict()}
@@ -123,7 +128,8 @@ def make_dataset(
             if pairs is None:
                 outages, solved = pair_list(net)
                 pairs = PairList.of(compile_grid(net, single_reference=slack == "distributed"), outages, solved)
-            rows, points = _shard(net, recipe, cond, pairs, which, seed, keep)
+            points_of = drawn(which) if drawn is not None else draw(net, recipe, seed, which, cond.threads)
+            rows, points = _shard(net, recipe, cond, pairs, points_of, which, seed, keep)
             write_table(_file(folder, "pairs", shard), pa.table(rows))
             write_table(_file(folder, "scenarios", shard), pa.table(points))
         if progress is not None:
@@ -194,10 +200,9 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _shard(
-    net: Network, recipe: Recipe, cond: Conditions, pairs: PairList, which: Array, seed: int, keep: float
+    net: Network, recipe: Recipe, cond: Conditions, pairs: PairList, drawn: Drawn, which: Array, seed: int, keep: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two tables of a shard."""
-    drawn = draw(net, recipe, seed, which, cond.threads)
     sc, stress = _stressed(drawn.scenarios, recipe, cond, which, seed)
     base = solve_cases(net, Cases.of(sc), "newton", cond.settings)
     if stress:  # near collapse a guess may be too far

@@ -16,8 +16,8 @@ from aurigrid.powerflow.grid import compile_grid
 from aurigrid.secure import secure_operating_points
 from aurigrid.store.regions import regions
 
-Points = Literal["secure", "opf"]
-POINTS: tuple[Points, ...] = ("secure", "opf")
+Points = Literal["secure", "opf", "profiles"]
+POINTS: tuple[Points, ...] = ("secure", "opf", "profiles")
 WEATHER = ("wind", "solar")
 _OWN_KINDS = ("area", "zone", "geographic")
 _LEAST_REGIONS = 4
@@ -37,7 +37,8 @@ class Recipe:
         collapse: share of the way from the point to the nose of its power-voltage curve by which all injections are grown then
             (`aurigrid.learn.collapse`); (0, 0) leaves points as they are.
         points: ``"secure"``: optimal points that keep every limit after each single outage too, as far as that can be had;
-            ``"opf"``: optimal points before outages.
+            ``"opf"``: optimal points before outages; ``"profiles"``: those of steps of the grid's time series, which a study
+            draws (`aurigrid.studies.learning`) and the ranges of weather, rating_share and band_margin say nothing of.
         rating_share, band_margin: the points keep this share of the ratings and this distance (pu) from the voltage bands
             before outages.
         rounds: rounds a secure point may take.
@@ -167,15 +168,19 @@ def draw(net: Network, recipe: Recipe, seed: int, which: Array, threads: int | N
             most[row] = np.where(mask & np.isfinite(most[row]), available * most[row], most[row])
         moved[:, row] = rng.uniform(-1, 1, (2, net.n_gen))
     points, solved = _points(net, recipe, Scenarios(net, load_p_mw=p, load_q_mvar=q), most, threads)
-    gen_p = np.clip(
-        points[0] * (1 + recipe.dispatch * moved[0]),
-        np.minimum(net.gen.p_min_mw, points[0]),
-        np.maximum(most, points[0]),
-    )
-    gen_v = _moved_set_points(net, points[1], recipe.voltage * moved[1])
-    sc = Scenarios(net, load_p_mw=p, load_q_mvar=q, gen_p_mw=gen_p, gen_v_pu=gen_v)
+    found = Scenarios(net, load_p_mw=p, load_q_mvar=q, gen_p_mw=points[0], gen_v_pu=points[1])
+    sc = moved_points(net, recipe, found, most, moved)
     by_region = np.stack([p[:, of_load == r].sum(1) for r in range(len(names))], 1)
     return Drawn(sc, solved, stressed, factor, load, by_region)
+
+
+def moved_points(net: Network, recipe: Recipe, points: Scenarios, most: Array, moved: Array) -> Scenarios:
+    """Points with outputs and set-points moved by `moved` (2, n, n_gen), -1 to 1, times what the recipe says; outputs up to
+    `most` (n, n_gen), MW."""
+    p = points.values("gen_p_mw")
+    gen_p = np.clip(p * (1 + recipe.dispatch * moved[0]), np.minimum(net.gen.p_min_mw, p), np.maximum(most, p))
+    gen_v = _moved_set_points(net, points.values("gen_v_pu"), recipe.voltage * moved[1])
+    return points.replace(gen_p_mw=gen_p, gen_v_pu=gen_v)
 
 
 def _moved_set_points(net: Network, v: Array, by: Array) -> Array:
