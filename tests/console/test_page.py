@@ -290,8 +290,9 @@ def test_start_cancel_and_resume_a_study(page: Any) -> None:
     form.locator("input[name=grid]").fill("/etc/passwd")
     get(page, "start").click()
     form.get_by_text("not a catalogue name").wait_for()
-    form.locator("input[name=grid]").fill("case39")
-    form.locator("input[name=contingencies]").fill("n-2:lines")
+    # long enough to be cancelled before it ends, also where the page is slow
+    form.locator("input[name=grid]").fill("case300")
+    form.locator("input[name=contingencies]").fill("n-2:branches")
     get(page, "start").click()
     job = get(page, "job").first
     job.get_by_text("running").wait_for()
