@@ -8,11 +8,14 @@ import pytest
 
 import aurigrid as ag
 from aurigrid.errors import InputError
+from aurigrid.io.folder import save
 from aurigrid.learn import Dataset, Recipe, make_dataset
 from aurigrid.learn.collapse import grown, nose
 from aurigrid.learn.dataset import SPLITS, held_branches, held_regions
 from aurigrid.learn.recipe import draw, load_regions
+from aurigrid.model.profiles import Profiles
 from aurigrid.security import VIOLATION_KINDS
+from aurigrid.studies.learning import points_of_profiles
 from learn.grids import RECIPE, made, small
 
 
@@ -200,3 +203,29 @@ def test_points_near_collapse_are_drawn_by_their_own_number(tmp_path):
     assert points["unsolved"].sum() > plain["unsolved"].sum()
     with pytest.raises(InputError, match="collapse"):
         make_dataset(small(), tmp_path / "wrong", recipe=Recipe(collapse=(0.5, 1.5)))
+
+
+def test_points_of_a_grid_s_own_series(tmp_path, run):
+    """Loads are those of a step times the recipe's factors; the command makes the set and another call goes on with it."""
+    net = small()
+    time = np.datetime64("2020-03-02T00:00") + np.arange(6) * np.timedelta64(60, "m")
+    level = np.linspace(0.6, 1.1, 6)[:, None]
+    series = {("load", name): (level * getattr(net.load, name), np.arange(net.n_load)) for name in ("p_mw", "q_mvar")}
+    grid = save(net, tmp_path / "grid", profiles=Profiles(time, series))
+    recipe = Recipe(load=(1.0, 1.0), region=(1.0, 1.0), bus=0.0, points="profiles")
+    whole = points_of_profiles(net, Profiles(time, series), recipe, 3, 1)(np.arange(8))
+    alone = points_of_profiles(net, Profiles(time, series), recipe, 3, 1)(np.array([5]))
+    assert whole.solved.all()
+    shares = whole.scenarios.values("load_p_mw")[:, 0] / net.load.p_mw[0]
+    assert {round(x, 9) for x in shares} <= {round(x, 9) for x in level[:, 0].tolist()}
+    assert len(set(shares.round(9))) > 2
+    np.testing.assert_array_equal(alone.scenarios.values("load_p_mw")[0], whole.scenarios.values("load_p_mw")[5])
+    args = ["dataset", str(grid), "--out", str(tmp_path / "set"), "--scenarios", "3", "--points", "profiles", "--json"]
+    done = run(args)
+    assert done.exit_code == 0, done.output
+    card = json.loads(done.stdout)
+    assert card["scenarios"]["used"] == 3
+    assert card["options"]["recipe"]["points"] == "profiles"
+    assert run(args).exit_code == 0
+    with pytest.raises(InputError, match="nothing draws them"):
+        make_dataset(net, tmp_path / "other", recipe=recipe)
