@@ -189,12 +189,10 @@ def train(
     if json:
         print_json(card.__dict__)
         return
-    print("\n".join(card.sentences()))
     t = card.training
-    print(
-        f"{t['samples_per_s']:,.0f} samples/s, {t['share_of_peak']:.0%} of a large matrix product's rate on {t['device']}."
-    )
-    show.summary([], [f"aurigrid models explain {card.name}", f"aurigrid n1 {grid} -c n-2:branches --engine learned"])
+    speed = f"{t['samples_per_s']:,.0f} samples/s, {t['share_of_peak']:.0%} of a large matrix product's rate on {t['device']}."
+    commands = [f"aurigrid models explain {card.name}", f"aurigrid n1 {grid} -c n-2:branches --engine learned"]
+    show.summary([*card.sentences(), speed], commands)
 
 
 models = typer.Typer(
