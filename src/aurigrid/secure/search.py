@@ -51,6 +51,8 @@ _PAID = 1e-3
 _VOLTAGE_PRICE = 10.0
 _NEAR_GAMMA = 0.1
 """Barrier and slack of a second try, from the last point."""
+_PATIENCE = 4
+"""How many times as many iterations a problem that stalls may take while its barrier falls slowly."""
 _EASED = 4
 """Rounds in which an outage without a solution is eased by cuts from a Newton step towards one."""
 _NO_STATE = 1e12
@@ -84,13 +86,17 @@ class Search:
         """All rounds, and the result."""
         run = self.run
         raw = run.solve(None)
+        stalled = np.setdiff1d(np.arange(run.sc.n), solved_rows(raw))
+        if stalled.size:
+            raw = raw.put(stalled, _patient(run.some(stalled)).solve(None, strict=True), None)
         rows = solved_rows(raw)
         lost = np.setdiff1d(np.arange(run.sc.n), rows)
         whole = explored(run, raw, lost, False, self.soft_price) if lost.size else raw
         again = np.intersect1d(lost, solved_rows(whole))
         if again.size:
             part = whole.take(again)
-            hard = run.some(again).solve(None, Start(part.v, part.x, None, None))
+            near = Start(part.v, part.x, None, None, _NEAR_GAMMA, _NEAR_GAMMA)
+            hard = _patient(run.some(again)).solve(None, near, strict=True)
             raw = raw.put(again, hard, None)
             raw.code[again] = hard.code
             rows = np.union1d(rows, again[hard.code == OPTIMAL])
@@ -445,3 +451,7 @@ class Search:
             parts.append(Violations(scenario, broken.case, kind, broken.element, broken.value, nothing, limit))
         price = self.price * (mva + _VOLTAGE_PRICE * self.run.net.base_mva * pu)
         return Violations.join(parts), mva, pu, price
+
+
+def _patient(run: Run) -> Run:
+    return replace(run, max_iterations=_PATIENCE * run.max_iterations)

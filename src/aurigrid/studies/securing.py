@@ -33,8 +33,6 @@ MARGIN = 0.01
 """Share of ratings after outages that the search leaves free: what its last cuts miss stays within them."""
 
 _ROUNDS = 20
-_WEIGHTS = (1.0, 0.01, 1e-3, 1e-4)
-"""Factors on the objective, tried in turn where a problem stalls before any outage: its path changes, its optimum does not."""
 _TOGETHER = 32
 """Steps that are searched at once: enough for all lanes and threads; what is told in between comes every so many."""
 _ANY_VOLTAGE = 0.5
@@ -75,22 +73,19 @@ def secured(
     n, m = asked.n, contingencies(asked.net, "n-1").n
     beyond, searched, ended = np.zeros((n, m), bool), np.zeros(n, bool), np.zeros(n, bool)
     rows = np.flatnonzero(points.label == 1)
-    for factor in _WEIGHTS:
-        weights = {name: factor * w for name, w in conditions.objective.items()}
-        left = rows[~searched[rows]]
-        for first in range(0, len(left), _TOGETHER):
-            some = left[first : first + _TOGETHER]
-            found = secure_operating_points(
-                asked.net, asked.take(some), "n-1", insecurity_price=PRICE, v_margin_pu=_ANY_VOLTAGE, max_rounds=_ROUNDS,
-                gen_p_max_mw=points.batch.p_max_mw[some], objective=weights, threads=threads,
-            )  # fmt: skip
-            good = np.flatnonzero(np.isin(found.status, (SecureStatus.SECURE, SecureStatus.INSECURE)))
-            searched[some[good]] = True
-            beyond[some] = found.beyond_reach
-            ended[some] = (found.rounds >= _ROUNDS) & ~found.secure
-            points = _moved(points, some[good], Optima.of(found.points), good)
-            if told is not None:
-                told(f"{int(searched.sum())} of {len(rows)} steps secured against outages")
+    for first in range(0, len(rows), _TOGETHER):
+        some = rows[first : first + _TOGETHER]
+        found = secure_operating_points(
+            asked.net, asked.take(some), "n-1", insecurity_price=PRICE, v_margin_pu=_ANY_VOLTAGE, max_rounds=_ROUNDS,
+            gen_p_max_mw=points.batch.p_max_mw[some], objective=conditions.objective, threads=threads,
+        )  # fmt: skip
+        good = np.flatnonzero(np.isin(found.status, (SecureStatus.SECURE, SecureStatus.INSECURE)))
+        searched[some[good]] = True
+        beyond[some] = found.beyond_reach
+        ended[some] = (found.rounds >= _ROUNDS) & ~found.secure
+        points = _moved(points, some[good], Optima.of(found.points), good)
+        if told is not None:
+            told(f"{first + len(some)} of {len(rows)} steps secured against outages")
     last = settled(points.scenarios.net, points.scenarios, shared=True)
     report = security_analysis(last.net, last, "n-1", q_limits=True, slack="distributed", threads=threads)
     label = points.label.copy()
