@@ -91,7 +91,7 @@ class Search:
             raw = raw.put(stalled, _patient(run.some(stalled)).solve(None, strict=True), None)
         rows = solved_rows(raw)
         lost = np.setdiff1d(np.arange(run.sc.n), rows)
-        whole = explored(run, raw, lost, False, self.soft_price) if lost.size else raw
+        whole = explored(_patient(run), raw, lost, False, self.soft_price) if lost.size else raw
         again = np.intersect1d(lost, solved_rows(whole))
         if again.size:
             part = whole.take(again)
