@@ -10,10 +10,11 @@ import aurigrid as ag
 from aurigrid.errors import InputError
 from aurigrid.io.folder import save
 from aurigrid.learn import Dataset, Recipe, make_dataset
-from aurigrid.learn.collapse import grown, nose
+from aurigrid.learn.collapse import nose
 from aurigrid.learn.dataset import SPLITS, held_branches, held_regions
 from aurigrid.learn.recipe import draw, load_regions
 from aurigrid.model.profiles import Profiles
+from aurigrid.powerflow.rescue import grown
 from aurigrid.security import VIOLATION_KINDS
 from aurigrid.studies.learning import points_of_profiles
 from learn.grids import RECIPE, made, small

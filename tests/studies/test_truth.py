@@ -151,7 +151,7 @@ def test_what_no_operating_point_survives_is_told_as_such() -> None:
     chained = plan_day(net, day, margin=0.0, security="n-1", commit_seconds=10.0)
     table = chained.tables["plan_outages"]
     assert set(zip(table["step"].tolist(), table["branch_id"].tolist(), strict=True)) == {(0, "one"), (0, "two")}
-    assert set(table["reason"]) == {"no outputs and voltages keep every rating after this outage"}
+    assert set(table["reason"]) == {"no outputs and voltages keep every rating, less 1 %, after this outage"}
     assert chained.summary["steps_insecure"] == 1
     assert chained.summary["outage_breaches"] == 2
 

@@ -164,16 +164,16 @@ def train(
     Stopped training goes on from the last epoch when the command is given again.
     """
     from aurigrid.errors import InputError, Issue
-    from aurigrid.io.load import load as read
     from aurigrid.io.load import load_with_report
     from aurigrid.learn import Dataset, Recipe
     from aurigrid.learn.mlp import Plan, use_threads
     from aurigrid.learn.train import train as fit
 
-    net = read(grid)
+    read = load_with_report(grid)
+    net = read.network
     if not (data / "dataset.json").exists():
         say(f"no data set at {data} yet: making one")
-        points: Points = "secure" if load_with_report(grid).profiles is None else "profiles"
+        points: Points = "secure" if read.profiles is None else "profiles"
         _made(grid, data, scenarios, 0, Recipe(points=points), False, Slack.reference, threads)
     made = Dataset.read(data)
     if made.record["grid"]["digest"] != net.digest:

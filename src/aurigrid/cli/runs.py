@@ -368,9 +368,9 @@ def _plan_sentences(plan: dict[str, Any]) -> list[str]:
     if plan.get("steps_insecure") is not None:
         insecure = plan["steps_insecure"]
         told.append(
-            f"Outages break ratings in {insecure} steps."
+            f"Branch outages break ratings in {insecure} steps."
             if insecure
-            else "Every step keeps its ratings after every outage."
+            else "Every step keeps its ratings after every branch outage."
         )
     told += [
         f"{row['rows']} ratings stay broken after outages at {_times(row['times'])} ({row['steps']} steps): {row['reason']} "

@@ -12,16 +12,11 @@ import numpy as np
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import Slack, power_flow
+from aurigrid.powerflow.rescue import grown
 
 _MOST = 4.0
 _FINE = 1.05
 """The second search ends this factor beyond what the first one found, so that its steps of 1/128 are about 1 % of the nose."""
-_SCALED = ("load_p_mw", "load_q_mvar", "gen_p_mw")
-
-
-def grown(scenarios: Scenarios, factor: Array) -> Scenarios:
-    """The scenarios with loads and outputs multiplied by factors (n,)."""
-    return scenarios.replace(**{name: scenarios.values(name) * factor[:, None] for name in _SCALED})
 
 
 def nose(scenarios: Scenarios, *, q_limits: bool, slack: Slack, threads: int | None = None) -> Array:

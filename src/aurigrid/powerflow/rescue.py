@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.cases import OUTAGE_TABLES, Cases
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.problem import Start
@@ -110,12 +111,17 @@ def _continued(done: Solution, failed: Array, how: Settings) -> tuple[Solution, 
     return replace(last, cases=cases, **state), reached
 
 
-def _scaled(cases: Cases, factor: Array) -> Cases:
-    """The same cases with all their injections multiplied."""
-    sc = cases.scenarios.take(cases.row)
+def grown(scenarios: Scenarios, factor: Array) -> Scenarios:
+    """The scenarios with all their injections multiplied by factors (n,)."""
     changed: dict[str, Any] = {}
     for name in _SCALED:
-        values = sc.values(name)
+        values = scenarios.values(name)
         if values.shape[1]:
             changed[name] = values * factor[:, None]
-    return Cases(sc.replace(**changed), np.arange(cases.n, dtype=np.int32), {t: cases.pairs(t) for t in OUTAGE_TABLES})
+    return scenarios.replace(**changed)
+
+
+def _scaled(cases: Cases, factor: Array) -> Cases:
+    """The same cases with all their injections multiplied."""
+    sc = grown(cases.scenarios.take(cases.row), factor)
+    return Cases(sc, np.arange(cases.n, dtype=np.int32), {t: cases.pairs(t) for t in OUTAGE_TABLES})

@@ -80,7 +80,7 @@ def plan_day(
         day: what is expected.
         margin: share of ratings and reactive ranges that points leave free where they can.
         security: limits that are kept: ``"base"``, those of the intact grid; ``"n-1"``: ratings after outages as well, by the
-            plan in linear flows after branch outages, by its points in AC after all outages, each MWh above at a price.
+            plan in linear flows after branch outages, by its points in AC after branch outages, each MWh above at a price.
         commit_seconds: time for the search over states.
         threads: for power flows.
         told: called with what is being done, in words.
@@ -204,7 +204,7 @@ def _outages(truth: Truth, done: Secured, day: Profiles) -> dict[str, Any]:
         elif not done.searched[t]:
             reason.append("no search was begun: the optimal power flow that it starts from stalls")
         elif done.beyond[t, k]:
-            reason.append("no outputs and voltages keep every rating after this outage")
+            reason.append("no outputs and voltages keep every rating, less 1 %, after this outage")
         elif done.ended[t]:
             reason.append("rounds ended before the rest was within its ratings or dearer than its price")
         else:

@@ -61,7 +61,7 @@ def points_of_profiles(
         given = batch.given.replace(**{name: values[:, : net.n_load] for name, values in changed.items()})
         batch = dataclasses.replace(batch, scenarios=sc.replace(**changed), given=given)
         found = operating_points(conditions, batch, threads=threads)
-        points = moved_points(net, recipe, found.scenarios, np.nan_to_num(batch.p_max_mw, posinf=1e6), moved)
+        points = moved_points(net, recipe, found.scenarios, batch.p_max_mw, moved)
         p = points.values("load_p_mw")
         by_region = np.stack([p[:, of_load == r].sum(1) for r in range(len(names))], 1)
         return Drawn(points, found.label <= 1, stressed, factor, load, by_region)

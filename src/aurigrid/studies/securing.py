@@ -1,9 +1,9 @@
-"""Operating points that outages leave within ratings: secure optimal power flows, as near to a plan as can be.
+"""Operating points that branch outages leave within ratings: secure optimal power flows, as near to a plan as can be.
 
 A plan's linear limits after outages leave out reactive power, voltages and how the balance is shared. So the last word is a
 secure optimal power flow of each step (`aurigrid.secure`): it moves the plan's outputs as little as it can and keeps the ratings
-after every outage in exact AC, by cuts with exact slopes. What it leaves costs more than its price, or is beyond reach of any
-outputs and voltages.
+after every branch outage in exact AC, by cuts with exact slopes. What it leaves costs more than its price, or is beyond reach of
+any outputs and voltages.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ class Secured:
     """Points of n steps whose ratings hold after m outages where that can be had.
 
     Attributes:
-        points: label 0 where every outage stays within its ratings.
-        report: every outage at the points, by `security_analysis`.
-        beyond: (n, m) outages that still break a rating and do so whatever units give and wherever voltages lie.
+        points: label 0 where every branch outage stays within its ratings.
+        report: every branch outage at the points, by `security_analysis`.
+        beyond: (n, m) outages that still break a rating and do not keep it (less `MARGIN`) whatever units give and wherever
+            voltages lie.
         searched: (n,) whether a search was begun: its optimal power flow before outages was solved.
         ended: (n,) whether rounds ended before the rest was within its ratings or paid for.
     """
@@ -61,7 +62,7 @@ class Secured:
 def secured(
     conditions: Conditions, points: Points, *, threads: int | None = None, told: Callable[[str], None] | None = None
 ) -> Secured:
-    """Move points as little as can be until all N-1 outages keep the ratings; points without a base state stay.
+    """Move points as little as can be until all branch outages keep the ratings; points without a base state stay.
 
     Args:
         conditions: the network made ready.

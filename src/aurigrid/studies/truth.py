@@ -145,7 +145,7 @@ def agree(
         plan: what it starts from.
         margin: share of ratings and reactive ranges that points leave free where they can.
         outages: whether outages are limits: the plan keeps those after branch outages in linear flows, and its points are secured
-            against every outage in AC once the rounds are over.
+            against every branch outage in AC once the rounds are over.
         rounds: most rounds.
         seconds: time after which no further round is begun.
         state_seconds: time for other states after the first round, where what AC taught makes them cheaper; none where 0.
