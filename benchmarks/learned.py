@@ -103,12 +103,10 @@ def one_step(net: Any, one: Any, base: Any, pairs: Any, cond: Any, truth: Any) -
     from dataclasses import replace
 
     from aurigrid.security.analysis import begin
-    from aurigrid.security.limits import Limits
-    from aurigrid.security.pairs import single_states
     from aurigrid.security.suspects import Question
 
-    asked = Question(net, one, base, pairs, cond.settings, Limits(cond.v_step_pu), begin(base), None)
-    seen = asked.seen(0, single_states(net, one, np.zeros(1, int), pairs.branch, asked.how, asked.start))
+    asked = Question(net, one, 0, base, pairs, cond.settings, cond.limits, begin(base))
+    seen = asked.seen(asked.singles())
     stepped = replace(asked, how=replace(asked.how, one_step=True))
     begun = time.perf_counter()
     shown = stepped.breaks(seen, seen.estimated)
@@ -194,8 +192,9 @@ def timed(args: argparse.Namespace) -> None:
     from aurigrid.powerflow.api import solve_cases
     from aurigrid.powerflow.cases import Cases
     from aurigrid.powerflow.grid import compile_grid
-    from aurigrid.security.analysis import product_cases
+    from aurigrid.security.analysis import begin, product_cases
     from aurigrid.security.pairs import PairList
+    from aurigrid.security.suspects import Question
 
     net, folder = network(args.case, args.data), Path(tempfile.mkdtemp())
     points = draw(net, recipe(args), 0, np.arange(100_000, 100_000 + args.points), args.threads).scenarios
@@ -217,7 +216,7 @@ def timed(args: argparse.Namespace) -> None:
         begun = time.perf_counter()
         full = ag.security_analysis(net, one, outages, **how)
         everything = time.perf_counter() - begun
-        truth = outcome(net, one, 0, base, pairs, cond, 1.0, (0, k))
+        truth = outcome(Question(net, one, 0, base, pairs, cond.settings, cond.limits, begin(base)), 1.0, (0, k))
         wrong.append(errors(net, one, base, pairs, cond, k))
         broken = {tuple(sorted(p)) for p in zip(truth.first[truth.violates], truth.second[truth.violates], strict=True)}
         by_dc = truth.dc > 1.0

@@ -18,7 +18,7 @@ from aurigrid.powerflow.newton import Settings
 from aurigrid.security.analysis import begin
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.limits import Limits
-from aurigrid.security.pairs import PairList, single_states
+from aurigrid.security.pairs import PairList
 from aurigrid.security.settle import Settling
 from aurigrid.security.suspects import Question
 from sample_grids import everything
@@ -55,8 +55,8 @@ def settled() -> np.ndarray:
     sc, outages = Scenarios.base(net), contingencies(net, "n-2:branches")
     base = solve_cases(net, Cases.of(sc), "newton", how)
     pairs = PairList.of(base.grid, outages, np.arange(outages.n))
-    asked = Question(net, sc, base, pairs, how, Limits(), begin(base), None)
-    seen = asked.seen(0, single_states(net, sc, np.zeros(1, int), pairs.branch, how, asked.start))
+    asked = Question(net, sc, 0, base, pairs, how, Limits(), begin(base))
+    seen = asked.seen(asked.singles())
     return Settling.of(pairs, seen.alone, base, seen.single, True).measures(pairs, seen.estimated[:40], 1)
 
 

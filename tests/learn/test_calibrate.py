@@ -24,7 +24,7 @@ def test_the_threshold_keeps_its_promise_as_often_as_it_says():
     rng = np.random.default_rng(1)
     n, target, broken = 400, 0.02, 0
     for _ in range(1000):
-        threshold = threshold_of(rng.exponential(size=n), target, 0.95)
+        threshold = threshold_of(rng.exponential(size=n), None, target, 0.95)
         true_share = 1 - np.exp(-threshold)  # of the distribution that the scores were drawn from
         broken += true_share > missed_bound(allowed_misses(n, target, 0.95), n, 0.95)
     assert 20 <= broken <= 80  # one in twenty, within four standard deviations

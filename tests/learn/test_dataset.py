@@ -1,5 +1,6 @@
 """Data sets: labels against a plain analysis, splits, going on, refusals."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -25,9 +26,8 @@ def data(tmp_path_factory):
     return made(tmp_path_factory.mktemp("data") / "set")
 
 
-def test_labels_are_what_a_plain_analysis_says(data):
-    net = small()
-    point = draw(net, RECIPE, 1, np.arange(4), 1).scenarios[2:3]
+def broken_beyond(net, point):
+    """What a plain analysis of a point says: pairs that break more than their outages alone, and the status of all pairs."""
     double = ag.security_analysis(net, point, "n-2:branches", threads=1)
     single = ag.security_analysis(net, point, "n-1", threads=1)
     reactive = VIOLATION_KINDS.index("reactive_limit")
@@ -47,14 +47,25 @@ def test_labels_are_what_a_plain_analysis_says(data):
             continue
         if not any((o, k, e) in known for o in (-1, place[int(ends[c, 0])], place[int(ends[c, 1])])):
             broken.add(tuple(sorted(ends[c].tolist())))
+    return broken, {tuple(sorted(ends[c].tolist())): double.status[0, c] for c in range(len(ends))}
+
+
+def rows_of(data, number):
+    """Pairs of one point in a data set: those that violate, and all."""
     rows = data.table("pairs").to_pandas()
-    rows = rows[rows.scenario == 2]
+    rows = rows[rows.scenario == number]
     told = {tuple(sorted(p)) for p in zip(rows["first"][rows.violates], rows["second"][rows.violates], strict=True)}
-    looked = {tuple(sorted(p)) for p in zip(rows["first"], rows["second"], strict=True)}
+    return told, {tuple(sorted(p)) for p in zip(rows["first"], rows["second"], strict=True)}
+
+
+def test_labels_are_what_a_plain_analysis_says(data):
+    net = small()
+    point = draw(net, RECIPE, 1, np.arange(4), 1).scenarios[2:3]
+    broken, status = broken_beyond(net, point)
+    told, looked = rows_of(data, 2)
     assert len(told) > 5
     assert told == broken & looked
     # all that breaks something and is estimated is kept, so nothing that breaks is left out but what is not estimated
-    status = {tuple(sorted(ends[c].tolist())): double.status[0, c] for c in range(len(ends))}
     assert all(status[pair] == ag.Status.ISLANDED or pair in looked for pair in broken)
 
 
@@ -141,6 +152,33 @@ def test_bad_options_are_told_together(tmp_path):
         made(tmp_path / "full")
     with pytest.raises(InputError, match="no data set"):
         Dataset.read(tmp_path / "full")
+
+
+def test_points_with_a_branch_out_of_service(data, tmp_path):
+    net, recipe = small(), dataclasses.replace(RECIPE, outage=0.6)
+    out = draw(net, recipe, 1, np.arange(8), 1)
+    where = np.flatnonzero(out.out >= 0)
+    assert 0 < len(where) < 8
+    plain = draw(net, RECIPE, 1, np.arange(8), 1)
+    np.testing.assert_array_equal(out.scenarios.load_p_mw, plain.scenarios.load_p_mw)
+    assert (plain.out == -1).all()
+    found = made(tmp_path / "set", scenarios=8, recipe=recipe, keep=1.0)
+    rows, points = found.table("pairs").to_pandas(), found.table("scenarios").to_pandas().set_index("scenario")
+    held = dict(zip(net.branch.id.astype(str), held_branches(net, 1), strict=True))
+    counted = 0
+    for number in where.tolist():
+        mine, branch = rows[rows.scenario == number], int(out.out[number])
+        assert points.outage[number] == str(net.branch.id[branch])
+        assert not ((mine["first"] == branch) | (mine["second"] == branch)).any()
+        if held[points.outage[number]]:
+            assert mine.split.map(dict(enumerate(SPLITS))).isin(["held_out_outages", "held_out_both"]).all()
+        if len(mine):
+            broken, status = broken_beyond(net, out.scenarios[[number]])
+            told, looked = rows_of(found, number)
+            assert told == broken & looked
+            assert all(status[p] == ag.Status.ISLANDED or p in looked for p in broken if branch not in p)
+            counted += len(told)
+    assert counted > 20
 
 
 def test_points_depend_on_seed_and_number_only():

@@ -8,11 +8,22 @@ import pytest
 
 import aurigrid as ag
 from aurigrid.errors import InputError
-from aurigrid.kernels.pairs import BAND_RISK, LOADING_RISK
+from aurigrid.kernels.pairs import BAND, BAND_RISK, LOADING, LOADING_RISK
+from aurigrid.powerflow.api import solve_cases
+from aurigrid.powerflow.cases import Cases
+from aurigrid.powerflow.grid import compile_grid
+from aurigrid.powerflow.newton import Settings
+from aurigrid.powerflow.supply import splits_after
 from aurigrid.registry import Card, entries, register
 from aurigrid.registry.folder import hash_of
 from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
+from aurigrid.security.analysis import begin
+from aurigrid.security.contingencies import contingencies
+from aurigrid.security.follow import followed
+from aurigrid.security.limits import Limits
+from aurigrid.security.pairs import Known
 from aurigrid.security.settle import FEATURES
+from aurigrid.security.suspects import Group
 from learn.grids import small
 
 pytest.importorskip("onnx", reason="builds a network as ONNX")
@@ -20,6 +31,7 @@ pytest.importorskip("onnxruntime", reason="runs it")
 from aurigrid.learn.export import to_onnx
 
 SETTINGS = {"q_limits": False, "slack": "reference", "v_step_pu": 0.1}
+DATA = {"scenarios": 1, "rows": 1, "violating": 1, "options": {"recipe": {"outage": 0.0}}}
 N = len(FEATURES)
 
 
@@ -45,8 +57,8 @@ def added(onnx, threshold, **changes):
     """A registered model of the small grid."""
     net = small()
     card = Card(
-        "test", TASK, {"name": net.name, "digest": net.digest}, SETTINGS, FEATURES, (-100.0,) * N, (100.0,) * N, threshold,
-        {MODEL_FILE: hash_of(onnx)}, {"scenarios": 1, "rows": 1, "violating": 1}, {"seed": 0},
+        "test", TASK, {"name": net.name, "digest": net.digest}, SETTINGS, FEATURES, (-100.0,) * N, (100.0,) * N, threshold, 0.0,
+        {MODEL_FILE: hash_of(onnx)}, DATA, {"seed": 0},
         {"missed": 0, "violating": 100, "checked": 0.1, "bound": 0.03, "confidence": 0.95, "supposes": "alike"}, {},
     )  # fmt: skip
     card = replace(card, **changes)
@@ -76,7 +88,7 @@ def same_where_solved(found, full):
 
 
 def test_a_model_passes_pairs_over_and_every_state_told_is_exact(folder, full, monkeypatch):
-    monkeypatch.setattr("aurigrid.security.suspects.AUDIT", 20)
+    monkeypatch.setattr("aurigrid.security.chase.AUDIT", 20)
     added(*good())
     found = learned()
     solved = same_where_solved(found, full)
@@ -102,7 +114,7 @@ def test_zeroed_and_perturbed_weights_are_found_out(folder, full):
 
 def test_an_audit_that_finds_a_breach_has_everything_solved(folder, full, monkeypatch):
     added(onnx_of(linear({})), 0.5)
-    monkeypatch.setattr("aurigrid.security.suspects.breaks_beyond", lambda *args: np.ones(len(args[2]), bool))
+    monkeypatch.setattr(Known, "beyond", lambda *args: np.ones(len(args[2]), bool))
     found = learned()
     assert found.passed.distrusted == 1
     assert found.passed.estimated == 0
@@ -123,9 +135,9 @@ def test_what_lies_outside_training_is_solved(folder, full):
     found = learned()
     assert found.passed.estimated == 0
     model = PairModel.find(small(), SETTINGS)
-    assert model.near(np.full((2, N), np.nan, np.float32)).all()
-    assert model.near(np.full((2, N), 5.0, np.float32)).all()
-    assert model.near(np.zeros((0, N), np.float32)).shape == (0,)
+    assert (model.rated(np.full((2, N), np.nan, np.float32)) == np.inf).all()
+    assert (model.rated(np.full((2, N), 5.0, np.float32)) == np.inf).all()
+    assert model.rated(np.zeros((0, N), np.float32)).shape == (0,)
 
 
 def test_a_changed_file_is_refused(folder):
@@ -208,3 +220,77 @@ def test_models_are_listed_explained_and_removed(folder, run):
     assert run(["models", "remove", "test"]).exit_code == 0
     assert entries() == []
     assert run(["models", "remove", "test"]).exit_code == 2
+
+
+def conditions(**options):
+    """The question of pairs of the small grid, one scenario."""
+    net, how = small(), Settings(threads=1)
+    sc = ag.Scenarios(net, n=1, **options)
+    base = solve_cases(net, Cases.of(sc), "newton", how)
+    outages = contingencies(net, "n-2:branches")
+    solved = np.flatnonzero(outages.representative == np.arange(outages.n))
+    return Group(net, sc, base, how, Limits(), begin(base), outages, solved).question(0)
+
+
+def test_what_is_found_brings_up_more(folder, monkeypatch):
+    monkeypatch.setattr("aurigrid.security.chase.AUDIT", 0)
+    # scores that say little, so that pairs break limits below the threshold
+    onnx = onnx_of(linear({FEATURES.index("loading"): -4.0, FEATURES.index("moved_high"): 3.0}))
+    asked = conditions()
+    seen = asked.seen(asked.singles())
+    told, which = asked.told(seen), seen.estimated
+    violates = asked.breaks(seen, which)
+    broken = (told[:, LOADING] > 1.0) | (told[:, BAND] > 0.0)
+    score = np.where(broken, np.inf, PairModel(added(onnx, 0.0), onnx).scores(told))
+    threshold = float(np.sort(score[violates & ~broken])[-2])
+    first, second = asked.pairs.first[which], asked.pairs.second[which]
+    counts = []
+    for margin in (0.0, 0.5, 1.5):
+        added(onnx, threshold, margin=margin)
+        found = learned()
+        expected = followed(score, first, second, violates, threshold, margin)
+        skipped = found.status[0, asked.pairs.outage[which]] == ag.Status.SKIPPED
+        np.testing.assert_array_equal(~skipped, expected)
+        assert found.passed.estimated == np.sum(~expected)
+        counts.append(int(expected.sum()))
+    assert counts[0] < counts[1] < counts[2]
+
+
+WITH_OUTAGES = {**DATA, "options": {"recipe": {"outage": 0.5}}}
+
+
+def test_a_branch_out_of_service_is_part_of_the_family_where_it_was_in_training(folder, monkeypatch):
+    monkeypatch.setattr("aurigrid.security.chase.AUDIT", 5)
+    out = 12
+    sc = ag.Scenarios(small(), n=1, branch_out=[[out]])
+    plain = ag.security_analysis(small(), sc, "n-2:branches", threads=1)
+
+    def asked(**changes):
+        added(*good(), **changes)
+        return ag.security_analysis(small(), sc, "n-2:branches", engine="learned", threads=1)
+
+    assert not (asked().status == ag.Status.SKIPPED).any(), "training had no branch out of service"
+    found = asked(data=WITH_OUTAGES)
+    solved = found.status[0] != ag.Status.SKIPPED
+    np.testing.assert_array_equal(found.status[0, solved], plain.status[0, solved])
+    np.testing.assert_allclose(found.worst_loading[0, solved], plain.worst_loading[0, solved], atol=1e-6)
+    ends = plain.contingencies.branch.idx.reshape(-1, 2)
+    assert not solved[(ends == out).any(1)].any(), "a pair with it is one outage"
+    assert found.passed.estimated > 10
+    # the same as on the grid without that branch
+    service = small().branch.in_service.copy()
+    service[out] = False
+    net = small().replace(branch=small().branch.replace(in_service=service))
+    same = ag.security_analysis(net, None, "n-2:branches", threads=1)
+    at = {tuple(p): k for k, p in enumerate(ends.tolist())}
+    place = np.array([at[tuple(p)] for p in same.contingencies.branch.idx.reshape(-1, 2).tolist()])
+    np.testing.assert_allclose(same.worst_loading[0], plain.worst_loading[0, place], atol=1e-6)
+
+
+def test_what_training_never_had_out_is_solved_in_full(folder):
+    added(*good(), data=WITH_OUTAGES)
+    net = small()
+    splits = np.flatnonzero(splits_after(compile_grid(net), np.array([-1]))[0])
+    for own in ({"branch_out": [[1, 5]]}, {"gen_out": [[1]]}, {"branch_out": [[int(splits[0])]]}):
+        found = ag.security_analysis(net, ag.Scenarios(net, n=1, **own), "n-2:branches", engine="learned", threads=1)
+        assert not (found.status == ag.Status.SKIPPED).any()

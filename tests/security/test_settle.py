@@ -17,7 +17,7 @@ from aurigrid.security.again import solve_outages
 from aurigrid.security.analysis import begin
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.limits import Limits
-from aurigrid.security.pairs import PairList, measures, pair_states, single_states
+from aurigrid.security.pairs import PairList, measures, pair_states
 from aurigrid.security.settle import FEATURES, Settling, apart, features
 from aurigrid.security.suspects import Question
 
@@ -29,8 +29,8 @@ def question(net, q_limits):
     sc = ag.Scenarios.base(net)
     base = solve_cases(net, Cases.of(sc), "newton", how)
     pairs = PairList.of(base.grid, outages, np.arange(outages.n))
-    asked = Question(net, sc, base, pairs, how, Limits(), begin(base), None)
-    return asked, asked.seen(0, single_states(net, sc, np.zeros(1, int), pairs.branch, how, asked.start))
+    asked = Question(net, sc, 0, base, pairs, how, Limits(), begin(base))
+    return asked, asked.seen(asked.singles())
 
 
 @pytest.mark.parametrize("q_limits", [False, True])

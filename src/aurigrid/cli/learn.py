@@ -57,6 +57,7 @@ Margin = Annotated[float, typer.Option(help="Distance from voltage bands that po
 Collapse = Annotated[
     str, typer.Option(help="Share of the way to voltage collapse by which all loads and outputs grow, least:most.")
 ]
+Outage = Annotated[float, typer.Option(help="Share of the points that have one branch out of service.")]
 _DRAWN = {"load": "0.75:1.0", "region": "0.8:1.1", "collapse": "0:0"}
 
 
@@ -69,6 +70,7 @@ def dataset(
     load: Load = _DRAWN["load"],
     region: Region = _DRAWN["region"],
     collapse: Collapse = _DRAWN["collapse"],
+    outage: Outage = 0.0,
     points: PointsOption = Kind.secure,
     rating_share: Share = 0.85,
     band_margin: Margin = 0.0,
@@ -79,10 +81,12 @@ def dataset(
 ) -> None:
     """Solve every pair of branch outages of many operating points exactly: a data set to learn from.
 
-    Loads by region, availability of wind and sun, dispatch, voltage set-points and nearness to collapse are drawn; the folder's
-    card says in what ranges, how rows are split by outage and region, and what the exact answers are.
+    Loads by region, availability of wind and sun, dispatch, voltage set-points, branches out of service and nearness to collapse
+    are drawn; the folder's card says in what ranges, how rows are split by outage and region, and what the exact answers are.
     """
-    recipe = _recipe({"--load": load, "--region": region, "--collapse": collapse}, points, rating_share, band_margin)
+    recipe = _recipe(
+        {"--load": load, "--region": region, "--collapse": collapse}, points, outage, rating_share, band_margin
+    )
     made = _made(grid, out, scenarios, seed, recipe, q_limits, slack, threads)
     if json:
         print_json(made.card())
@@ -100,7 +104,7 @@ def dataset(
     )
 
 
-def _recipe(given: dict[str, str], points: Kind, share: float, margin: float) -> Recipe:
+def _recipe(given: dict[str, str], points: Kind, outage: float, share: float, margin: float) -> Recipe:
     from aurigrid.errors import IssueList
     from aurigrid.learn import Recipe
 
@@ -115,7 +119,13 @@ def _recipe(given: dict[str, str], points: Kind, share: float, margin: float) ->
     issues.raise_if_any()
     loads, regions, collapse = ranges
     return Recipe(
-        load=loads, region=regions, collapse=collapse, points=points.value, rating_share=share, band_margin=margin
+        load=loads,
+        region=regions,
+        collapse=collapse,
+        outage=outage,
+        points=points.value,
+        rating_share=share,
+        band_margin=margin,
     )
 
 

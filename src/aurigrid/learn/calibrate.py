@@ -1,12 +1,15 @@
 """Thresholds with a bound on what is missed, and what a threshold does on held-out pairs.
 
-Of n violating pairs the threshold is the (k + 1)-th smallest score: k of them are missed. Whatever the scores' distribution,
-the share F of violating pairs with a smaller score then follows Beta(k + 1, n - k), if the pairs of the query are drawn as
-those n were, independently (Wilks 1941). Its quantile is also Clopper and Pearson's upper bound for k misses in n.
+Of n violating pairs at most k may be missed; the threshold is the highest at which no more are. Where a pair is solved if its
+score reaches the threshold, that is the (k + 1)-th smallest score. Whatever the scores' distribution, the share F of violating
+pairs with a smaller score then follows Beta(k + 1, n - k), if the pairs of the query are drawn as those n were, independently
+(Wilks 1941). Its quantile is also Clopper and Pearson's upper bound for k misses in n. Where what is found brings up more
+(`aurigrid.security.follow`), a pair's score is the highest threshold at which it is found; all else is the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +39,28 @@ def allowed_misses(n: int, target: float = TARGET, confidence: float = CONFIDENC
     return k
 
 
-def threshold_of(scores: Array, target: float = AIM, confidence: float = CONFIDENCE) -> float:
-    """Score from which pairs are solved, from the scores of violating pairs (n,); -inf without any."""
+def threshold_of(
+    scores: Array, missed: Callable[[float], int] | None = None, target: float = AIM, confidence: float = CONFIDENCE
+) -> float:
+    """Score from which pairs are solved.
+
+    Args:
+        scores: (n,) of the violating pairs; those with the score inf are always found.
+        missed: how many of them a threshold misses, never fewer for a higher one; those with a lower score where None.
+
+    Returns:
+        The highest of the scores that is within the target; inf where every score is, -inf without any.
+    """
     if not len(scores):
         return -np.inf
-    k = allowed_misses(len(scores), target, confidence)
-    return float(np.partition(scores, k)[k])
+    told = missed if missed is not None else lambda threshold: int(np.sum(scores < threshold))
+    allowed, candidates = allowed_misses(len(scores), target, confidence), np.unique(scores)
+    # candidates[0] misses nothing; the last one that misses no more than is allowed, by halving
+    low, high = 0, len(candidates)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if told(float(candidates[middle])) <= allowed else (low, middle)
+    return float(candidates[low])
 
 
 @dataclass(frozen=True)

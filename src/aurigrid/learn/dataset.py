@@ -11,8 +11,9 @@ A shard is whole or absent. What an operating point is depends on the seed and o
 or on where an earlier run ended; one for which the search found nothing secure may depend on the others of its shard.
 
 Rows are split by operating point and by outage, never at random. Of the load regions some are held out: points whose loads
-were changed on top in one of them are ``held_out_region``. Of the branches 15 % are held out: pairs with one of them are
-``held_out_outages`` (``held_out_both`` where the region is, too). The rest goes by the point's number: three in five to
+were changed on top in one of them are ``held_out_region``. Of the branches 15 % are held out: pairs with one of them, and all
+pairs of points that have one out of service, are ``held_out_outages`` (``held_out_both`` where the region is, too). The rest
+goes by the point's number: three in five to
 ``train``, one to ``calibration``, one to ``usual``.
 """
 
@@ -37,10 +38,11 @@ from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options, solve_cases
 from aurigrid.powerflow.cases import Cases
-from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.rescue import rescue_failed
-from aurigrid.security.pairs import PairList
+from aurigrid.security.analysis import begin
+from aurigrid.security.contingencies import Contingencies
 from aurigrid.security.settle import FEATURES
+from aurigrid.security.suspects import Group
 from aurigrid.store.run import now, package_versions, plain_data, write_json, write_table
 
 if TYPE_CHECKING:
@@ -119,17 +121,16 @@ def make_dataset(
     cond = Conditions(q_limits, "distributed" if slack == "distributed" else "reference", v_step_pu, threads)
     options = {"scenarios": scenarios, "seed": seed, "keep": keep, "recipe": recipe.to_dict(), **cond.to_dict()}
     _begin(folder, net, plain_data(options))
-    pairs = None
+    listed = None
     done = 0
     for shard in range(-(-scenarios // _POINTS_A_SHARD)):
         which = np.arange(shard * _POINTS_A_SHARD, min((shard + 1) * _POINTS_A_SHARD, scenarios))
         done += len(which)
         if not _file(folder, "scenarios", shard).exists():
-            if pairs is None:
-                outages, solved = pair_list(net)
-                pairs = PairList.of(compile_grid(net, single_reference=slack == "distributed"), outages, solved)
+            if listed is None:
+                listed = pair_list(net)
             points_of = drawn(which) if drawn is not None else draw(net, recipe, seed, which, cond.threads)
-            rows, points = _shard(net, recipe, cond, pairs, points_of, which, seed, keep)
+            rows, points = _shard(net, recipe, cond, listed, points_of, which, seed, keep)
             write_table(_file(folder, "pairs", shard), pa.table(rows))
             write_table(_file(folder, "scenarios", shard), pa.table(points))
         if progress is not None:
@@ -200,24 +201,28 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _shard(
-    net: Network, recipe: Recipe, cond: Conditions, pairs: PairList, drawn: Drawn, which: Array, seed: int, keep: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    net: Network, recipe: Recipe, cond: Conditions, listed: tuple[Contingencies, Array], drawn: Drawn, which: Array, seed: int,
+    keep: float,
+) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
     """The two tables of a shard."""
     sc, stress = _stressed(drawn.scenarios, recipe, cond, which, seed)
     base = solve_cases(net, Cases.of(sc), "newton", cond.settings)
     if stress:  # near collapse a guess may be too far
         base = rescue_failed(base, cond.settings)
+    group = Group(net, sc, base, cond.settings, cond.limits, begin(base), *listed)
     found: list[Outcome | None] = []
     for row, number in enumerate(which.tolist()):
         good = bool(drawn.solved[row] and base.converged[row])
-        found.append(outcome(net, sc, row, base, pairs, cond, keep, (seed, number)) if good else None)
+        asked = group.question(row) if good else None
+        whole = asked is not None and bool(asked.base.converged[0])
+        found.append(outcome(asked, keep, (seed, number)) if asked is not None and whole else None)
     _, names = load_regions(net)
     region_held, branch_held = held_regions(len(names), seed), held_branches(net, seed)
     parts = [(n, r, o) for r, (n, o) in enumerate(zip(which.tolist(), found, strict=True)) if o is not None]
     columns: dict[str, list[Array]] = {name: [np.zeros(0, kind)] for name, kind in _COLUMNS.items()}
     told = []
     for number, row, o in parts:
-        held = branch_held[o.first] | branch_held[o.second]
+        held = branch_held[o.first] | branch_held[o.second] | (drawn.out[row] >= 0 and branch_held[drawn.out[row]])
         if region_held[drawn.stressed[row]]:
             split = np.where(held, SPLITS.index("held_out_both"), SPLITS.index("held_out_region"))
         else:
@@ -235,7 +240,8 @@ def _shard(
     points: dict[str, Any] = {
         "scenario": which.astype(np.int32), "solved": drawn.solved, "status": base.status,
         "region": np.array(names, dtype=object)[drawn.stressed].tolist(), "region_held": region_held[drawn.stressed],
-        "load_factor": drawn.load, "region_factor": drawn.factor, "used": np.array([o is not None for o in found]),
+        "outage": [str(net.branch.id[k]) if k >= 0 else "" for k in drawn.out], "load_factor": drawn.load,
+        "region_factor": drawn.factor, "used": np.array([o is not None for o in found]),
         "v_min_pu": np.where(np.isfinite(base.v_mag), base.v_mag, np.inf).min(1),
         "v_max_pu": np.where(np.isfinite(base.v_mag), base.v_mag, -np.inf).max(1),
         "worst_loading": np.nan_to_num(base.branch_flow().loading).max(1), **stress,

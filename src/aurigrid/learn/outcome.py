@@ -9,25 +9,14 @@ import numpy as np
 
 from aurigrid.kernels import pairs as kernel
 from aurigrid.model.network import Network
-from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import solve_cases
 from aurigrid.powerflow.cases import Cases, Pairs
 from aurigrid.powerflow.newton import Settings
-from aurigrid.powerflow.solution import Solution
-from aurigrid.security.analysis import begin
 from aurigrid.security.contingencies import Contingencies
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits
-from aurigrid.security.pairs import (
-    ONE_OUTAGE,
-    SPLITS,
-    UNSOLVED,
-    PairList,
-    measures,
-    single_states,
-    states_alone,
-)
+from aurigrid.security.pairs import ONE_OUTAGE, SPLITS, UNSOLVED, measures, states_alone
 from aurigrid.security.suspects import Question, near_limits
 
 
@@ -43,6 +32,10 @@ class Conditions:
     @property
     def settings(self) -> Settings:
         return Settings(q_limits=self.q_limits, distributed=self.slack == "distributed", threads=self.threads)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.v_step_pu)
 
     def to_dict(self) -> dict[str, Any]:
         """What a model made of these outcomes may be used with."""
@@ -75,18 +68,13 @@ class Outcome:
     counts: dict[str, int]
 
 
-def outcome(
-    net: Network, sc: Scenarios, row: int, base: Solution, pairs: PairList, cond: Conditions, keep: float, seed: tuple[int, int]
-) -> Outcome:  # fmt: skip
+def outcome(asked: Question, keep: float, seed: tuple[int, int]) -> Outcome:
     """Outcomes of one scenario that has a base state.
 
     Args:
-        base: base states of all scenarios.
         keep: share of the pairs that are neither violating nor near a limit that is kept.
     """
-    asked = Question(net, sc, base, pairs, cond.settings, Limits(cond.v_step_pu), begin(base), None)
-    single = single_states(net, sc, np.array([row]), pairs.branch, asked.how, asked.start)
-    seen = asked.seen(row, single)
+    seen, pairs = asked.seen(asked.singles()), asked.pairs
     kind, alone, which = seen.kind, seen.alone, seen.estimated
     told = asked.told(seen)
     near = near_limits(told)
@@ -97,23 +85,23 @@ def outcome(
     rows = np.flatnonzero(chosen)
     ends = np.stack([pairs.branch[pairs.first], pairs.branch[pairs.second]], 1)
     counts = {
-        "pairs": len(kind), "estimated": len(which), "splits": int(np.sum(kind == SPLITS)),
-        "one_outage": int(np.sum(kind == ONE_OUTAGE)), "unsolved": int(np.sum(kind == UNSOLVED)),
+        "pairs": len(kind) + len(pairs.idle), "estimated": len(which), "splits": int(np.sum(kind == SPLITS)),
+        "one_outage": int(np.sum(kind == ONE_OUTAGE)) + len(pairs.idle), "unsolved": int(np.sum(kind == UNSOLVED)),
         "violating": int(violates.sum()), "singles_unsolved": int(np.sum(~alone.solved)),
     }  # fmt: skip
     taken = which[rows]
     return Outcome(
         ends[taken, 0].astype(np.int32), ends[taken, 1].astype(np.int32), told[rows], violates[rows], near[rows],
-        _linear(net, sc, row, pairs, taken, cond), np.where(all_kept[rows], 1.0, 1.0 / keep).astype(np.float32), counts,
+        _linear(asked, taken), np.where(all_kept[rows], 1.0, 1.0 / keep).astype(np.float32), counts,
     )  # fmt: skip
 
 
-def _linear(net: Network, sc: Scenarios, row: int, pairs: PairList, which: Array, cond: Conditions) -> Array:
+def _linear(asked: Question, which: Array) -> Array:
     """(len(which),) float32 largest loading after pairs of outages by a DC model: a baseline."""
-    how = replace(cond.settings, q_limits=False)
+    pairs, row, how = asked.pairs, asked.row, replace(asked.how, q_limits=False)
     m = len(pairs.branch)
-    base = solve_cases(net, Cases.of(sc[row : row + 1]), "dc", how)
+    base = solve_cases(asked.net, Cases.of(asked.sc[row : row + 1]), "dc", how)
     out = Pairs(np.arange(m, dtype=np.int32), pairs.branch.astype(np.int32))
-    single = solve_cases(net, Cases(sc, np.full(m, row, np.int32), {"branch": out}), "dc", how)
-    alone = states_alone(net, base, single, pairs.branch, cond.v_step_pu, False)
-    return measures(pairs, alone, which, cond.threads)[:, kernel.LOADING]
+    single = solve_cases(asked.net, Cases(asked.sc, np.full(m, row, np.int32), {"branch": out}), "dc", how)
+    alone = states_alone(asked.net, base, single, pairs.branch, asked.limits.v_step_pu, False)
+    return measures(pairs, alone, which, how.threads)[:, kernel.LOADING]

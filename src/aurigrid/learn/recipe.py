@@ -13,6 +13,7 @@ from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.opf import optimal_power_flow
 from aurigrid.powerflow.grid import compile_grid
+from aurigrid.powerflow.supply import splits_after
 from aurigrid.secure import secure_operating_points
 from aurigrid.store.regions import regions
 
@@ -21,6 +22,8 @@ POINTS: tuple[Points, ...] = ("secure", "opf", "profiles")
 WEATHER = ("wind", "solar")
 _OWN_KINDS = ("area", "zone", "geographic")
 _LEAST_REGIONS = 4
+_OUTAGE = 13
+"""Distinguishes the draws of branches out of service from those of points."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Recipe:
         voltage: largest change of each unit's voltage set-point after the optimum, pu.
         collapse: share of the way from the point to the nose of its power-voltage curve by which all injections are grown then
             (`aurigrid.learn.collapse`); (0, 0) leaves points as they are.
+        outage: share of the points that have one branch out of service, any that does not split the grid; points of
+            ``"profiles"`` lose it after they are found.
         points: ``"secure"``: optimal points that keep every limit after each single outage too, as far as that can be had;
             ``"opf"``: optimal points before outages; ``"profiles"``: those of steps of the grid's time series, which a study
             draws (`aurigrid.studies.learning`) and the ranges of weather, rating_share and band_margin say nothing of.
@@ -51,6 +56,7 @@ class Recipe:
     dispatch: float = 0.02
     voltage: float = 0.003
     collapse: tuple[float, float] = (0.0, 0.0)
+    outage: float = 0.0
     points: Points = "secure"
     rating_share: float = 0.85
     band_margin: float = 0.0
@@ -69,6 +75,8 @@ class Recipe:
         for name, most in (("bus", 1.0), ("dispatch", 1.0), ("voltage", 0.1), ("band_margin", 0.1)):
             if not 0 <= getattr(self, name) <= most:
                 issues.add("recipe", name, f"is {getattr(self, name)}", hint=f"give 0 to {most:g}")
+        if not 0 <= self.outage <= 1:
+            issues.add("recipe", "outage", f"is {self.outage}", hint="give a share of 0 to 1")
         if not 0 < self.rating_share <= 1:
             issues.add("recipe", "rating_share", f"is {self.rating_share}", hint="give a share above 0, at most 1")
         if self.points not in POINTS:
@@ -90,6 +98,7 @@ class Drawn:
         scenarios: the points.
         solved: (n,) whether the optimisation ended with a point that keeps its limits before outages.
         stressed: (n,) the region whose loads were changed on top; factor: (n,) by how much; load: (n,) factor of all loads.
+        out: (n,) the branch that is out of service, -1 for none.
         region_load_mw: (n, n_region) load of each region.
     """
 
@@ -98,6 +107,7 @@ class Drawn:
     stressed: Array
     factor: Array
     load: Array
+    out: Array
     region_load_mw: Array
 
 
@@ -142,6 +152,22 @@ def _cut(net: Network, parts: int) -> Array:
     return of_node[grid.node_of_bus]
 
 
+def branches_out(net: Network, recipe: Recipe, seed: int, which: Array) -> Array:
+    """(n,) the branch that each point has out of service, -1 for none; by its own number only."""
+    whole = np.flatnonzero(~splits_after(compile_grid(net), np.array([-1]))[0] & net.branch.in_service)
+    out = np.full(len(which), -1)
+    for row, number in enumerate(which.tolist() if len(whole) else ()):
+        rng = np.random.default_rng((seed, number, _OUTAGE))
+        if rng.random() < recipe.outage:
+            out[row] = rng.choice(whole)
+    return out
+
+
+def as_outages(out: Array) -> list[int | None]:
+    """The branches as `Scenarios` takes them."""
+    return [None if k < 0 else int(k) for k in out]
+
+
 def draw(net: Network, recipe: Recipe, seed: int, which: Array, threads: int | None) -> Drawn:
     """The operating points of the given numbers; each depends on the seed and its own number only."""
     region, names = load_regions(net)
@@ -167,11 +193,13 @@ def draw(net: Network, recipe: Recipe, seed: int, which: Array, threads: int | N
             available = rng.uniform(*recipe.weather, len(names))[of_gen]
             most[row] = np.where(mask & np.isfinite(most[row]), available * most[row], most[row])
         moved[:, row] = rng.uniform(-1, 1, (2, net.n_gen))
-    points, solved = _points(net, recipe, Scenarios(net, load_p_mw=p, load_q_mvar=q), most, threads)
-    found = Scenarios(net, load_p_mw=p, load_q_mvar=q, gen_p_mw=points[0], gen_v_pu=points[1])
+    out = branches_out(net, recipe, seed, which)
+    asked = Scenarios(net, load_p_mw=p, load_q_mvar=q, branch_out=as_outages(out))
+    points, solved = _points(net, recipe, asked, most, threads)
+    found = asked.replace(gen_p_mw=points[0], gen_v_pu=points[1])
     sc = moved_points(net, recipe, found, most, moved)
     by_region = np.stack([p[:, of_load == r].sum(1) for r in range(len(names))], 1)
-    return Drawn(sc, solved, stressed, factor, load, by_region)
+    return Drawn(sc, solved, stressed, factor, load, out, by_region)
 
 
 def moved_points(net: Network, recipe: Recipe, points: Scenarios, most: Array, moved: Array) -> Scenarios:
@@ -203,7 +231,7 @@ def _points(
         branch=branch.replace(rate_mva=recipe.rating_share * branch.rate_mva, rate_short_mva=short),
         bus=bus.replace(v_min_pu=bus.v_min_pu + margin, v_max_pu=bus.v_max_pu - margin),
     )
-    asked = Scenarios(tight, load_p_mw=sc.load_p_mw, load_q_mvar=sc.load_q_mvar)
+    asked = sc.replace(net=tight)
     if recipe.points == "secure":
         found = secure_operating_points(
             tight, asked, "n-1", v_margin_pu=margin, max_rounds=recipe.rounds, gen_p_max_mw=most, threads=threads

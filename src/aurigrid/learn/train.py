@@ -21,8 +21,9 @@ from aurigrid.model.table import Array
 from aurigrid.registry import Card, register
 from aurigrid.registry.folder import hash_of
 from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
+from aurigrid.security.chase import AUDIT
+from aurigrid.security.follow import followed
 from aurigrid.security.settle import FEATURES
-from aurigrid.security.suspects import AUDIT
 from aurigrid.store.run import now, package_versions
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ WEIGHTS_FILE = "weights.safetensors"
 LARGEST_DIFFERENCE = 1e-5
 """Between the scores of training and those of the exported network, relative to their size where that is above 1."""
 _LEAST_VIOLATING = 50
+MARGIN = 3.0
+"""How far bars fall below a violating pair (`security.follow`): a factor of twenty in the odds that the network says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class Rows:
 
     Attributes:
         x: (n, n_feature) float32; violates, near: (n,) bool; dc, weight: (n,) float32; scenario, split: (n,) int.
+        first, second: (n,) the pair's outages; those of each operating point have numbers of their own.
         always: pairs that are always solved, for each pair that is estimated: those that cut the grid, and the audit.
     """
 
@@ -50,6 +54,8 @@ class Rows:
     weight: Array
     scenario: Array
     split: Array
+    first: Array
+    second: Array
     always: float
 
     @classmethod
@@ -60,6 +66,8 @@ class Rows:
         estimated = int(points["estimated"].to_numpy().sum())
         always = int(points["splits"].to_numpy().sum()) + AUDIT * int(points["used"].to_numpy().sum())
         columns = {name: table[name].to_numpy() for name in ("violates", "near", "dc", "weight", "scenario", "split")}
+        size = int(data.record["grid"]["n_branch"])
+        columns |= {name: columns["scenario"] * size + table[name].to_numpy() for name in ("first", "second")}
         return cls(x=x, always=always / max(estimated, 1), **columns)
 
     def part(self, name: str) -> Rows:
@@ -72,6 +80,12 @@ class Rows:
     def broken(self) -> Array:
         """(n,) whether the estimate itself breaks a limit: always solved."""
         return np.asarray((self.x[:, kernel.LOADING] > 1.0) | (self.x[:, kernel.BAND] > 0.0))
+
+    def followed(self, score: Array, threshold: float, margin: float) -> Array:
+        """(n,) which rows are solved from a threshold of scores (n,) on, and behind what is found (`security.follow`)."""
+        place = np.unique(np.r_[self.first, self.second], return_inverse=True)[1]
+        first, second = np.split(place, 2)
+        return followed(score, first, second, self.violates, threshold, margin)
 
     def judge(self, near: Array) -> Result:
         """What a rule does on these rows."""
@@ -105,7 +119,7 @@ def train(
     card = Card(
         name=name or f"{_slug(str(grid['name']))}-{TASK}-{plan.seed}", task=TASK, grid=grid,
         settings={key: settings[key] for key in ("q_limits", "slack", "v_step_pu")}, features=FEATURES,
-        low=tuple(learning.x.min(0).tolist()), high=tuple(learning.x.max(0).tolist()), threshold=0.0,
+        low=tuple(learning.x.min(0).tolist()), high=tuple(learning.x.max(0).tolist()), threshold=0.0, margin=MARGIN,
         files={MODEL_FILE: hash_of(onnx), WEIGHTS_FILE: hash_of(tensors)}, data=_data_of(data, rows), training={},
         calibration={}, evaluation={},
     )  # fmt: skip
@@ -152,16 +166,23 @@ def difference(trained: Trained, model: PairModel, x: Array) -> float:
 def calibrated(card: Card, onnx: bytes, rows: Rows) -> Card:
     """The card with threshold, calibration and what held-out rows show."""
     model = PairModel(card, onnx)
+
+    def rated(part: Rows) -> Array:
+        return np.where(part.broken, np.inf, model.rated(part.x))
+
     part = rows.part("calibration")
-    score = np.where(part.broken | ~model.known(part.x), np.inf, model.scores(part.x))
-    threshold = threshold_of(score[part.violates])
+    score = rated(part)
+
+    def missed(threshold: float) -> int:
+        return int(np.sum(part.violates & ~part.followed(score, threshold, card.margin)))
+
+    threshold = threshold_of(score[part.violates], missed)
     if not np.isfinite(threshold):
         # every violating pair is solved without asking the network: its own scores of them set the threshold
         threshold = float(model.scores(part.x[part.violates]).min())
-    model = PairModel(_with(card, threshold=threshold), onnx)
 
     def result(part: Rows) -> Result:
-        return part.judge(part.broken | model.near(part.x))
+        return part.judge(part.followed(rated(part), threshold, card.margin))
 
     own = result(part)
     calibration = {

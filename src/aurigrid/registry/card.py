@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from aurigrid.errors import InputError, Issue, IssueList
 
-CARD_VERSION = 2
+CARD_VERSION = 3
 """Of the card and of what the features mean: a model with another one is stale."""
 CARD_FILE = "card.json"
 
@@ -24,7 +24,7 @@ class Card:
         grid: name and digest of the network it is bound to, and its size.
         settings: options of the analysis that it was trained under and may be used with.
         features: names of its inputs, in order; low, high: the least and the largest value of each in training.
-        threshold: score from which a pair is solved.
+        threshold, margin: score from which a pair is solved, and how far it falls behind what is found (`security.follow`).
         files: SHA-256 of each file beside the card.
         data: the data set: folder's hash, scenarios, rows, how they were split.
         training: seeds, epochs, samples/s, versions and the like.
@@ -41,6 +41,7 @@ class Card:
     low: tuple[float, ...]
     high: tuple[float, ...]
     threshold: float
+    margin: float
     files: Mapping[str, str]
     data: Mapping[str, Any]
     training: Mapping[str, Any]

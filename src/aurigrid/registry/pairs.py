@@ -95,6 +95,19 @@ class PairModel:
             f"if {c['supposes']}"
         )
 
+    @property
+    def threshold(self) -> float:
+        return self.card.threshold
+
+    @property
+    def margin(self) -> float:
+        return self.card.margin
+
+    @property
+    def base_outages(self) -> bool:
+        """Whether points of training had branches out of service."""
+        return bool(self.card.data["options"]["recipe"]["outage"] > 0)
+
     @cached_property
     def _session(self) -> Any:
         try:
@@ -120,10 +133,10 @@ class PairModel:
         with np.errstate(invalid="ignore"):
             return np.asarray(((features >= low - room) & (features <= high + room)).all(1))
 
-    def near(self, features: Array) -> Array:
-        """(k,) whether each pair has to be solved."""
+    def rated(self, features: Array) -> Array:
+        """(k,) score of each pair; inf outside training, and where the score is no number."""
         score = self.scores(np.nan_to_num(features, posinf=0.0, neginf=0.0))
-        return ~(self.known(features) & (score < self.card.threshold))
+        return np.where(self.known(features) & ~np.isnan(score), score, np.inf)
 
 
 def mismatch(card: Card, net: Network, settings: Mapping[str, Any]) -> str:

@@ -26,12 +26,12 @@ from aurigrid.powerflow.status import Status
 from aurigrid.registry.pairs import PairModel
 from aurigrid.security import report as r
 from aurigrid.security.again import solve_outages
+from aurigrid.security.chase import Chase
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
-from aurigrid.security.pairs import PairList
 from aurigrid.security.report import Passed, SecurityReport, Violations, joined_counts
-from aurigrid.security.suspects import Judge, Question, suspects
+from aurigrid.security.suspects import Group, Judge
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Screen = Literal["dc", "one-step", "pairs"]
@@ -260,26 +260,34 @@ def _analyse(
     cases = product_cases(sc, outages, solved)
     tally = _Tally.of(cases.n)
     todo = np.arange(cases.n)
-    passed, more = None, 0
+    passed, chase = None, None
     if screen in ("dc", "one-step"):
         todo = _suspects(net, cases, base, how, screen)
         rule = f"below {_SCREEN_LOADING:.0%} loading"
         rule += "" if screen == "dc" else f" and more than {_SCREEN_BAND_PU} pu inside the voltage bands"
         passed = Passed(screen, cases.n, cases.n - len(todo), proof=rule)
     elif screen is not None:
-        pairs, judge = PairList.of(base.grid, outages, solved), screen if not isinstance(screen, str) else None
-        asked = Question(net, sc, base, pairs, how, limits, begin(base), judge)
-        todo, more, passed = suspects(asked, len(solved))
+        group = Group(net, sc, base, how, limits, begin(base), outages, solved)
+        chase = Chase(group, None if isinstance(screen, str) else screen)
+        todo = chase.first()
     found = [_of_base(net, base, how, limits)]
-    step = _cases_at_once(net)
+    flows = sc.n
     if progress is not None:
         progress(cases.n - len(todo), cases.n)
-        step = min(step, max(_FEWEST_A_STEP, len(todo) // _PROGRESS_STEPS))
-    for first in range(0, len(todo), step):
-        which = todo[first : first + step]
-        found.append(_block(net, cases.take(which), which, base, how, limits, tally, solved))
+    while len(todo):
+        flows += len(todo)
+        step = _cases_at_once(net)
         if progress is not None:
-            progress(cases.n - len(todo) + first + len(which), cases.n)
+            step = min(step, max(_FEWEST_A_STEP, len(todo) // _PROGRESS_STEPS))
+        for first in range(0, len(todo), step):
+            which = todo[first : first + step]
+            found.append(_block(net, cases.take(which), which, base, how, limits, tally, solved, chase))
+            if progress is not None:
+                # what is passed over counts as done; a later round is in the last few
+                progress(cases.n - len(todo) + first + len(which), cases.n)
+        todo = chase.more() if chase is not None else todo[:0]
+    if chase is not None:
+        passed, flows = chase.passed, flows + chase.flows
     place = np.searchsorted(solved, shared)
     everything = Violations.join(found)
     if len(solved) < outages.n:
@@ -295,7 +303,7 @@ def _analyse(
         base=base,
         found=everything,
         passed=passed,
-        power_flows=len(todo) + sc.n + more,
+        power_flows=flows,
         **numbers,
     )
 
@@ -315,8 +323,9 @@ def _block(
     limits: Limits,
     tally: _Tally,
     solved: Array,
+    chase: Chase | None,
 ) -> Violations:
-    """Solve a block of cases, put its numbers into the tally and return its violations."""
+    """Solve a block of cases, put its numbers into the tally, tell who chases, and return its violations."""
     done = solve_outages(net, cases, how, begin(base), cases.row)
     worst, low, high, records = scanned(done, base, cases.row, how, limits)
     for name, values in (
@@ -325,6 +334,8 @@ def _block(
         ("v_max_pu", high),
     ):  # fmt: skip
         getattr(tally, name)[which] = values
+    if chase is not None:
+        chase.tell(which, done, records)
     outage = solved[which % len(solved)]
     return violations(net, done, base, cases.row, outage, records, how, limits)
 

@@ -47,12 +47,14 @@ class PairList:
     """The pairs of branches among the outages of a list.
 
     Attributes:
-        outage: (k,) place of each pair among the outages; other: places of all that is no pair of branches.
+        outage: (k,) place of each pair among the outages; idle: places of pairs of which a branch is out of service already, so
+            that they are no more than the other one's outage; other: places of all that is no pair of branches.
         branch: (n_single,) the branches that occur; first, second: (k,) positions among them.
         splits: (k,) whether the pair splits the grid where neither outage does.
     """
 
     outage: Array
+    idle: Array
     other: Array
     branch: Array
     first: Array
@@ -70,14 +72,17 @@ class PairList:
             size += np.diff(rows.ptr)
         two = ((size == 2) & (np.diff(outages.branch.ptr) == 2))[solved]
         ends = outages.branch.idx[outages.branch.ptr[solved[two]][:, None] + np.arange(2)].astype(np.int64)
-        live = (grid.from_node != grid.to_node)[ends].all(1)
+        off, live = (grid.from_node < 0)[ends].any(1), (grid.from_node != grid.to_node)[ends].all(1)
+        idle = np.flatnonzero(two)[off]
         two[np.flatnonzero(two)[~live]] = False
         ends = ends[live]
         branch, place = np.unique(ends, return_inverse=True)
         first, second = np.ascontiguousarray(place.reshape(ends.shape).T)
         alone, after = splits_after(grid, np.array([-1]))[0], splits_after(grid, branch)
         splits = after[first, ends[:, 1]] & ~alone[ends].any(1)
-        return cls(np.flatnonzero(two), np.flatnonzero(~two), branch, first, second, splits)
+        other = ~two
+        other[idle] = False
+        return cls(np.flatnonzero(two), idle, np.flatnonzero(other), branch, first, second, splits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,30 +263,42 @@ def measures(pairs: PairList, alone: Alone, which: Array, threads: int | None) -
     return out
 
 
-def breaks_beyond(
-    net: Network, pairs: PairList, which: Array, done: Solution, single: Solution, base: Solution, how: Settings,
-    limits: Limits,
-) -> Array:  # fmt: skip
-    """(len(which),) whether the exact states of pairs break what their single outages do not, or have no solution.
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the state before outages and the single outages of one scenario break.
 
-    Args:
-        done: states of the pairs ``which`` of one scenario; single, base: all single outages and the base state of it.
+    Attributes:
+        broken: (n_single + 1, n_limit) bool; the last row is the state before outages.
+        width: branches and buses, by which elements and kinds of limits are numbered.
     """
-    width = net.n_branch + net.n_bus
 
-    def broken(state: Solution) -> tuple[Array, Array]:
-        found = scanned(state, base, np.zeros(state.n, np.int32), how, limits)[3].astype(np.int64)
-        return found[:, 0], found[:, 2] * width + found[:, 1]
+    broken: Array
+    width: int
 
-    known = np.zeros((single.n + 1, 5 * width), bool)
-    known[broken(single)] = True
-    known[single.n, broken(base)[1]] = True
-    row, key = broken(done)
-    pair = which[row]
-    new = ~(known[pairs.first[pair], key] | known[pairs.second[pair], key] | known[single.n, key])
-    out = ~done.converged
-    out[row[new]] = True
-    return out
+    @classmethod
+    def of(cls, base: Solution, single: Solution, how: Settings, limits: Limits) -> Known:
+        """From the states of one scenario."""
+        width = base.net.n_branch + base.net.n_bus
+        broken = np.zeros((single.n + 1, 5 * width), bool)
+        for state, first in ((single, 0), (base, single.n)):
+            records = scanned(state, base, np.zeros(state.n, np.int32), how, limits)[3].astype(np.int64)
+            broken[first + records[:, 0], records[:, 2] * width + records[:, 1]] = True
+        return cls(broken, width)
+
+    def beyond(self, pairs: PairList, which: Array, records: Array, converged: Array) -> Array:
+        """(len(which),) whether pairs break what their single outages do not, or have no solution.
+
+        Args:
+            records: what the states of the pairs ``which`` break (`limits.scanned`), by their place there.
+            converged: (len(which),) whether they have a solution.
+        """
+        row, element, kind = records[:, :3].astype(np.int64).T
+        key, pair = kind * self.width + element, which[row]
+        known = self.broken
+        new = ~(known[pairs.first[pair], key] | known[pairs.second[pair], key] | known[-1, key])
+        out = ~converged
+        out[row[new]] = True
+        return out
 
 
 def pair_states(net: Network, sc: Scenarios, row: int, ends: Array, how: Settings, start: Start) -> Solution:

@@ -1,41 +1,41 @@
-"""Which outages of a list have to be solved: pairs near limits by their estimate's own doubt, or by a model that is audited."""
+"""Which pairs of outages are suspected: by the doubt of their estimate, or by a trained model's scores."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from aurigrid.kernels import pairs as kernel
 from aurigrid.model.network import Network
+from aurigrid.model.scenario_input import SOURCES
 from aurigrid.model.scenarios import Scenarios
+from aurigrid.powerflow.api import solve_cases
+from aurigrid.powerflow.cases import Cases
+from aurigrid.powerflow.grid import compile_grid
 from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.problem import Start
 from aurigrid.powerflow.solution import Solution
-from aurigrid.security.limits import Limits
+from aurigrid.powerflow.supply import splits_after
+from aurigrid.security.contingencies import Contingencies
+from aurigrid.security.limits import Limits, scanned
 from aurigrid.security.pairs import (
     ESTIMATED,
-    ONE_OUTAGE,
-    SPLITS,
-    UNSOLVED,
     Alone,
+    Known,
     PairList,
-    breaks_beyond,
     kinds_of,
-    measures,
     pair_states,
     part_of,
     single_states,
     states_alone,
 )
-from aurigrid.security.report import Passed
 from aurigrid.security.settle import Settling, apart, features
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-AUDIT = 200
-"""Pairs of each scenario that a model passes over and that are solved all the same, to see whether it can be believed."""
 _AT_ONCE = 16384
 """Pairs that are solved at once."""
 _STRONG_COUPLING = 1.0
@@ -46,7 +46,9 @@ _SAG = 0.5
 
 
 class Judge(Protocol):
-    """What decides in place of `near_limits`: a trained model. ``name`` and ``proof`` say which, and what is known of it."""
+    """What decides in place of `near_limits`: a trained model. ``name`` and ``proof`` say which, and what is known of it;
+    ``threshold`` and ``margin`` are those of `follow`; ``base_outages`` says whether it was trained with branches out of
+    service."""
 
     @property
     def name(self) -> str: ...
@@ -54,8 +56,17 @@ class Judge(Protocol):
     @property
     def proof(self) -> str: ...
 
-    def near(self, features: Array) -> Array:
-        """(k,) whether each pair has to be solved; also where the model has nothing to say."""
+    @property
+    def threshold(self) -> float: ...
+
+    @property
+    def margin(self) -> float: ...
+
+    @property
+    def base_outages(self) -> bool: ...
+
+    def rated(self, features: Array) -> Array:
+        """(k,) score of each pair, higher where it may break limits; inf where the model has nothing to say."""
 
 
 def near_limits(measured: Array) -> Array:
@@ -74,11 +85,10 @@ class Seen:
     """What the exact single outages of one scenario say about the pairs.
 
     Attributes:
-        row: the scenario; base, single: its state and those after single outages; alone: what these change.
+        base, single: its state and those after single outages; alone: what these change.
         kind: (n_pair,) what each pair is (`pairs.ESTIMATED` ...); estimated: positions of those that are estimated.
     """
 
-    row: int
     base: Solution
     single: Solution
     alone: Alone
@@ -86,98 +96,104 @@ class Seen:
     estimated: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
-    """What a list of pairs is judged by.
+    """What the pairs of one scenario are judged by.
 
     Attributes:
-        net, sc, base, pairs, how, limits, start: the scenarios, their base states, the pairs, and how both are solved.
-        judge: a model; the estimate's own doubt (`near_limits`) where None.
+        net, sc, row, base, pairs, how, limits, start: the scenario, its base state, the pairs, and how both are solved. The
+            scenario has no outages of its own: those are the network's (`question_of`).
     """
 
     net: Network
     sc: Scenarios
+    row: int
     base: Solution
     pairs: PairList
     how: Settings
     limits: Limits
     start: Start
-    judge: Judge | None
 
-    def seen(self, row: int, single: Solution) -> Seen:
-        """What the single outages of one scenario say about the pairs."""
-        base = part_of(self.base, np.array([row]))
-        alone = states_alone(self.net, base, single, self.pairs.branch, self.limits.v_step_pu, self.how.q_limits)
+    def singles(self) -> Solution:
+        """States after the single outages that occur in pairs."""
+        return single_states(self.net, self.sc, np.array([self.row]), self.pairs.branch, self.how, self.start)
+
+    def seen(self, single: Solution) -> Seen:
+        """What the single outages say about the pairs."""
+        alone = states_alone(self.net, self.base, single, self.pairs.branch, self.limits.v_step_pu, self.how.q_limits)
         kind = kinds_of(self.pairs, alone)
-        return Seen(row, base, single, alone, kind, np.flatnonzero(kind == ESTIMATED))
+        return Seen(self.base, single, alone, kind, np.flatnonzero(kind == ESTIMATED))
 
     def told(self, seen: Seen) -> Array:
-        """(n_estimated, n_feature) what a model is told about the estimated pairs of one scenario."""
+        """(n_estimated, n_feature) what a model is told about the estimated pairs."""
         settling = Settling.of(self.pairs, seen.alone, seen.base, seen.single, self.how.q_limits)
-        how = replace(self.how, most_step=_FULL_STEPS)
-        other = single_states(self.net, self.sc, np.array([seen.row]), self.pairs.branch, how, self.start)
+        other = replace(self, how=replace(self.how, most_step=_FULL_STEPS)).singles()
         between = apart(seen.single, other)
         return features(self.pairs, seen.alone, settling, between, seen.estimated, self.how.threads)
 
+    def known(self, seen: Seen) -> Known:
+        """What breaks without pairs."""
+        return Known.of(seen.base, seen.single, self.how, self.limits)
+
     def breaks(self, seen: Seen, which: Array) -> Array:
         """(len(which),) whether each pair, solved exactly, breaks a limit that its single outages do not."""
-        pairs, out = self.pairs, np.zeros(len(which), bool)
+        pairs, known, out = self.pairs, self.known(seen), np.zeros(len(which), bool)
         ends = np.stack([pairs.branch[pairs.first], pairs.branch[pairs.second]], 1)
         for lo in range(0, len(which), _AT_ONCE):
             part = which[lo : lo + _AT_ONCE]
-            done = pair_states(self.net, self.sc, seen.row, ends[part], self.how, self.start)
-            out[lo : lo + _AT_ONCE] = breaks_beyond(
-                self.net, pairs, part, done, seen.single, seen.base, self.how, self.limits
-            )
+            done = pair_states(self.net, self.sc, self.row, ends[part], self.how, self.start)
+            records = scanned(done, seen.base, np.zeros(done.n, np.int32), self.how, self.limits)[3]
+            out[lo : lo + _AT_ONCE] = known.beyond(pairs, part, records, done.converged)
         return out
 
-    def near(self, row: int, single: Solution) -> tuple[Array, Passed]:
-        """(n_pair,) which pairs of one scenario have to be solved, and how many are passed over for what reason."""
-        seen = self.seen(row, single)
-        kind, which = seen.kind, seen.estimated
-        near = kind == SPLITS
-        audited = distrusted = 0
-        if self.judge is None:
-            near[which] = near_limits(measures(self.pairs, seen.alone, which, self.how.threads))
-        else:
-            told = self.told(seen)
-            broken = (told[:, kernel.LOADING] > 1.0) | (told[:, kernel.BAND] > 0.0)
-            near[which] = broken | self.judge.near(told)
-            sample = np.random.default_rng(row).permutation(which[~near[which]])[:AUDIT]
-            if self.breaks(seen, np.sort(sample)).any():
-                near[which], distrusted = True, 1
-            near[sample] = True
-            audited = len(sample)
-        return near, Passed(
-            "", 0, int(np.sum(~near[which])), int(np.sum(kind == ONE_OUTAGE)), int(np.sum(kind == UNSOLVED)), audited,
-            distrusted,
-        )  # fmt: skip
 
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Scenarios whose pairs are judged, with the outages of a list that are solved.
 
-def suspects(asked: Question, n_solved: int) -> tuple[Array, int, Passed]:
-    """Which cases (scenario by scenario, ``n_solved`` outages each) have to be solved.
-
-    Scenarios without a base state or with outages of their own are solved in full.
-
-    Returns:
-        Positions of the cases, ascending; power flows that were solved to find out; what was passed over.
+    Attributes:
+        net, sc, base, how, limits, start: the scenarios, their base states, and how both are solved.
+        outages, solved: the list, and the positions in it that are solved.
     """
-    pairs, base = asked.pairs, asked.base
-    todo = np.ones((asked.sc.n, n_solved), bool)
-    own = np.zeros(asked.sc.n, bool)
-    for table in base.cases.out.values():
-        own[table.case] = True
-    rows = np.flatnonzero(base.converged & ~own)
-    judge = asked.judge
-    passed = Passed("pairs") if judge is None else Passed(f"learned, {judge.name}", proof=judge.proof)
-    passed = replace(passed, of=todo.size)
-    if not len(pairs.outage) or not len(rows):
-        return np.arange(todo.size), 0, passed
-    single = single_states(asked.net, asked.sc, rows, pairs.branch, asked.how, asked.start)
-    m = len(pairs.branch)
-    for place, row in enumerate(rows.tolist()):
-        near, counts = asked.near(row, part_of(single, np.arange(place * m, (place + 1) * m)))
-        todo[row, pairs.outage] = near
-        passed += counts
-    flows = len(rows) * m * (1 if judge is None else 2) + passed.audited
-    return np.flatnonzero(todo.ravel()), flows, passed
+
+    net: Network
+    sc: Scenarios
+    base: Solution
+    how: Settings
+    limits: Limits
+    start: Start
+    outages: Contingencies
+    solved: Array
+
+    @cached_property
+    def pairs(self) -> PairList:
+        """Pairs of branches on the network as it is."""
+        return PairList.of(self.base.grid, self.outages, self.solved)
+
+    @cached_property
+    def own(self) -> Array:
+        """(n_scenario,) a branch that a scenario has out by itself; -1 for none, -2 for more than that, or for another
+        kind of outage, or one that splits the grid."""
+        count = np.zeros(self.sc.n, np.int64)
+        own = np.full(self.sc.n, -1)
+        splits = splits_after(self.base.grid, np.array([-1]))[0]
+        for table, out in self.base.cases.out.items():
+            count += np.bincount(out.case, minlength=self.sc.n)
+            own[out.case] = np.where(splits[out.element], -2, out.element) if table == "branch" else -2
+        return np.where(count > 1, -2, own)
+
+    def question(self, row: int) -> Question:
+        """The question of a scenario with at most one branch out; that becomes the network's."""
+        base = part_of(self.base, np.array([row]))
+        if self.own[row] < 0:
+            return Question(self.net, self.sc, row, base, self.pairs, self.how, self.limits, self.start)
+        sc = self.sc[row : row + 1]
+        service = self.net.branch.in_service.copy()
+        service[self.own[row]] = False
+        net = self.net.replace(branch=self.net.branch.replace(in_service=service))
+        grid = compile_grid(net, single_reference=self.how.distributed)
+        alike = Scenarios(net, n=1, **{name: getattr(sc, name) for name in SOURCES})
+        start = Start(base.v, base.held, np.nan_to_num(base.slack_mw) / grid.base_mva)
+        again = solve_cases(net, Cases.of(alike), "newton", self.how, start, np.zeros(1, np.int32))
+        pairs = PairList.of(grid, self.outages, self.solved)
+        return Question(net, alike, 0, again, pairs, self.how, self.limits, start)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from aurigrid.learn.recipe import Drawn, Recipe, load_regions, moved_points
+from aurigrid.learn.recipe import Drawn, Recipe, as_outages, branches_out, load_regions, moved_points
 from aurigrid.model.network import Network
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.table import Array
@@ -64,6 +64,8 @@ def points_of_profiles(
         points = moved_points(net, recipe, found.scenarios, batch.p_max_mw, moved)
         p = points.values("load_p_mw")
         by_region = np.stack([p[:, of_load == r].sum(1) for r in range(len(names))], 1)
-        return Drawn(points, found.label <= 1, stressed, factor, load, by_region)
+        out = branches_out(net, recipe, seed, which)
+        points = points.replace(branch_out=as_outages(out))
+        return Drawn(points, found.label <= 1, stressed, factor, load, out, by_region)
 
     return drawn

@@ -1,0 +1,152 @@
+"""The pairs of outages of a group of scenarios in rounds: what is suspected, what is found to bring near, and the audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from aurigrid.kernels import pairs as kernel
+from aurigrid.powerflow.solution import Solution
+from aurigrid.security.follow import brought_up, lowered
+from aurigrid.security.pairs import ESTIMATED, ONE_OUTAGE, SPLITS, UNSOLVED, Known, PairList, measures
+from aurigrid.security.report import Passed
+from aurigrid.security.suspects import Group, Judge, Question, Seen, near_limits
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+AUDIT = 200
+"""Pairs of each scenario that a model passes over and that are solved all the same, to see whether it can be believed."""
+
+
+@dataclass(eq=False)
+class Trail:
+    """The pairs of one scenario.
+
+    Attributes:
+        pairs, kind: what they are; todo: (n_pair,) what is to be solved, or was.
+        score: (n_pair,) of the model, minus infinity where it is not asked and nothing is to be solved.
+        bar: (n_single,) of the outages (`follow`); margin: how far it falls.
+        known: what breaks without pairs; violates: (n_pair,) pairs found to break more.
+        audited: pairs that were solved although passed over; distrusted: whether one of them broke a limit.
+    """
+
+    pairs: PairList
+    kind: Array
+    todo: Array
+    score: Array | None = None
+    bar: Array | None = None
+    margin: float = 0.0
+    known: Known | None = None
+    violates: Array = field(default_factory=lambda: np.zeros(0, bool))
+    audited: Array | None = None
+    distrusted: bool = False
+
+    @classmethod
+    def of(cls, asked: Question, seen: Seen, judge: Judge | None) -> Trail:
+        """What is suspected by the estimate's own doubt, or by a model."""
+        pairs, kind, which = asked.pairs, seen.kind, seen.estimated
+        todo = kind == SPLITS
+        if judge is None:
+            todo[which] = near_limits(measures(pairs, seen.alone, which, asked.how.threads))
+            return cls(pairs, kind, todo)
+        told = asked.told(seen)
+        broken = (told[:, kernel.LOADING] > 1.0) | (told[:, kernel.BAND] > 0.0)
+        score = np.full(len(kind), -np.inf)
+        score[which] = np.where(broken, np.inf, judge.rated(told))
+        bar = np.full(len(pairs.branch), judge.threshold)
+        todo |= brought_up(bar, score, pairs.first, pairs.second) & (kind == ESTIMATED)
+        return cls(pairs, kind, todo, score, bar, judge.margin, asked.known(seen), np.zeros(len(kind), bool))
+
+    def more(self, seed: int) -> Array:
+        """Pairs to be solved next, once those so far are; none when there is nothing left to do."""
+        before, pairs = self.todo.copy(), self.pairs
+        estimated = self.kind == ESTIMATED
+        if self.score is None or self.bar is None or self.distrusted:
+            return np.zeros(0, np.int64)
+        if self.audited is None:
+            self.bar = lowered(self.bar, self.score, pairs.first, pairs.second, self.violates & estimated, self.margin)
+            self.todo |= brought_up(self.bar, self.score, pairs.first, pairs.second) & estimated
+            if (self.todo == before).all():
+                passed = np.flatnonzero(estimated & ~self.todo)
+                self.audited = np.sort(np.random.default_rng(seed).permutation(passed)[:AUDIT])
+                self.todo[self.audited] = True
+        elif self.violates[self.audited].any():
+            self.todo |= estimated
+            self.distrusted = True
+        return np.flatnonzero(self.todo & ~before)
+
+    @property
+    def passed(self) -> Passed:
+        """What was passed over, and on what grounds."""
+        left = self.kind[~self.todo]
+        estimated, one_outage, unsolved = (int(np.sum(left == kind)) for kind in (ESTIMATED, ONE_OUTAGE, UNSOLVED))
+        audited = 0 if self.audited is None else len(self.audited)
+        return Passed("", 0, estimated, one_outage + len(self.pairs.idle), unsolved, audited, int(self.distrusted))
+
+
+class Chase:
+    """Rounds of a group of scenarios, one case a scenario and solved outage, scenario by scenario.
+
+    Scenarios without a base state, and those with outages of their own that the judge does not know, are solved in full.
+
+    Attributes:
+        flows: power flows that were solved to find out.
+    """
+
+    def __init__(self, group: Group, judge: Judge | None) -> None:
+        self.n_solved, self.n = len(group.solved), group.sc.n
+        self.judge, self.flows = judge, 0
+        self.trails: dict[int, Trail] = {}
+        self.place = np.full(self.n_solved, -1)
+        knows = judge is not None and judge.base_outages
+        rows = np.flatnonzero(group.base.converged & ((group.own >= 0) & knows | (group.own == -1)))
+        for row in rows.tolist() if len(group.pairs.outage) else ():
+            asked = group.question(row)
+            if not asked.base.converged[0]:
+                continue
+            single = asked.singles()
+            self.flows += single.n * (1 if judge is None else 2) + (group.own[row] >= 0)
+            self.trails[row] = Trail.of(asked, asked.seen(single), judge)
+
+    def first(self) -> Array:
+        """The cases to begin with, ascending."""
+        todo = np.ones((self.n, self.n_solved), bool)
+        for row, trail in self.trails.items():
+            todo[row, trail.pairs.idle] = False
+            todo[row, trail.pairs.outage] = trail.todo
+        return np.flatnonzero(todo.ravel())
+
+    def tell(self, which: Array, done: Solution, records: Array) -> None:
+        """Say what solved cases break (`limits.scanned`)."""
+        row_of = which // self.n_solved
+        for row, trail in self.trails.items():
+            if trail.known is None:
+                continue
+            place = np.full(self.n_solved, -1)
+            place[trail.pairs.outage] = np.arange(len(trail.pairs.outage))
+            mine = np.flatnonzero((row_of == row) & (place[which % self.n_solved] >= 0))
+            at = np.full(len(which), -1)
+            at[mine] = np.arange(len(mine))
+            own = records[at[records[:, 0].astype(np.int64)] >= 0].copy()
+            own[:, 0] = at[own[:, 0].astype(np.int64)]
+            pair = place[which[mine] % self.n_solved]
+            trail.violates[pair] = trail.known.beyond(trail.pairs, pair, own, done.converged[mine])
+
+    def more(self) -> Array:
+        """The cases of the next round, ascending; none when all is done."""
+        parts = [
+            row * self.n_solved + trail.pairs.outage[trail.more(row)] for row, trail in self.trails.items()
+        ]  # fmt: skip
+        return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+
+    @property
+    def passed(self) -> Passed:
+        """What was passed over in all scenarios."""
+        judge = self.judge
+        out = Passed("pairs") if judge is None else Passed(f"learned, {judge.name}", proof=judge.proof)
+        out = replace(out, of=self.n * self.n_solved)
+        for trail in self.trails.values():
+            out += trail.passed
+        return out
