@@ -9,6 +9,7 @@ import pytest
 import aurigrid as ag
 from aurigrid.errors import InputError
 from aurigrid.kernels.pairs import BAND, BAND_RISK, LOADING, LOADING_RISK
+from aurigrid.model.profiles import Profiles
 from aurigrid.powerflow.api import solve_cases
 from aurigrid.powerflow.cases import Cases
 from aurigrid.powerflow.grid import compile_grid
@@ -16,7 +17,7 @@ from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.supply import splits_after
 from aurigrid.registry import Card, entries, register
 from aurigrid.registry.folder import hash_of
-from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
+from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel, grid_digest
 from aurigrid.security.analysis import begin
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.follow import followed
@@ -24,6 +25,8 @@ from aurigrid.security.limits import Limits
 from aurigrid.security.pairs import Known
 from aurigrid.security.settle import FEATURES
 from aurigrid.security.suspects import Group
+from aurigrid.store import open_run
+from aurigrid.studies.outlook import outlook
 from learn.grids import small
 
 pytest.importorskip("onnx", reason="builds a network as ONNX")
@@ -57,7 +60,8 @@ def added(onnx, threshold, **changes):
     """A registered model of the small grid."""
     net = small()
     card = Card(
-        "test", TASK, {"name": net.name, "digest": net.digest}, SETTINGS, FEATURES, (-100.0,) * N, (100.0,) * N, threshold, 0.0,
+        "test", TASK, {"name": net.name, "digest": grid_digest(net)}, SETTINGS, FEATURES, (-100.0,) * N, (100.0,) * N,
+        threshold, 0.0,
         {MODEL_FILE: hash_of(onnx)}, DATA, {"seed": 0},
         {"missed": 0, "violating": 100, "checked": 0.1, "bound": 0.03, "confidence": 0.95, "supposes": "alike"}, {},
     )  # fmt: skip
@@ -162,6 +166,8 @@ def test_other_grids_and_options_are_refused(folder):
     other = small().replace(branch=small().branch.replace(rate_mva=2 * small().branch.rate_mva))
     with pytest.raises(InputError, match="bound to another grid"):
         ag.security_analysis(other, None, "n-2:branches", engine="learned")
+    heavier = small().replace(load=small().load.replace(p_mw=1.01 * small().load.p_mw))
+    assert ag.security_analysis(heavier, None, "n-2:branches", engine="learned").passed.by == "learned, test"
     added(onnx, threshold, task="other")
     with pytest.raises(InputError, match="for the task other"):
         learned()
@@ -214,7 +220,7 @@ def test_models_are_listed_explained_and_removed(folder, run):
     added(*good())
     assert "test" in run(["models", "list"]).stdout
     listed = json.loads(run(["models", "list", "--json"]).stdout)["models"]
-    assert listed[0]["digest"] == small().digest
+    assert listed[0]["digest"] == grid_digest(small())
     assert "Calibration" in run(["models", "explain", "test"]).stdout
     assert run(["models", "explain", "tset"]).exit_code == 2
     assert run(["models", "remove", "test"]).exit_code == 0
@@ -294,3 +300,35 @@ def test_what_training_never_had_out_is_solved_in_full(folder):
     for own in ({"branch_out": [[1, 5]]}, {"gen_out": [[1]]}, {"branch_out": [[int(splits[0])]]}):
         found = ag.security_analysis(net, ag.Scenarios(net, n=1, **own), "n-2:branches", engine="learned", threads=1)
         assert not (found.status == ag.Status.SKIPPED).any()
+
+
+def test_a_day_of_pairs(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("aurigrid.security.chase.AUDIT", 20)
+    net = small()
+    time = np.datetime64("2020-03-02T00:00:00") + np.arange(3) * np.timedelta64(15, "m")
+    loads = np.outer([1.0, 1.02, 0.97], net.load.p_mw)
+    profiles = Profiles(time, {("load", "p_mw"): (loads, range(net.n_load))})
+    grid = ag.save(net, tmp_path / "grid", profiles=profiles)
+    options = {"contingencies": "n-2:branches", "dispatch": "data", "slack": "reference", "q_limits": False}
+    with pytest.raises(InputError, match="no model fits"):
+        ag.run_day(grid, "2020-03-02", tmp_path / "none", engine="learned", **options)
+    assert not (tmp_path / "none").exists()
+    added(*good())
+    asked = ag.run_day(grid, "2020-03-02", tmp_path / "asked", engine="learned", **options)
+    full = ag.run_day(grid, "2020-03-02", tmp_path / "full", participation="grid", **options)
+    asked_run, full_run = open_run(asked.run), open_run(full.run)
+    query = "SELECT step, contingency, status, violations FROM contingencies ORDER BY step, contingency"
+    told = {(r["step"], r["contingency"]): r for r in full_run.sql(query).to_pylist()}
+    rows = asked_run.sql(query).to_pylist()
+    assert len(told) == full.power_flows - 3 == 3 * 190
+    assert len(rows) == asked.power_flows - 3 < 0.9 * len(told)
+    assert all(told[row["step"], row["contingency"]] == row for row in rows)
+    found = outlook(asked_run)
+    assert found.totals["passed"] == 3 * 190 - len(rows)
+    words = " ".join(found.sentences())
+    assert "were passed over by the model test: of the pairs that break something at most 3.000% are missed" in words
+    assert not outlook(full_run).model
+    again = ag.run_day(grid, "2020-03-02", tmp_path / "asked", engine="learned", **options)
+    assert again.new_steps == 0
+    with pytest.raises(InputError, match="engine"):
+        ag.run_day(grid, "2020-03-02", tmp_path / "other", engine="guess", **options)

@@ -50,6 +50,9 @@ Grid = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all CPUs if not given.", show_default=False)]
+EngineOption = Annotated[
+    str, typer.Option(help="newton, or learned: a registered model decides which pairs of branch outages are solved.")
+]
 QLimits = Annotated[bool, typer.Option("--q-limits/--no-q-limits", help="Hold units within their reactive limits.")]
 SlackOption = Annotated[Slack, typer.Option(help="Who takes the balance: reference units, or all that participate.")]
 Tolerance = Annotated[float, typer.Option("--tol", help="Largest power mismatch accepted, pu.")]

@@ -15,6 +15,7 @@ from aurigrid.cli import show
 from aurigrid.cli.common import (
     NOT_SOLVED,
     OUTAGES_HELP,
+    EngineOption,
     Grid,
     Iterations,
     Json,
@@ -60,9 +61,7 @@ def n1(
             show_default=False,
         ),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="newton, or learned: a registered model decides which pairs of outages are solved.")
-    ] = "newton",
+    engine: EngineOption = "newton",
     tol: Tolerance = 1e-8,
     max_iterations: Iterations = 20,
     threads: Threads = None,

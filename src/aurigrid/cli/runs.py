@@ -11,6 +11,7 @@ import typer
 from aurigrid.cli import show
 from aurigrid.cli.common import (
     OUTAGES_HELP,
+    EngineOption,
     From,
     Grid,
     Iterations,
@@ -80,6 +81,7 @@ def day(
             "data's dispatch; data: that dispatch."
         ),
     ] = Dispatch.points,
+    engine: EngineOption = "newton",
     security: Annotated[
         PlanSecurity,
         typer.Option(
@@ -127,6 +129,7 @@ def day(
                 tol_pu=tol,
                 max_iterations=max_iterations,
                 threads=threads,
+                engine=engine,  # type: ignore[arg-type]  # checked by the study, with its own message
                 security=security.value,
                 commit_seconds=commit_seconds,
                 progress=advance,

@@ -20,7 +20,7 @@ from aurigrid.learn.export import to_onnx, to_safetensors
 from aurigrid.model.table import Array
 from aurigrid.registry import Card, register
 from aurigrid.registry.folder import hash_of
-from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel
+from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel, grid_digest
 from aurigrid.security.chase import AUDIT
 from aurigrid.security.follow import followed
 from aurigrid.security.settle import FEATURES
@@ -110,7 +110,7 @@ def train(
     """
     from aurigrid.learn.mlp import fit
 
-    rows, grid = checked(data), data.record["grid"]
+    rows, grid = checked(data), {**data.record["grid"], "digest": grid_digest(data.network())}
     learning, settings = rows.part("train"), data.record["options"]
     trained = fit(learning.x, learning.violates, learning.weight, plan, FEATURES, checkpoint, told)
     scaling = trained.scaling

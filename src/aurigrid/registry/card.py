@@ -21,7 +21,7 @@ class Card:
 
     Attributes:
         name: its name in the registry; task: the question it answers (``"n-2"``).
-        grid: name and digest of the network it is bound to, and its size.
+        grid: name of the network it is bound to, its digest without injections and set-points, and its size.
         settings: options of the analysis that it was trained under and may be used with.
         features: names of its inputs, in order; low, high: the least and the largest value of each in training.
         threshold, margin: score from which a pair is solved, and how far it falls behind what is found (`security.follow`).

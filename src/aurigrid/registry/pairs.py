@@ -17,6 +17,7 @@ import numpy as np
 
 from aurigrid.errors import InputError, Issue, IssueList, MissingExtraError
 from aurigrid.model.network import Network
+from aurigrid.model.scenario_input import SOURCES
 from aurigrid.registry.card import Card
 from aurigrid.registry.folder import entries, hash_of
 
@@ -139,12 +140,20 @@ class PairModel:
         return np.where(self.known(features) & ~np.isnan(score), score, np.inf)
 
 
+def grid_digest(net: Network) -> str:
+    """What a model is bound to: the digest of the network but for what scenarios change, injections and set-points."""
+    blank: dict[str, dict[str, Array]] = {}
+    for table, column in SOURCES.values():
+        blank.setdefault(table, {})[column] = np.zeros_like(getattr(getattr(net, table), column))
+    return net.replace(**{name: getattr(net, name).replace(**columns) for name, columns in blank.items()}).digest
+
+
 def mismatch(card: Card, net: Network, settings: Mapping[str, Any]) -> str:
     """Why a model may not be used here; empty where it may."""
     if card.task != TASK:
         return f"is for the task {card.task}"
-    if card.grid.get("digest") != net.digest:
+    if card.grid.get("digest") != (ours := grid_digest(net)):
         theirs = f"{card.grid.get('name')}, {str(card.grid.get('digest'))[:12]}"
-        return f"is bound to another grid ({theirs}; this one is {net.digest[:12]})"
+        return f"is bound to another grid ({theirs}; this one is {ours[:12]})"
     other = [f"{k} {card.settings.get(k)!r}, not {v!r}" for k, v in settings.items() if card.settings.get(k) != v]
     return "was trained with " + ", ".join(other) if other else ""

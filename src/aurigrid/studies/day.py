@@ -26,8 +26,10 @@ from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.model.table import Array
 from aurigrid.powerflow.api import check_options
+from aurigrid.security.analysis import ENGINES, Engine
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
+from aurigrid.security.limits import Limits
 from aurigrid.store import RunWriter, ensure_features, start_run
 from aurigrid.studies import rows
 from aurigrid.studies.chain import COMMIT_SECONDS, POINTS_FILE, Chained, keep_points, kept_points, plan_day
@@ -55,7 +57,7 @@ class DayRun:
         run: the run folder.
         steps: steps in the folder, those of an earlier call included.
         outages: outages a step.
-        power_flows: power flows in the folder: one base state a step, and the outages.
+        power_flows: power flows in the folder: one base state a step, and the outages that were solved.
         converged: of these, with a solution (a part of the grid de-energised included).
         new_steps: steps that this call computed.
         solve_seconds: time that the engines took for the new steps, s.
@@ -91,7 +93,8 @@ def run_day(
     tol_pu: float = 1e-8,
     max_iterations: int = 20,
     threads: int | None = None,
-    participation: Literal["dispatch", "grid"] = "dispatch",
+    engine: Engine = "newton",
+    participation: Literal["dispatch", "grid"] | None = None,
     dispatch: Literal["plan", "points", "data"] = "points",
     security: Literal["base", "n-1"] = "base",
     commit_seconds: float = COMMIT_SECONDS,
@@ -111,9 +114,12 @@ def run_day(
         contingencies: what is taken out, as in `aurigrid.security.contingencies`; all branches (lines and
             transformers) and generators where absent.
         slack: ``"distributed"`` or ``"reference"``.
+        engine: as for `security_analysis`: ``"learned"`` has the registered model of the grid decide which pairs of branch
+            outages are solved; those that it passes over have no rows in the run.
         participation: who takes the balance with distributed slack: ``"dispatch"``, all units but wind and sun that
             run all day, in proportion to their least output of the day, so that none is pushed below zero by a
-            surplus that the others could take; ``"grid"``, as the grid says.
+            surplus that the others could take; ``"grid"``, as the grid says, which is what models are trained with: with
+            the learned engine it is the default.
         dispatch: ``"plan"`` commits and dispatches all units at least cost, the profiles being the forecast, and brings the
             plan together with AC operating points (`aurigrid.studies.chain`); ``"points"`` finds an operating point near the
             data's dispatch for every step; ``"data"`` takes the data's dispatch as it is.
@@ -148,7 +154,8 @@ def run_day(
     began = time.perf_counter()
     given, profiles, name = load_with_profiles(grid, scale=scale)
     day = profiles.day(date)
-    _check_choices(participation, dispatch, security, commit_seconds)
+    participation = participation or ("grid" if engine == "learned" else "dispatch")
+    _check_choices(participation, dispatch, security, engine, commit_seconds)
     shared = slack == "distributed" and participation == "dispatch"
     scenarios = settled(given, day.scenarios(given), shared)
     found = build_list(scenarios.net, contingencies)
@@ -163,6 +170,7 @@ def run_day(
         "participation": participation,
         "dispatch": dispatch,
         **options,
+        **({} if engine == "newton" else {"engine": engine, "model": _model_of(scenarios.net, options)}),
         **({"scale": factors_of(scale)} if scale else {}),
         **({"commit_seconds": commit_seconds, "security": security} if dispatch == "plan" else {}),
     }
@@ -193,7 +201,8 @@ def run_day(
         progress(len(day) - len(ahead), len(day))
     try:
         for chunk in _chunks(ahead, steps_per_call):
-            solving += _solve_chunk(writer, scenarios, day, found, chunk, {**options, "threads": threads}, progress)
+            how = {**options, "threads": threads, "engine": engine}
+            solving += _solve_chunk(writer, scenarios, day, found, chunk, how, progress)
     except BaseException:
         writer.close("interrupted")
         raise
@@ -215,12 +224,22 @@ def run_day(
     return result
 
 
-def _check_choices(participation: str, dispatch: str, security: str, commit_seconds: float) -> None:
+def _model_of(net: Network, options: dict[str, Any]) -> dict[str, str]:
+    """The registered model that the learned engine asks, and what is known of it."""
+    from aurigrid.registry.pairs import PairModel
+
+    settings = {"q_limits": options["q_limits"], "slack": options["slack"], "v_step_pu": Limits().v_step_pu}
+    model = PairModel.find(net, settings)
+    return {"model": model.name, "proof": model.proof}
+
+
+def _check_choices(participation: str, dispatch: str, security: str, engine: str, commit_seconds: float) -> None:
     """Refuse words that mean nothing, and a time that is none."""
     for option, value, words in (
         ("participation", participation, ("dispatch", "grid")),
         ("dispatch", dispatch, ("plan", "points", "data")),
         ("security", security, ("base", "n-1")),
+        ("engine", engine, ENGINES),
     ):
         if value not in words:
             raise InputError(Issue("day", option, f"is {value!r}", hint=f"choose {' or '.join(words)}"))
@@ -338,11 +357,11 @@ def _totals(writer: RunWriter) -> dict[str, int]:
     from aurigrid.store import open_run
 
     table = open_run(writer.path).table("steps")
-    outages, good, split = (
-        int(np.sum(table.column(name).to_numpy())) for name in ("outages", "outages_converged", "outages_islanded")
+    good, split, failed = (
+        int(np.sum(table.column(f"outages_{name}").to_numpy())) for name in ("converged", "islanded", "failed")
     )
     base = sum(word in ("converged", "islanded") for word in table.column("status").to_pylist())
-    return {"steps": len(table), "power_flows": len(table) + outages, "converged": base + good + split}
+    return {"steps": len(table), "power_flows": len(table) + good + split + failed, "converged": base + good + split}
 
 
 def peak_mb() -> float:

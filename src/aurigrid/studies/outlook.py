@@ -50,7 +50,9 @@ SELECT count(*) AS rows, count(DISTINCT element) AS places FROM violations WHERE
 _TOTALS = """
 SELECT count(*) AS steps, count(*) FILTER (status NOT IN ('converged', 'islanded')) AS base_failed,
        max(outages) AS outages, sum(outages_converged)::BIGINT AS converged, sum(outages_islanded)::BIGINT AS islanded,
-       sum(outages_failed)::BIGINT AS failed, sum(outages_violating)::BIGINT AS insecure,
+       sum(outages_failed)::BIGINT AS failed,
+       sum(outages - outages_converged - outages_islanded - outages_failed)::BIGINT AS passed,
+       sum(outages_violating)::BIGINT AS insecure,
        count(*) FILTER (base_violations > 0) AS steps_broken_before, count(*) FILTER (outages_violating > 0
        OR outages_failed > 0) AS steps_insecure, min(load_mw) AS load_min_mw, max(load_mw) AS load_max_mw,
        min(v_min_pu) AS v_min_pu, max(v_max_pu) AS v_max_pu, max(max_loading) AS max_loading,
@@ -78,6 +80,7 @@ class Outlook:
         base: limits broken before any outage.
         reactive: how often and at how many buses units give more reactive power than they can.
         next: commands that look closer.
+        model: the model that passed outages over, and what is known of what it misses; empty where all were solved.
     """
 
     totals: dict[str, Any]
@@ -90,6 +93,7 @@ class Outlook:
     base: Rows
     reactive: dict[str, int]
     next: list[str]
+    model: dict[str, str]
 
     def sentences(self) -> list[str]:
         """What is wrong, where, how bad: one plain sentence a fact."""
@@ -104,10 +108,16 @@ class Outlook:
         solved = "{steps} steps, {outages} outages each: {solved:,} of {asked:,} outages solved."
         return [
             Fact("solved", solved, {**counts, "solved": t["converged"] + t["islanded"]}),
+            *self._passed(),
             *self._before(),
             *self._after(),
             *self._unsolved(),
         ]
+
+    def _passed(self) -> Iterator[Fact]:
+        if self.model:
+            text = "{passed:,} were passed over by the model {model}: {proof}."
+            yield Fact("passed", text, {"passed": self.totals["passed"], **self.model})
 
     def _before(self) -> Iterator[Fact]:
         t = self.totals
@@ -130,7 +140,10 @@ class Outlook:
     def _after(self) -> Iterator[Fact]:
         t = self.totals
         if not self.outages:
-            yield Fact("secure", "No outage breaks a limit that held before it.", {})
+            if self.model:
+                yield Fact("secure_solved", "No outage that was solved breaks a limit that held before it.", {})
+            else:
+                yield Fact("secure", "No outage breaks a limit that held before it.", {})
             return
         worst = self.outages[0]
         yield Fact(
@@ -199,6 +212,7 @@ def outlook(run: Run, n: int = 5) -> Outlook:
         base=ask(_BASE),
         reactive=run.sql(_REACTIVE).to_pylist()[0],
         next=_next(run, outages, threatened),
+        model=dict(run.info.options.get("model", {})),
     )
 
 

@@ -106,21 +106,25 @@ def told(found: Violations) -> tuple[Array, Array]:
 
 
 def contingency_columns(report: SecurityReport, scenario: int, outages: Array) -> dict[str, Any]:
-    """Columns of ``contingencies`` of one scenario; `outages` is the column ``contingency`` of its violations."""
-    found = report.contingencies
-    position = np.arange(found.n)
+    """Columns of ``contingencies`` of one scenario: a row an outage that was solved.
+
+    Args:
+        outages: the column ``contingency`` of its violations.
+    """
+    found, status = report.contingencies, report.status[scenario]
+    position = np.flatnonzero(status != Status.SKIPPED)
     return {
         "contingency": position,
-        "contingency_label": found.label,
-        "status": _words(report.status[scenario]),
-        "iterations": report.iterations[scenario],
-        "mismatch_pu": report.mismatch_pu[scenario],
-        "lost_load_mw": report.lost_load_mw[scenario],
-        "lost_gen_mw": report.lost_gen_mw[scenario],
-        "max_loading": report.worst_loading[scenario],
-        "v_min_pu": report.v_min_pu[scenario],
-        "v_max_pu": report.v_max_pu[scenario],
-        "violations": np.bincount(outages[outages >= 0], minlength=found.n),
+        "contingency_label": found.label[position],
+        "status": _words(status[position]),
+        "iterations": report.iterations[scenario, position],
+        "mismatch_pu": report.mismatch_pu[scenario, position],
+        "lost_load_mw": report.lost_load_mw[scenario, position],
+        "lost_gen_mw": report.lost_gen_mw[scenario, position],
+        "max_loading": report.worst_loading[scenario, position],
+        "v_min_pu": report.v_min_pu[scenario, position],
+        "v_max_pu": report.v_max_pu[scenario, position],
+        "violations": np.bincount(outages[outages >= 0], minlength=found.n)[position],
     }
 
 
