@@ -40,7 +40,9 @@ def network(case: str, folder: Path) -> Any:
 def recipe(args: argparse.Namespace) -> Any:
     from aurigrid.learn import Recipe
 
-    return Recipe(rating_share=1 / SHORT, band_margin=WIDER, rounds=args.rounds)
+    return Recipe(
+        rating_share=1 / SHORT, band_margin=WIDER, rounds=args.rounds, outage=args.outage, collapse=(0.0, args.collapse)
+    )
 
 
 def data_set(args: argparse.Namespace) -> tuple[Any, float]:
@@ -352,6 +354,8 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=8, help="operating points of time, optima of warm")
     parser.add_argument("--short", type=float, default=1.5, help="short-term rating of cap, over the rating")
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--outage", type=float, default=0.0, help="share of points with a branch out of service")
+    parser.add_argument("--collapse", type=float, default=0.0, help="largest share of the way to the nose")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--q-limits", action="store_true")

@@ -52,7 +52,7 @@ def test_scan_finds_what_the_formula_finds(n_base: int, v_step: float) -> None:
         "base_row": np.sort(rng.integers(0, n_base, n_case)).astype(np.int32),
         "from_node": ends[:, 0].copy(), "to_node": ends[:, 1].copy(), "y": 3 * rng.standard_normal((M, 8)),
         "rate": np.append(rng.uniform(100, 900, M - 1), np.inf), "short": rng.uniform(300, 900, M),
-        "v_min": np.full(N, 0.9), "v_max": np.full(N, 1.1), "v_step": v_step,
+        "v_min": rng.uniform(0.85, 0.95, N), "v_max": rng.uniform(1.05, 1.15, N), "v_step": v_step,
         "out_ptr": np.arange(n_case + 1, dtype=np.int32), "out_branch": rng.integers(0, M, n_case).astype(np.int32),
     }  # fmt: skip
     case["from_node"][2] = -1
@@ -61,12 +61,12 @@ def test_scan_finds_what_the_formula_finds(n_base: int, v_step: float) -> None:
     case["base_v"][0, 1] = np.nan
     node = np.arange(N, dtype=np.int32)
     node[3] = -1
-    worst, low, high = np.zeros(n_case), np.zeros(n_case), np.zeros(n_case)
+    worst, low, high, inside = np.zeros((4, n_case))
     args = (case["from_node"], case["to_node"], case["y"], SCALE, case["rate"], case["short"])
     found = [
         scan(
             case["v"].view(float), case["base_v"].view(float), case["base_row"], lo, hi, *args, case["out_ptr"],
-            case["out_branch"], node, case["v_min"], case["v_max"], v_step, SHARE, worst, low, high,
+            case["out_branch"], node, case["v_min"], case["v_max"], v_step, SHARE, worst, low, high, inside,
         )
         for lo, hi in ((0, 20), (20, n_case))
     ]  # fmt: skip
@@ -78,6 +78,8 @@ def test_scan_finds_what_the_formula_finds(n_base: int, v_step: float) -> None:
     solved = np.arange(n_case) != 4
     np.testing.assert_allclose(low[solved], np.nanmin(sizes[solved], 1), rtol=1e-12)
     np.testing.assert_allclose(high[solved], np.nanmax(sizes[solved], 1), rtol=1e-12)
+    room = np.minimum(sizes - case["v_min"], case["v_max"] - sizes)
+    np.testing.assert_allclose(inside[solved], np.nanmin(room[solved], 1), rtol=1e-10, atol=1e-12)
     for s in np.flatnonzero(solved):
         by_rate = [r[3] / case["rate"][r[1]] for r in plain({**case, "rate": np.full(M, 1e-9)}, s) if r[2] == OVERLOAD]
         assert worst[s] == pytest.approx(max(by_rate, default=0.0), rel=1e-12)

@@ -332,3 +332,23 @@ def test_a_day_of_pairs(folder, tmp_path, monkeypatch):
     assert again.new_steps == 0
     with pytest.raises(InputError, match="engine"):
         ag.run_day(grid, "2020-03-02", tmp_path / "other", engine="guess", **options)
+
+
+def test_what_is_passed_over_is_ranked_by_its_estimate(folder, full, monkeypatch):
+    monkeypatch.setattr("aurigrid.security.chase.AUDIT", 5)
+    added(*good())
+    found = learned()
+    table = found.ranked().to_pandas()
+    assert len(table) == found.contingencies.n
+    guessed = table[table.estimated]
+    assert len(guessed) == found.passed.estimated > 10
+    assert (guessed.status == "skipped").all()
+    at = guessed.contingency.to_numpy()
+    # what both outages alone keep, so that the estimate is of all limits
+    assert (guessed.margin > 0).all()
+    assert np.quantile(np.abs(guessed.v_min_pu - full.v_min_pu[0, at]), 0.8) < 2e-3
+    near = full.worst_loading[0, at] < 1.0
+    assert near.sum() > 5
+    assert np.quantile(np.abs(guessed.worst_loading[near] - full.worst_loading[0, at][near]), 0.8) < 0.02
+    exact = table[~table.estimated & (table.status != "skipped")]
+    np.testing.assert_allclose(exact.worst_loading, full.worst_loading[0, exact.contingency], atol=1e-6)

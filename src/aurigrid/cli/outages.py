@@ -174,10 +174,19 @@ def _findings(found: SecurityReport, seconds: float, top: int) -> dict[str, Any]
             }
             for c in split[:top]
         ],
+        "ranking": _ranking(found, top),
         "screen": found.screen,
         "power_flows": found.power_flows,
         "seconds": seconds,
     }
+
+
+def _ranking(found: SecurityReport, top: int) -> list[dict[str, Any]]:
+    """The outages nearest to a limit; where a model passed some over, the nearest of these as well."""
+    table = found.ranked()
+    near: list[dict[str, Any]] = table.slice(0, top).to_pylist()
+    guessed: list[dict[str, Any]] = table.filter(table["estimated"]).slice(0, top).to_pylist()
+    return near + [row for row in guessed if row not in near]
 
 
 def _worst_rows(found: SecurityReport, top: int) -> list[dict[str, Any]]:
@@ -229,12 +238,26 @@ def _print_n1(grid: str, found: SecurityReport, data: dict[str, Any], spec: str)
             for r in data["worst_list"]
         ]
         show.table("Worst outages", headings, rows)
+    _print_ranking(data)
     if data["splits"]:
         headings = [("outage", "l"), ("load lost MW", "r"), ("infeed lost MW", "r")]
         show.table(
             "Splits", headings, [(s["contingency"], s["lost_load_mw"], s["lost_gen_mw"]) for s in data["splits"]]
         )
     show.summary(_n1_sentences(data), _n1_next(grid, data, spec))
+
+
+def _print_ranking(data: dict[str, Any]) -> None:
+    """The outages nearest to a limit where none breaks one, and the nearest of those that a model passed over."""
+    headings = [("outage", "l"), ("loading", "r"), ("lowest voltage pu", "r"), ("margin", "r")]
+    for title, estimated in (("Nearest to a limit", False), ("Nearest of those passed over, estimated", True)):
+        rows = [
+            (r["contingency_label"], f"{r['worst_loading']:.1%}", r["v_min_pu"], f"{r['margin']:.1%}")
+            for r in data["ranking"]
+            if r["estimated"] == estimated and r["margin"] is not None
+        ]
+        if rows and (estimated or not data["worst_list"]):
+            show.table(title, headings, rows)
 
 
 def _n1_sentences(data: dict[str, Any]) -> list[str]:

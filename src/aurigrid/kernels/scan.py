@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from aurigrid.kernels.simd import LANES, blend, item, load, side_by_side, some, splat, store, vmax
+from aurigrid.kernels.simd import LANES, blend, item, load, side_by_side, some, splat, store, vmax, vsqrt
 
 OVERLOAD, OVERLOAD_SHORT, V_LOW, V_HIGH, V_STEP = 0, 1, 2, 3, 4
 
@@ -82,7 +82,7 @@ def _look_at_bus(records, count, s, i, square, before, v_min, v_max, v_step, sha
 @njit(cache=True, nogil=True, error_model="numpy")
 def scan(
     v, base_v, base_row, lo, hi, from_node, to_node, y, scale, rate, rate_short, out_ptr, out_branch, node, v_min, v_max, v_step,
-    slack_share, worst_loading, lowest, highest,
+    slack_share, worst_loading, lowest, highest, inside,
 ):  # fmt: skip
     """Violations of cases lo..hi.
 
@@ -95,6 +95,7 @@ def scan(
         node: (n_bus,) node of each bus, -1 for buses not to look at; v_min, v_max (n_bus,) pu; v_step: largest change, pu.
         slack_share: share of a limit by which it may be passed before it counts.
         worst_loading, lowest, highest: (n_case,) receive the largest loading and the extreme voltages.
+        inside: (n_case,) receive the least distance of a voltage inside its band, pu; negative where it is outside.
 
     Returns:
         (k, 5): case, element, kind, value (MVA or pu), value in the base state; by case, branches before buses.
@@ -156,7 +157,7 @@ def scan(
         if alike and base_row[first] != row:
             row = base_row[first]
             _band(base_v, row, node, v_min, v_max, v_step, slack_share, low_square, high_square)
-        low, high, none = splat(np.inf), splat(0.0), splat(np.nan)
+        low, high, none, past = splat(np.inf), splat(0.0), splat(np.nan), splat(-np.inf)
         for i in range(n_bus):
             if node[i] < 0:
                 continue
@@ -164,7 +165,8 @@ def scan(
             square = ei * ei + fi * fi
             # no voltage at all is none to compare
             square = blend(square, square, none)
-            low, high = -vmax(-square, -low), vmax(square, high)
+            low, high, size = -vmax(-square, -low), vmax(square, high), vsqrt(square)
+            past = vmax(vmax(v_min[i] - size, size - v_max[i]), past)
             if not alike or some(vmax(low_square[i] - square, square - high_square[i])):
                 store(room, 0, square)
                 for lane in range(lanes):
@@ -179,5 +181,8 @@ def scan(
         for lane in range(lanes):
             worst_loading[first + lane] = np.sqrt(room[lane])
             lowest[first + lane], highest[first + lane] = np.sqrt(bottom[lane]), np.sqrt(top[lane])
+        store(room, 0, -past)
+        for lane in range(lanes):
+            inside[first + lane] = room[lane]
     found = records[:count]
     return found[np.argsort(found[:, 0], kind="mergesort")]

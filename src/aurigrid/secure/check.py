@@ -101,7 +101,7 @@ def outage_states(
 def find_broken(state: Solution, limits: Limits, threads: int | None) -> tuple[Broken, Array]:
     """Broken limits of exact states, and (n,) the largest loading of each by `Limits.rate`, NaN without a solution."""
     grid, net, n = state.grid, state.net, state.n
-    worst, low, high = np.zeros(n), np.zeros(n), np.zeros(n)
+    worst, (low, high, inside) = np.zeros(n), np.zeros((3, n))
     ptr, element = state._branch_out
     looked = np.where(net.bus.is_star | ~net.bus.in_service, -1, grid.node_of_bus).astype(np.int32)
     v = np.ascontiguousarray(state.v).view(float)
@@ -110,7 +110,7 @@ def find_broken(state: Solution, limits: Limits, threads: int | None) -> tuple[B
     def part(lo: int) -> Any:
         return scan(
             v, v, row, lo, min(lo + _SCAN_CASES, n), grid.from_node, grid.to_node, grid.y_branch, grid.base_mva, limits.rate,
-            nothing, ptr, element, looked, limits.v_min, limits.v_max, np.inf, _LEEWAY, worst, low, high,
+            nothing, ptr, element, looked, limits.v_min, limits.v_max, np.inf, _LEEWAY, worst, low, high, inside,
         )  # fmt: skip
 
     with ThreadPoolExecutor(thread_count(threads)) as pool:

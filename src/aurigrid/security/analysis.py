@@ -30,7 +30,7 @@ from aurigrid.security.chase import Chase
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_contingencies
 from aurigrid.security.limits import Limits, repeat_for_twins, scanned, violations
-from aurigrid.security.report import Passed, SecurityReport, Violations, joined_counts
+from aurigrid.security.report import Estimates, Passed, SecurityReport, Violations, joined_counts
 from aurigrid.security.suspects import Group, Judge
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -166,6 +166,7 @@ def join_reports(parts: list[SecurityReport]) -> SecurityReport:
         base=join_solutions([p.base for p in parts]),
         found=Violations.join(moved),
         passed=joined_counts([p.passed for p in parts if p.passed is not None]),
+        estimates=Estimates.join([p.estimates for p in parts]),
         power_flows=sum(p.power_flows for p in parts),
         **numbers,
     )
@@ -233,6 +234,7 @@ class _Tally:
     worst_loading: Array
     v_min_pu: Array
     v_max_pu: Array
+    band_margin_pu: Array
 
     @classmethod
     def of(cls, n: int) -> _Tally:
@@ -241,7 +243,7 @@ class _Tally:
 
         return cls(
             np.full(n, Status.SKIPPED, np.int8), np.zeros(n, np.int32), np.full(n, np.nan), np.zeros(n), np.zeros(n), blank(),
-            blank(), blank(),
+            blank(), blank(), blank(),
         )  # fmt: skip
 
 
@@ -297,12 +299,14 @@ def _analyse(
         return values.reshape(sc.n, len(solved))[:, place]
 
     numbers: dict[str, Any] = {name: table(getattr(tally, name)) for name in _Tally.__dataclass_fields__}
+    estimates = None if chase is None else chase.estimates()
     return SecurityReport(
         net=net,
         contingencies=outages,
         base=base,
         found=everything,
         passed=passed,
+        estimates=None if estimates is None else Estimates(*(table(values) for values in estimates)),
         power_flows=flows,
         **numbers,
     )
@@ -327,11 +331,11 @@ def _block(
 ) -> Violations:
     """Solve a block of cases, put its numbers into the tally, tell who chases, and return its violations."""
     done = solve_outages(net, cases, how, begin(base), cases.row)
-    worst, low, high, records = scanned(done, base, cases.row, how, limits)
+    (worst, low, high, inside), records = scanned(done, base, cases.row, how, limits)
     for name, values in (
         ("status", done.status), ("iterations", done.iterations), ("mismatch_pu", done.mismatch_pu),
         ("lost_load_mw", done.lost_load_mw), ("lost_gen_mw", done.lost_gen_mw), ("worst_loading", worst), ("v_min_pu", low),
-        ("v_max_pu", high),
+        ("v_max_pu", high), ("band_margin_pu", inside),
     ):  # fmt: skip
         getattr(tally, name)[which] = values
     if chase is not None:
@@ -342,7 +346,7 @@ def _block(
 
 def _of_base(net: Network, base: Solution, how: Settings, limits: Limits) -> Violations:
     row = np.arange(base.n, dtype=np.int32)
-    records = scanned(base, base, row, how, limits)[3]
+    records = scanned(base, base, row, how, limits)[1]
     return violations(net, base, base, row, np.full(base.n, r.BASE_STATE), records, how, limits)
 
 
@@ -360,7 +364,7 @@ def _suspects(net: Network, cases: Cases, base: Solution, how: Settings, screen:
         else:
             guess = solve_cases(net, part, "newton", replace(how, one_step=True), begin(base), part.row)
             tight = Limits(np.inf)
-            worst, _, _, records = scanned(guess, base, part.row, how, tight)
+            (worst, _, _, _), records = scanned(guess, base, part.row, how, tight)
             suspect = ~(worst < _SCREEN_LOADING)
             suspect |= _near_band(net, guess)
             suspect[records[:, 0].astype(np.int64)] = True

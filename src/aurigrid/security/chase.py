@@ -12,12 +12,17 @@ from aurigrid.powerflow.solution import Solution
 from aurigrid.security.follow import brought_up, lowered
 from aurigrid.security.pairs import ESTIMATED, ONE_OUTAGE, SPLITS, UNSOLVED, Known, PairList, measures
 from aurigrid.security.report import Passed
+from aurigrid.security.settle import FEATURES
 from aurigrid.security.suspects import Group, Judge, Question, Seen, near_limits
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 AUDIT = 200
 """Pairs of each scenario that a model passes over and that are solved all the same, to see whether it can be believed."""
+
+
+_SETTLED = [FEATURES.index(name) for name in ("loading_settled", "lowest", "band_settled")]
+_SIGN = np.array([[1.0], [1.0], [-1.0]], np.float32)
 
 
 @dataclass(eq=False)
@@ -29,6 +34,8 @@ class Trail:
         score: (n_pair,) of the model, minus infinity where it is not asked and nothing is to be solved.
         bar: (n_single,) of the outages (`follow`); margin: how far it falls.
         known: what breaks without pairs; violates: (n_pair,) pairs found to break more.
+        settled: (3, n_pair) largest loading, lowest voltage and distance inside the bands where pairs settle; NaN where that is
+            not told.
         audited: pairs that were solved although passed over; distrusted: whether one of them broke a limit.
     """
 
@@ -40,6 +47,7 @@ class Trail:
     margin: float = 0.0
     known: Known | None = None
     violates: Array = field(default_factory=lambda: np.zeros(0, bool))
+    settled: Array | None = None
     audited: Array | None = None
     distrusted: bool = False
 
@@ -57,7 +65,9 @@ class Trail:
         score[which] = np.where(broken, np.inf, judge.rated(told))
         bar = np.full(len(pairs.branch), judge.threshold)
         todo |= brought_up(bar, score, pairs.first, pairs.second) & (kind == ESTIMATED)
-        return cls(pairs, kind, todo, score, bar, judge.margin, asked.known(seen), np.zeros(len(kind), bool))
+        settled = np.full((3, len(kind)), np.nan, np.float32)
+        settled[:, which] = told[:, _SETTLED].T * _SIGN
+        return cls(pairs, kind, todo, score, bar, judge.margin, asked.known(seen), np.zeros(len(kind), bool), settled)
 
     def more(self, seed: int) -> Array:
         """Pairs to be solved next, once those so far are; none when there is nothing left to do."""
@@ -133,6 +143,18 @@ class Chase:
             own[:, 0] = at[own[:, 0].astype(np.int64)]
             pair = place[which[mine] % self.n_solved]
             trail.violates[pair] = trail.known.beyond(trail.pairs, pair, own, done.converged[mine])
+
+    def estimates(self) -> Array | None:
+        """(3, n_case) largest loading, lowest voltage and distance inside the bands, estimated for pairs that were passed over;
+        NaN for all others, None where no model was asked."""
+        if self.judge is None:
+            return None
+        out = np.full((3, self.n, self.n_solved), np.nan, np.float32)
+        for row, trail in self.trails.items():
+            if trail.settled is not None:
+                left = ~trail.todo
+                out[:, row, trail.pairs.outage[left]] = trail.settled[:, left]
+        return out.reshape(3, -1)
 
     def more(self) -> Array:
         """The cases of the next round, ascending; none when all is done."""

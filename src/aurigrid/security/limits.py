@@ -37,11 +37,16 @@ class Limits:
 
 def scanned(
     done: Solution, base: Solution, row: Array, how: Settings, limits: Limits
-) -> tuple[Array, Array, Array, Array]:
-    """Largest loading, extreme voltages and records of broken limits, in threads."""
+) -> tuple[tuple[Array, Array, Array, Array], Array]:
+    """Broken limits of solved cases, in threads.
+
+    Returns:
+        Largest loading, extreme voltages and least distance of a voltage inside its band, each (n_case,), NaN without a
+        solution; records of the broken limits (`kernels.scan`).
+    """
     grid, net = done.grid, done.net
     n = done.n
-    worst, low, high = np.zeros(n), np.zeros(n), np.zeros(n)
+    worst, low, high, inside = np.zeros((4, n))
     pairs = done.cases.pairs("branch")
     ptr, element = pairs.pointers(n), pairs.element
     looked = np.where(net.bus.is_star | ~net.bus.in_service, -1, grid.node_of_bus).astype(np.int32)
@@ -51,13 +56,13 @@ def scanned(
         return scan(
             v, base_v, row, lo, min(lo + _SCAN_CASES, n), grid.from_node, grid.to_node, grid.y_branch, grid.base_mva,
             net.branch.rate_mva, net.branch.rate_short_mva, ptr, element, looked, net.bus.v_min_pu, net.bus.v_max_pu,
-            limits.v_step_pu, _LEEWAY, worst, low, high,
+            limits.v_step_pu, _LEEWAY, worst, low, high, inside,
         )  # fmt: skip
 
     records = in_turn(thread_count(how.threads), part, range(0, n, _SCAN_CASES))
     failed = ~done.converged
-    worst[failed] = low[failed] = high[failed] = np.nan
-    return worst, low, high, np.concatenate(records) if records else np.zeros((0, 5))
+    worst[failed] = low[failed] = high[failed] = inside[failed] = np.nan
+    return (worst, low, high, inside), np.concatenate(records) if records else np.zeros((0, 5))
 
 
 def violations(

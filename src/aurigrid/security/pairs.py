@@ -281,7 +281,7 @@ class Known:
         width = base.net.n_branch + base.net.n_bus
         broken = np.zeros((single.n + 1, 5 * width), bool)
         for state, first in ((single, 0), (base, single.n)):
-            records = scanned(state, base, np.zeros(state.n, np.int32), how, limits)[3].astype(np.int64)
+            records = scanned(state, base, np.zeros(state.n, np.int32), how, limits)[1].astype(np.int64)
             broken[first + records[:, 0], records[:, 2] * width + records[:, 1]] = True
         return cls(broken, width)
 

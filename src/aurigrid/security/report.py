@@ -167,6 +167,26 @@ class Passed:
         return f"{out}; {self.proof}" if self.proof else out
 
 
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What a model's inputs say of pairs that were passed over; (n_scenario, n_contingency) float32, NaN for all others.
+
+    Attributes:
+        worst_loading, v_min_pu, band_margin_pu: as in the report, but of limits that hold after each of the two outages alone,
+            and not exact: the state is where the sum of both settles by two linear steps (`security.settle`).
+    """
+
+    worst_loading: Array
+    v_min_pu: Array
+    band_margin_pu: Array
+
+    @classmethod
+    def join(cls, parts: list[Estimates | None]) -> Estimates | None:
+        """Those of consecutive groups of scenarios; None where there are none."""
+        told = [part for part in parts if part is not None]
+        return cls(*(np.concatenate([getattr(p, n) for p in told]) for n in cls.__dataclass_fields__)) if told else None
+
+
 def joined_counts(parts: list[Passed]) -> Passed | None:
     """What a screen did with consecutive groups of scenarios; None where there was none."""
     return reduce(add, parts) if parts else None
@@ -181,9 +201,11 @@ class SecurityReport:
         status: int8 `Status`; SKIPPED where a screen passed an outage over.
         iterations, mismatch_pu: as in `Solution`; a shared outage has those of the one that was solved.
         lost_load_mw, lost_gen_mw: demand and infeed that lost their supply.
-        worst_loading: largest loading of a rated branch, 1.0 = 100 %; v_min_pu and v_max_pu: extreme voltages.
+        worst_loading: largest loading of a rated branch, 1.0 = 100 %; v_min_pu and v_max_pu: extreme voltages;
+            band_margin_pu: least distance of a voltage inside its band, negative outside.
         found: broken limits; `violations` gives them as an Arrow table.
         passed: how outages were passed over; None where all were solved.
+        estimates: what is estimated of those that a model passed over; None where none was asked.
         power_flows: AC power flows that were solved, base states included.
     """
 
@@ -198,8 +220,10 @@ class SecurityReport:
     worst_loading: Array
     v_min_pu: Array
     v_max_pu: Array
+    band_margin_pu: Array
     found: Violations
     passed: Passed | None
+    estimates: Estimates | None
     power_flows: int
 
     @property
@@ -212,6 +236,44 @@ class SecurityReport:
         """Every broken limit, worst first: scenario, contingency, element, kind, value, base_value, limit, severity."""
         order = np.lexsort((self.found.contingency, self.found.scenario, -self.found.severity))
         return self.found.take(order).to_arrow(self.net, self.contingencies)
+
+    @property
+    def margin(self) -> Array:
+        """(n_scenario, n_contingency) how far each solved outage is from a limit: the lesser of the share of its rating that the
+        most loaded branch leaves free and of ``band_margin_pu``; negative where a limit is broken, NaN without a solution."""
+        return np.fmin(1.0 - self.worst_loading, self.band_margin_pu)
+
+    def ranked(self, scenario: int = 0) -> pa.Table:
+        """The outages of one scenario, those without a solution first, then by margin.
+
+        Returns:
+            Columns contingency, contingency_label, status, worst_loading, v_min_pu, v_max_pu, margin and estimated. An outage
+            that a model passed over has its estimates, and ``estimated`` says so; one that a screen without estimates passed
+            over comes last.
+        """
+        import pyarrow as pa
+
+        status = self.status[scenario]
+        loading, low, inside = (
+            getattr(self, n)[scenario].copy() for n in ("worst_loading", "v_min_pu", "band_margin_pu")
+        )
+        guessed = np.zeros(len(status), bool)
+        if self.estimates is not None:
+            told = self.estimates
+            guessed = ~np.isnan(told.worst_loading[scenario])
+            for own, values in ((loading, told.worst_loading), (low, told.v_min_pu), (inside, told.band_margin_pu)):
+                own[guessed] = values[scenario, guessed]
+        margin = np.fmin(1.0 - loading, inside)
+        unsolved = ~np.isin(status, (Status.CONVERGED, Status.ISLANDED, Status.SKIPPED))
+        order = np.lexsort((margin, ~unsolved))  # what has no margin comes last of its kind
+        words = np.array([s.name.lower() for s in Status])
+        return pa.table({
+            "contingency": order.astype(np.int32), "contingency_label": self.contingencies.label[order],
+            "status": words[status[order]], "worst_loading": pa.array(loading[order], from_pandas=True),
+            "v_min_pu": pa.array(low[order], from_pandas=True),
+            "v_max_pu": pa.array(self.v_max_pu[scenario, order], from_pandas=True),
+            "margin": pa.array(margin[order], from_pandas=True), "estimated": guessed[order],
+        })  # fmt: skip
 
     @property
     def secure(self) -> Array:

@@ -142,7 +142,7 @@ class Question:
         for lo in range(0, len(which), _AT_ONCE):
             part = which[lo : lo + _AT_ONCE]
             done = pair_states(self.net, self.sc, self.row, ends[part], self.how, self.start)
-            records = scanned(done, seen.base, np.zeros(done.n, np.int32), self.how, self.limits)[3]
+            records = scanned(done, seen.base, np.zeros(done.n, np.int32), self.how, self.limits)[1]
             out[lo : lo + _AT_ONCE] = known.beyond(pairs, part, records, done.converged)
         return out
 
