@@ -17,13 +17,13 @@ from aurigrid.powerflow.newton import Settings
 from aurigrid.powerflow.supply import splits_after
 from aurigrid.registry import Card, entries, register
 from aurigrid.registry.folder import hash_of
-from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel, grid_digest
+from aurigrid.registry.pairs import GATE_FILE, MODEL_FILE, TASK, PairModel, grid_digest
 from aurigrid.security.analysis import begin
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.follow import followed
 from aurigrid.security.limits import Limits
 from aurigrid.security.pairs import Known
-from aurigrid.security.settle import FEATURES
+from aurigrid.security.settle import EARLY, FEATURES
 from aurigrid.security.suspects import Group
 from aurigrid.store import open_run
 from aurigrid.studies.outlook import outlook
@@ -56,17 +56,21 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "models"
 
 
-def added(onnx, threshold, **changes):
+OPEN = to_onnx([(np.zeros((1, len(EARLY)), np.float32), np.zeros(1, np.float32))], *4 * [np.ones(len(EARLY))])
+"""A gate that lets every pair pass: its score is 0 for all."""
+
+
+def added(onnx, threshold, gate=OPEN, **changes):
     """A registered model of the small grid."""
     net = small()
     card = Card(
-        "test", TASK, {"name": net.name, "digest": grid_digest(net)}, SETTINGS, FEATURES, (-100.0,) * N, (100.0,) * N,
-        threshold, 0.0,
-        {MODEL_FILE: hash_of(onnx)}, DATA, {"seed": 0},
+        "test", TASK, {"name": net.name, "digest": grid_digest(net)}, SETTINGS, FEATURES,
+        (-100.0,) * N, (100.0,) * N, tuple(EARLY.tolist()),
+        -1.0, threshold, 0.0, {MODEL_FILE: hash_of(onnx), GATE_FILE: hash_of(gate)}, DATA, {"seed": 0},
         {"missed": 0, "violating": 100, "checked": 0.1, "bound": 0.03, "confidence": 0.95, "supposes": "alike"}, {},
     )  # fmt: skip
     card = replace(card, **changes)
-    register(card, {MODEL_FILE: onnx})
+    register(card, {MODEL_FILE: onnx, GATE_FILE: gate})
     return card
 
 
@@ -200,7 +204,7 @@ def test_scores_do_not_depend_on_what_lies_beside(folder):
     rng = np.random.default_rng(3)
     weights = [(rng.normal(size=(16, N)), rng.normal(size=16)), (rng.normal(size=(1, 16)), rng.normal(size=1))]
     onnx = onnx_of(weights)
-    model = PairModel(added(onnx, 0.0), onnx)
+    model = PairModel(added(onnx, 0.0), onnx, OPEN)
     x = rng.normal(size=(300, N)).astype(np.float32)
     together = model.scores(x)
     alone = np.array([model.scores(x[k : k + 1])[0] for k in range(0, 300, 37)])
@@ -244,10 +248,11 @@ def test_what_is_found_brings_up_more(folder, monkeypatch):
     onnx = onnx_of(linear({FEATURES.index("loading"): -4.0, FEATURES.index("moved_high"): 3.0}))
     asked = conditions()
     seen = asked.seen(asked.singles())
-    told, which = asked.told(seen), seen.estimated
+    which = seen.estimated
+    told = asked.told(seen, asked.early(seen), which)
     violates = asked.breaks(seen, which)
     broken = (told[:, LOADING] > 1.0) | (told[:, BAND] > 0.0)
-    score = np.where(broken, np.inf, PairModel(added(onnx, 0.0), onnx).scores(told))
+    score = np.where(broken, np.inf, PairModel(added(onnx, 0.0), onnx, OPEN).scores(told))
     threshold = float(np.sort(score[violates & ~broken])[-2])
     first, second = asked.pairs.first[which], asked.pairs.second[which]
     counts = []
@@ -352,3 +357,30 @@ def test_what_is_passed_over_is_ranked_by_its_estimate(folder, full, monkeypatch
     assert np.quantile(np.abs(guessed.worst_loading[near] - full.worst_loading[0, at][near]), 0.8) < 0.02
     exact = table[~table.estimated & (table.status != "skipped")]
     np.testing.assert_allclose(exact.worst_loading, full.worst_loading[0, exact.contingency], atol=1e-6)
+
+
+def test_a_gate_passes_pairs_over_before_they_are_settled(folder, full, monkeypatch):
+    monkeypatch.setattr("aurigrid.security.chase.AUDIT", 0)
+    open_gate = (added(*good()), learned())[1]
+    row = np.zeros((1, len(EARLY)), np.float32)
+    row[0, LOADING_RISK] = 1.0
+    gate = to_onnx(
+        [(row, np.zeros(1, np.float32))], *[np.full(len(EARLY), x) for x in (0.0, 1.0, 0.0, 1.0)], bound=50.0
+    )
+    early = conditions()
+    told = early.early(early.seen(early.singles()))
+    least = float(np.quantile(np.arcsinh(told[:, LOADING_RISK]), 0.8))
+    added(*good(), gate=gate)
+    folder_card = replace(Card.read(folder / "test"), gate=least)
+    register(folder_card, {MODEL_FILE: good()[0], GATE_FILE: gate})
+    found = learned()
+    same_where_solved(found, full)
+    assert found.passed.estimated > open_gate.passed.estimated
+    table = found.ranked().to_pandas()
+    guessed = table[table.estimated]
+    assert guessed.v_min_pu.isna().any(), "pairs that are not settled have no voltage"
+    assert not guessed.worst_loading.isna().any()
+    model = PairModel.find(small(), SETTINGS)
+    assert model.promising(np.full((2, len(EARLY)), np.nan, np.float32)).all()
+    assert model.promising(np.full((2, len(EARLY)), 500.0, np.float32)).all()
+    assert not model.promising(np.zeros((2, len(EARLY)), np.float32)).any()

@@ -18,7 +18,7 @@ from aurigrid.security.analysis import begin
 from aurigrid.security.contingencies import contingencies
 from aurigrid.security.limits import Limits
 from aurigrid.security.pairs import PairList, measures, pair_states
-from aurigrid.security.settle import FEATURES, Settling, apart, features
+from aurigrid.security.settle import FEATURES, Settling, all_features, apart, early_features
 from aurigrid.security.suspects import Question
 
 
@@ -81,9 +81,14 @@ def test_what_is_told_of_a_pair_does_not_depend_on_the_others():
     asked, seen = question(ag.load("case118"), True)
     settling = Settling.of(asked.pairs, seen.alone, seen.base, seen.single, True)
     between = apart(seen.single, seen.single)
-    all_ = features(asked.pairs, seen.alone, settling, between, seen.estimated, 1)
+
+    def features(which, threads):
+        early = early_features(asked.pairs, seen.alone, between, which, threads)
+        return all_features(asked.pairs, settling, early, which, threads)
+
+    all_ = features(seen.estimated, 1)
     few = seen.estimated[5:47:3]
-    assert np.array_equal(features(asked.pairs, seen.alone, settling, between, few, 2), all_[5:47:3])
+    assert np.array_equal(features(few, 2), all_[5:47:3])
     assert all_.shape[1] == len(FEATURES)
     assert np.isfinite(all_).all()
 

@@ -76,7 +76,7 @@ def outcome(asked: Question, keep: float, seed: tuple[int, int]) -> Outcome:
     """
     seen, pairs = asked.seen(asked.singles()), asked.pairs
     kind, alone, which = seen.kind, seen.alone, seen.estimated
-    told = asked.told(seen)
+    told = asked.told(seen, asked.early(seen), which)
     near = near_limits(told)
     violates = asked.breaks(seen, which)
     rng = np.random.default_rng((*seed, 1))

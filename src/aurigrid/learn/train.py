@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,10 @@ from aurigrid.learn.export import to_onnx, to_safetensors
 from aurigrid.model.table import Array
 from aurigrid.registry import Card, register
 from aurigrid.registry.folder import hash_of
-from aurigrid.registry.pairs import MODEL_FILE, TASK, PairModel, grid_digest
+from aurigrid.registry.pairs import GATE_FILE, MODEL_FILE, TASK, PairModel, grid_digest
 from aurigrid.security.chase import AUDIT
 from aurigrid.security.follow import followed
-from aurigrid.security.settle import FEATURES
+from aurigrid.security.settle import EARLY, FEATURES
 from aurigrid.store.run import now, package_versions
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ WEIGHTS_FILE = "weights.safetensors"
 LARGEST_DIFFERENCE = 1e-5
 """Between the scores of training and those of the exported network, relative to their size where that is above 1."""
 _LEAST_VIOLATING = 50
+GATE_LETS_GO = 1e-4
+"""Share of the violating pairs of training that the gate may pass over."""
 MARGIN = 3.0
 """How far bars fall below a violating pair (`security.follow`): a factor of twenty in the odds that the network says."""
 
@@ -112,29 +114,29 @@ def train(
 
     rows, grid = checked(data), {**data.record["grid"], "digest": grid_digest(data.network())}
     learning, settings = rows.part("train"), data.record["options"]
+    gate = fit(learning.x[:, EARLY], learning.violates, learning.weight, _gate_plan(plan), _names(EARLY))
     trained = fit(learning.x, learning.violates, learning.weight, plan, FEATURES, checkpoint, told)
-    scaling = trained.scaling
-    onnx = to_onnx(trained.weights, scaling.centre, scaling.scale, scaling.mean, scaling.spread)
-    tensors = to_safetensors(trained.weights, scaling.centre, scaling.scale, scaling.mean, scaling.spread)
+    onnx, opening = (to_onnx(net.weights, **net.scaling.__dict__) for net in (trained, gate))
+    tensors = to_safetensors(trained.weights, **trained.scaling.__dict__)
     card = Card(
         name=name or f"{_slug(str(grid['name']))}-{TASK}-{plan.seed}", task=TASK, grid=grid,
         settings={key: settings[key] for key in ("q_limits", "slack", "v_step_pu")}, features=FEATURES,
-        low=tuple(learning.x.min(0).tolist()), high=tuple(learning.x.max(0).tolist()), threshold=0.0, margin=MARGIN,
-        files={MODEL_FILE: hash_of(onnx), WEIGHTS_FILE: hash_of(tensors)}, data=_data_of(data, rows), training={},
-        calibration={}, evaluation={},
+        low=tuple(learning.x.min(0).tolist()), high=tuple(learning.x.max(0).tolist()),
+        early=tuple(EARLY.tolist()), gate=0.0, threshold=0.0, margin=MARGIN,
+        files={MODEL_FILE: hash_of(onnx), GATE_FILE: hash_of(opening), WEIGHTS_FILE: hash_of(tensors)},
+        data=_data_of(data, rows), training={}, calibration={}, evaluation={},
     )  # fmt: skip
-    differs = difference(trained, PairModel(card, onnx), learning.x[:: max(1, len(learning.x) // 4096)])
-    if differs > LARGEST_DIFFERENCE:
-        raise AurigridError(
-            f"the exported network differs by {differs:.1e} from the trained one; nothing was registered"
-        )
-    card = calibrated(card, onnx, rows)
+    model = PairModel(card, onnx, opening)
+    differs = _checked_export(trained, gate, model, learning.x[:: max(1, len(learning.x) // 4096)])
+    passed = model.gate_scores(learning.x[learning.violates][:, EARLY])
+    card = _with(card, gate=float(np.quantile(passed, GATE_LETS_GO, method="lower")))
+    card = calibrated(replace(model, card=card), rows)
     card = _with(card, training={
         **asdict(plan), "seconds": trained.seconds, "samples_per_s": trained.samples_per_s,
         "share_of_peak": trained.share_of_peak, "device": trained.device, "export_difference": differs, "created": now(),
         "versions": package_versions(),
     })  # fmt: skip
-    register(card, {MODEL_FILE: onnx, WEIGHTS_FILE: tensors})
+    register(card, {MODEL_FILE: onnx, GATE_FILE: opening, WEIGHTS_FILE: tensors})
     return card
 
 
@@ -157,18 +159,43 @@ def checked(data: Dataset) -> Rows:
     return rows
 
 
-def difference(trained: Trained, model: PairModel, x: Array) -> float:
-    """Largest difference of the scores of training and of the exported network, relative where a score is above 1."""
-    ours, theirs = trained.scores(x), model.scores(x)
+def _gate_plan(plan: Plan) -> Plan:
+    """How the gate is trained beside a model: smaller, and for half as long."""
+    return replace(plan, hidden=plan.hidden // 2, epochs=max(1, plan.epochs // 2))
+
+
+def _names(at: Array) -> tuple[str, ...]:
+    return tuple(FEATURES[k] for k in at)
+
+
+def _checked_export(trained: Trained, gate: Trained, model: PairModel, x: Array) -> float:
+    """Largest difference between scores of training and of the exported networks.
+
+    Raises:
+        AurigridError: it is more than `LARGEST_DIFFERENCE`.
+    """
+    early = x[:, EARLY]
+    differs = max(
+        difference(trained.scores(x), model.scores(x)), difference(gate.scores(early), model.gate_scores(early))
+    )
+    if differs > LARGEST_DIFFERENCE:
+        told = f"the exported network differs by {differs:.1e} from the trained one; nothing was registered"
+        raise AurigridError(told)
+    return differs
+
+
+def difference(ours: Array, theirs: Array) -> float:
+    """Largest difference of the scores of training and of an exported network, relative where a score is above 1."""
     return float(np.max(np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours))))
 
 
-def calibrated(card: Card, onnx: bytes, rows: Rows) -> Card:
+def calibrated(model: PairModel, rows: Rows) -> Card:
     """The card with threshold, calibration and what held-out rows show."""
-    model = PairModel(card, onnx)
+    card = model.card
 
     def rated(part: Rows) -> Array:
-        return np.where(part.broken, np.inf, model.rated(part.x))
+        close = model.promising(part.x[:, EARLY])
+        return np.where(part.broken, np.inf, np.where(close, model.rated(part.x), -np.inf))
 
     part = rows.part("calibration")
     score = rated(part)
@@ -177,6 +204,8 @@ def calibrated(card: Card, onnx: bytes, rows: Rows) -> Card:
         return int(np.sum(part.violates & ~part.followed(score, threshold, card.margin)))
 
     threshold = threshold_of(score[part.violates], missed)
+    if threshold == -np.inf:  # the gate alone passes over too many
+        return calibrated(replace(model, card=_with(card, gate=-np.inf)), rows)
     if not np.isfinite(threshold):
         # every violating pair is solved without asking the network: its own scores of them set the threshold
         threshold = float(model.scores(part.x[part.violates]).min())

@@ -23,7 +23,9 @@ class Card:
         name: its name in the registry; task: the question it answers (``"n-2"``).
         grid: name of the network it is bound to, its digest without injections and set-points, and its size.
         settings: options of the analysis that it was trained under and may be used with.
-        features: names of its inputs, in order; low, high: the least and the largest value of each in training.
+        features: names of its inputs, in order; low, high: the least and the largest value of each in training; early: positions
+            of those that the gate is told.
+        gate: score from which a pair is settled and scored.
         threshold, margin: score from which a pair is solved, and how far it falls behind what is found (`security.follow`).
         files: SHA-256 of each file beside the card.
         data: the data set: folder's hash, scenarios, rows, how they were split.
@@ -40,6 +42,8 @@ class Card:
     features: tuple[str, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    early: tuple[int, ...]
+    gate: float
     threshold: float
     margin: float
     files: Mapping[str, str]
@@ -77,7 +81,7 @@ class Card:
             issues.add(str(file), "version", told, hint=hint)
         issues.raise_if_any()
         data = {name: data[name] for name in names}
-        for name in ("features", "low", "high"):
+        for name in ("features", "low", "high", "early"):
             data[name] = tuple(data[name])
         return cls(**data)
 

@@ -24,7 +24,7 @@ from aurigrid.registry.folder import entries, hash_of
 Array = np.ndarray[Any, np.dtype[Any]]
 
 TASK = "n-2"
-MODEL_FILE = "model.onnx"
+MODEL_FILE, GATE_FILE = "model.onnx", "gate.onnx"
 _ROOM = 0.02
 """Share of a feature's range by which it may lie outside before it counts as outside training."""
 
@@ -36,11 +36,13 @@ class PairModel:
     Attributes:
         card: what is known of it.
         onnx: the network as ONNX: (k, n_feature) float32 -> (k, 1) float32 scores, higher where a pair may break limits.
+        gate: a smaller one of the features that are known early (`Card.early`).
         threads: threads that it may use.
     """
 
     card: Card
     onnx: bytes
+    gate: bytes
     threads: int = 1
 
     @classmethod
@@ -51,15 +53,20 @@ class PairModel:
             InputError: no readable card, or a file that is not the one of the card.
         """
         card = Card.read(folder)
-        file = folder / MODEL_FILE
         hint = f"remove it with: aurigrid models remove {folder.name}, and train again"
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise InputError(Issue(str(file), "", f"cannot be read ({error.strerror})", hint=hint)) from error
-        if hash_of(data) != card.files.get(MODEL_FILE):
-            raise InputError(Issue(str(file), "", "is not the file that its card was written for", hint=hint))
-        return cls(card, data, threads)
+
+        def data_of(name: str) -> bytes:
+            try:
+                data = (folder / name).read_bytes()
+            except OSError as error:
+                told = f"cannot be read ({error.strerror})"
+                raise InputError(Issue(str(folder / name), "", told, hint=hint)) from error
+            if hash_of(data) != card.files.get(name):
+                told = "is not the file that its card was written for"
+                raise InputError(Issue(str(folder / name), "", told, hint=hint))
+            return data
+
+        return cls(card, data_of(MODEL_FILE), data_of(GATE_FILE), threads)
 
     @classmethod
     def find(cls, net: Network, settings: Mapping[str, Any], threads: int = 1) -> Self:
@@ -110,34 +117,51 @@ class PairModel:
         return bool(self.card.data["options"]["recipe"]["outage"] > 0)
 
     @cached_property
-    def _session(self) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtraError("onnxruntime", "models", "engine='learned'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(self.onnx, options, providers=["CPUExecutionProvider"])
+    def _sessions(self) -> tuple[Any, Any]:
+        return _session(self.onnx, self.threads), _session(self.gate, self.threads)
 
     def scores(self, features: Array) -> Array:
         """(k,) float32 scores; a row is answered the same whatever rows are beside it."""
-        if not len(features):
-            return np.zeros(0, np.float32)
-        told = np.ascontiguousarray(features, np.float32)
-        return np.asarray(self._session.run(None, {self._session.get_inputs()[0].name: told})[0])[:, 0]
+        return _run(self._sessions[0], features)
 
-    def known(self, features: Array) -> Array:
-        """(k,) whether every feature is a number within the ranges of training."""
-        low, high = np.array(self.card.low), np.array(self.card.high)
+    def gate_scores(self, early: Array) -> Array:
+        """(k,) float32 scores of the gate."""
+        return _run(self._sessions[1], early)
+
+    def known(self, features: Array, at: list[int] | slice = slice(None)) -> Array:
+        """(k,) whether every feature is a number within the ranges of training; ``at``: which of the features they are."""
+        low, high = np.array(self.card.low)[at], np.array(self.card.high)[at]
         room = _ROOM * (high - low)
         with np.errstate(invalid="ignore"):
             return np.asarray(((features >= low - room) & (features <= high + room)).all(1))
 
+    def promising(self, early: Array) -> Array:
+        """(k,) whether each pair is looked at closely; also outside training, and where the gate's score is no number."""
+        return ~(self.known(early, list(self.card.early)) & (self.gate_scores(early) < self.card.gate))
+
     def rated(self, features: Array) -> Array:
         """(k,) score of each pair; inf outside training, and where the score is no number."""
-        score = self.scores(np.nan_to_num(features, posinf=0.0, neginf=0.0))
+        score = self.scores(features)
         return np.where(self.known(features) & ~np.isnan(score), score, np.inf)
+
+
+def _session(data: bytes, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", "models", "engine='learned'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, features: Array) -> Array:
+    """(k,) float32 what a network says; rows with what is no number are asked with zeros."""
+    if not len(features):
+        return np.zeros(0, np.float32)
+    told = np.ascontiguousarray(np.nan_to_num(features, posinf=0.0, neginf=0.0), np.float32)
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: told})[0])[:, 0]
 
 
 def grid_digest(net: Network) -> str:

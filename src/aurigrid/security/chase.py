@@ -34,8 +34,8 @@ class Trail:
         score: (n_pair,) of the model, minus infinity where it is not asked and nothing is to be solved.
         bar: (n_single,) of the outages (`follow`); margin: how far it falls.
         known: what breaks without pairs; violates: (n_pair,) pairs found to break more.
-        settled: (3, n_pair) largest loading, lowest voltage and distance inside the bands where pairs settle; NaN where that is
-            not told.
+        near: (3, n_pair) estimates of the largest loading, the lowest voltage and the distance inside the bands: where pairs
+            settle, and by the closed form, without a voltage, where they are not looked at closely.
         audited: pairs that were solved although passed over; distrusted: whether one of them broke a limit.
     """
 
@@ -47,7 +47,7 @@ class Trail:
     margin: float = 0.0
     known: Known | None = None
     violates: Array = field(default_factory=lambda: np.zeros(0, bool))
-    settled: Array | None = None
+    near: Array | None = None
     audited: Array | None = None
     distrusted: bool = False
 
@@ -59,15 +59,18 @@ class Trail:
         if judge is None:
             todo[which] = near_limits(measures(pairs, seen.alone, which, asked.how.threads))
             return cls(pairs, kind, todo)
-        told = asked.told(seen)
-        broken = (told[:, kernel.LOADING] > 1.0) | (told[:, kernel.BAND] > 0.0)
+        early = asked.early(seen)
+        broken = (early[:, kernel.LOADING] > 1.0) | (early[:, kernel.BAND] > 0.0)
+        close = ~broken & judge.promising(early)
+        told = asked.told(seen, early[close], which[close])
         score = np.full(len(kind), -np.inf)
-        score[which] = np.where(broken, np.inf, judge.rated(told))
+        score[which[broken]], score[which[close]] = np.inf, judge.rated(told)
         bar = np.full(len(pairs.branch), judge.threshold)
         todo |= brought_up(bar, score, pairs.first, pairs.second) & (kind == ESTIMATED)
-        settled = np.full((3, len(kind)), np.nan, np.float32)
-        settled[:, which] = told[:, _SETTLED].T * _SIGN
-        return cls(pairs, kind, todo, score, bar, judge.margin, asked.known(seen), np.zeros(len(kind), bool), settled)
+        near = np.full((3, len(kind)), np.nan, np.float32)
+        near[0, which], near[2, which] = early[:, kernel.LOADING], -early[:, kernel.BAND]
+        near[:, which[close]] = told[:, _SETTLED].T * _SIGN
+        return cls(pairs, kind, todo, score, bar, judge.margin, asked.known(seen), np.zeros(len(kind), bool), near)
 
     def more(self, seed: int) -> Array:
         """Pairs to be solved next, once those so far are; none when there is nothing left to do."""
@@ -151,9 +154,9 @@ class Chase:
             return None
         out = np.full((3, self.n, self.n_solved), np.nan, np.float32)
         for row, trail in self.trails.items():
-            if trail.settled is not None:
+            if trail.near is not None:
                 left = ~trail.todo
-                out[:, row, trail.pairs.outage[left]] = trail.settled[:, left]
+                out[:, row, trail.pairs.outage[left]] = trail.near[:, left]
         return out.reshape(3, -1)
 
     def more(self) -> Array:

@@ -173,7 +173,8 @@ class Estimates:
 
     Attributes:
         worst_loading, v_min_pu, band_margin_pu: as in the report, but of limits that hold after each of the two outages alone,
-            and not exact: the state is where the sum of both settles by two linear steps (`security.settle`).
+            and not exact: where the sum of both settles by two linear steps (`security.settle`); for pairs that a model rules
+            out before, by the closed form, which has no lowest voltage.
     """
 
     worst_loading: Array

@@ -32,6 +32,9 @@ FEATURES = (
 )  # fmt: skip
 """What describes a pair to a model, in the order of `features`: the measures of `kernels.pairs`, the larger and the smaller of
 what describes each outage by itself (`Alone.moved`), the measures of `kernels.settle`, the larger and the smaller `apart`."""
+_N_SUMMED, _N_EACH = 17, 14
+EARLY = np.r_[: _N_SUMMED + _N_EACH, len(FEATURES) - 2 : len(FEATURES)]
+"""Positions of the features that are known before a pair is settled."""
 _NO_SUPPLY = -10.0
 _NONE = np.zeros(0, np.int64)
 _PAIRS_A_PART = 4096
@@ -103,12 +106,18 @@ def apart(single: Solution, other: Solution) -> Array:
     return np.where(single.converged & ~other.converged, 1.0, np.where(single.converged, size, 0.0)).astype(np.float32)
 
 
-def features(
-    pairs: PairList, alone: Alone, settling: Settling, between: Array, which: Array, threads: int | None
-) -> Array:
-    """(len(which), len(FEATURES)) float32: what a model is told about each pair; ``between`` is `apart` of the outages."""
+def early_features(pairs: PairList, alone: Alone, between: Array, which: Array, threads: int | None) -> Array:
+    """(len(which), len(EARLY)) float32: what a model is told about each pair before it is settled; ``between`` is `apart` of the
+    outages."""
     first, second = pairs.first[which], pairs.second[which]
     each = [(values[first], values[second]) for values in (alone.moved, between[:, None])]
     (moved, others), (far, near) = ((np.maximum(*v), np.minimum(*v)) for v in each)
-    summed, settled = measures(pairs, alone, which, threads), settling.measures(pairs, which, threads)
-    return np.hstack([summed, moved, others, settled, far, near])
+    return np.hstack([measures(pairs, alone, which, threads), moved, others, far, near])
+
+
+def all_features(pairs: PairList, settling: Settling, early: Array, which: Array, threads: int | None) -> Array:
+    """(len(which), len(FEATURES)) float32: the same with where each pair settles."""
+    out = np.empty((len(which), len(FEATURES)), np.float32)
+    out[:, EARLY] = early
+    out[:, _N_SUMMED + _N_EACH : -2] = settling.measures(pairs, which, threads)
+    return out

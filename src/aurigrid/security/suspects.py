@@ -32,7 +32,7 @@ from aurigrid.security.pairs import (
     single_states,
     states_alone,
 )
-from aurigrid.security.settle import Settling, apart, features
+from aurigrid.security.settle import Settling, all_features, apart, early_features
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,6 +64,9 @@ class Judge(Protocol):
 
     @property
     def base_outages(self) -> bool: ...
+
+    def promising(self, early: Array) -> Array:
+        """(k,) whether each pair is looked at closely; for a pair that is not, nothing is solved."""
 
     def rated(self, features: Array) -> Array:
         """(k,) score of each pair, higher where it may break limits; inf where the model has nothing to say."""
@@ -124,12 +127,20 @@ class Question:
         kind = kinds_of(self.pairs, alone)
         return Seen(self.base, single, alone, kind, np.flatnonzero(kind == ESTIMATED))
 
-    def told(self, seen: Seen) -> Array:
-        """(n_estimated, n_feature) what a model is told about the estimated pairs."""
-        settling = Settling.of(self.pairs, seen.alone, seen.base, seen.single, self.how.q_limits)
+    def early(self, seen: Seen) -> Array:
+        """(n_estimated, len(EARLY)) what a model is told about the estimated pairs before they are settled."""
         other = replace(self, how=replace(self.how, most_step=_FULL_STEPS)).singles()
         between = apart(seen.single, other)
-        return features(self.pairs, seen.alone, settling, between, seen.estimated, self.how.threads)
+        return early_features(self.pairs, seen.alone, between, seen.estimated, self.how.threads)
+
+    def told(self, seen: Seen, early: Array, which: Array) -> Array:
+        """(len(which), n_feature) what a model is told about the pairs ``which``.
+
+        Args:
+            early: (len(which), len(EARLY)) what is known of them before they are settled.
+        """
+        settling = Settling.of(self.pairs, seen.alone, seen.base, seen.single, self.how.q_limits)
+        return all_features(self.pairs, settling, early, which, self.how.threads)
 
     def known(self, seen: Seen) -> Known:
         """What breaks without pairs."""
