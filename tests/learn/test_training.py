@@ -101,6 +101,9 @@ def test_a_model_from_data_to_use(tmp_path, monkeypatch, run):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["name"] == "again"
     assert (data.folder / "checkpoint-n-2-0-2.pt").exists()
+    other = run(["train", str(tmp_path / "grid"), "--data", str(data.folder), "--q-limits"])
+    assert other.exit_code == 2
+    assert "was made with q_limits False" in other.output
     ag.save(ag.load("case9"), tmp_path / "other")
     assert run(["train", str(tmp_path / "other"), "--data", str(data.folder)]).exit_code == 2
 

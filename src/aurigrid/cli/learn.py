@@ -160,6 +160,11 @@ def train(
         ),
     ],
     scenarios: Annotated[int, typer.Option(min=1, help="Operating points of a data set that is made.")] = 100,
+    q_limits: Annotated[
+        bool | None,
+        typer.Option("--q-limits/--no-q-limits", help="As for dataset, where one is made.", show_default=False),
+    ] = None,
+    slack: Annotated[Slack | None, typer.Option(help="As for dataset, where one is made.", show_default=False)] = None,
     task: Annotated[
         Task, typer.Option(help="What the model answers: which pairs of outages have to be solved.")
     ] = Task.n2,
@@ -184,11 +189,15 @@ def train(
     if not (data / "dataset.json").exists():
         say(f"no data set at {data} yet: making one")
         points: Points = "secure" if read.profiles is None else "profiles"
-        _made(grid, data, scenarios, 0, Recipe(points=points), False, Slack.reference, threads)
-    made = Dataset.read(data)
+        _made(grid, data, scenarios, 0, Recipe(points=points), bool(q_limits), slack or Slack.reference, threads)
+    made, asked = Dataset.read(data), {"q_limits": q_limits, "slack": slack}
     if made.record["grid"]["digest"] != net.digest:
         told = f"is of another grid ({made.record['grid']['name']})"
         raise InputError(Issue(str(data), "", told, hint="name its grid, or another data set"))
+    other = {k: made.record["options"][k] for k, v in asked.items() if v not in (None, made.record["options"][k])}
+    if other:
+        told = f"was made with {', '.join(f'{k} {v}' for k, v in other.items())}"
+        raise InputError(Issue(str(data), "", told, hint="leave these options out, or name another data set"))
     use_threads(threads)
     plan = Plan(seed=seed, epochs=epochs)
     with show.progress("epochs") as advance:
