@@ -170,6 +170,7 @@ def generate(
             show_default=False,
         ),
     ] = None,
+    engine: EngineOption = "newton",
     states: Annotated[bool, typer.Option("--states", help="Store the voltages of all buses too.")] = False,
     margin: Annotated[
         float, typer.Option(help="Share of ratings and reactive ranges to leave free where possible.")
@@ -203,6 +204,7 @@ def generate(
                 stop,
                 out,
                 contingencies=check,
+                engine=engine,  # type: ignore[arg-type]  # as for a day
                 states=states,
                 co2_price_per_t=co2_price,
                 margin=margin,

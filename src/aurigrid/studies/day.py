@@ -170,7 +170,7 @@ def run_day(
         "participation": participation,
         "dispatch": dispatch,
         **options,
-        **({} if engine == "newton" else {"engine": engine, "model": _model_of(scenarios.net, options)}),
+        **({} if engine == "newton" else {"engine": engine, "model": model_of(scenarios.net, options)}),
         **({"scale": factors_of(scale)} if scale else {}),
         **({"commit_seconds": commit_seconds, "security": security} if dispatch == "plan" else {}),
     }
@@ -224,13 +224,15 @@ def run_day(
     return result
 
 
-def _model_of(net: Network, options: dict[str, Any]) -> dict[str, str]:
-    """The registered model that the learned engine asks, and what is known of it."""
+def model_of(net: Network, options: dict[str, Any]) -> dict[str, Any]:
+    """The registered model that the learned engine asks, and the share of violating pairs that it misses at most, %, with what
+    confidence, %: what findings say of it (`MODEL_WORDS`)."""
     from aurigrid.registry.pairs import PairModel
 
     settings = {"q_limits": options["q_limits"], "slack": options["slack"], "v_step_pu": Limits().v_step_pu}
     model = PairModel.find(net, settings)
-    return {"model": model.name, "proof": model.proof}
+    known = model.card.calibration
+    return {"model": model.name, "missed": 100 * known["bound"], "confidence": 100 * known["confidence"]}
 
 
 def _check_choices(participation: str, dispatch: str, security: str, engine: str, commit_seconds: float) -> None:

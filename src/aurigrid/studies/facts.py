@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+MODEL_WORDS = (
+    "passed over by the model {model}, which misses at most {missed:.3f} % of the pairs that break something, with confidence "
+    "{confidence:.0f} %, if these are drawn like those that it was calibrated on"
+)
+"""What is known of pairs that a model passed over, for a finding; values as in the options of the run."""
+
 
 @dataclass(frozen=True)
 class Fact:

@@ -21,15 +21,17 @@ from aurigrid.errors import InputError, Issue, IssueList
 from aurigrid.model.profiles import Profiles
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.newton import thread_count
+from aurigrid.security.analysis import ENGINES, Engine
 from aurigrid.security.contingencies import Contingencies, Explicit
 from aurigrid.security.contingencies import contingencies as build_list
 from aurigrid.store import RunWriter, start_run
 from aurigrid.studies import rows
 from aurigrid.studies.conditions import Conditions, batch_of, conditions_of
-from aurigrid.studies.day import file_name, peak_mb, spec
+from aurigrid.studies.day import file_name, model_of, peak_mb, spec
 from aurigrid.studies.optima import OTHER_WEIGHTS, SOFT_PRICE
 from aurigrid.studies.points import (
     BALANCE_PU,
+    CHECK,
     LIMIT_PU,
     bus_columns,
     gen_columns,
@@ -82,6 +84,7 @@ def generate(
     out: str | os.PathLike[str] | None = None,
     *,
     contingencies: str | os.PathLike[str] | Explicit | Contingencies | None = None,
+    engine: Engine = "newton",
     states: bool = False,
     co2_price_per_t: float = 0.0,
     margin: float = 0.0,
@@ -104,6 +107,8 @@ def generate(
         out: run folder; ``runs/GRID_points`` where absent.
         contingencies: outages to check at every feasible point, as in `aurigrid.security.contingencies`; a point after
             which all hold is labelled secure. None are checked where absent.
+        engine: as for `security_analysis`: ``"learned"`` has the registered model of the grid decide which pairs of branch
+            outages are solved. A point is secure then if all hold that were; what the model may miss is told with the run.
         states: store the voltages of all buses too.
         co2_price_per_t: price of carbon in default costs, currency/t.
         margin: share of ratings and reactive ranges, and a quarter of it in pu of voltage, that points leave free where
@@ -123,6 +128,9 @@ def generate(
     net, series, name = load_with_profiles(grid, profiles, scale)
     if threads is not None and threads < 1:
         raise InputError(Issue("generate", "threads", f"is {threads}", hint="give at least 1, or nothing for all CPUs"))
+    if engine not in ENGINES or (engine != "newton" and contingencies is None):
+        hint = f"choose {' or '.join(ENGINES)}; learned with contingencies"
+        raise InputError(Issue("generate", "engine", f"is {engine!r}", hint=hint))
     if not 0 <= margin < 0.5:
         raise InputError(Issue("generate", "margin", f"is {margin}", hint="give a share from 0 to 0.5"))
     span = _span(series, start, stop)
@@ -132,6 +140,8 @@ def generate(
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(name)}_points"
     told = None if contingencies is None else spec(contingencies)
     asked = {"contingencies": told, "states": states, "co2_price_per_t": co2_price_per_t, "margin": margin}
+    if engine != "newton":
+        asked |= {"engine": engine, "model": model_of(conditions.net, CHECK)}
     writer = _open(folder, conditions, name, span, outages, asked | ({"scale": factors_of(scale)} if scale else {}))
     n = len(span)
     finished = set(writer.finished)
@@ -141,7 +151,7 @@ def generate(
         progress(done, n)
     new = 0
     try:
-        for chunk, tables in _solved(conditions, span, outages, states, ahead, thread_count(threads)):
+        for chunk, tables in _solved(conditions, span, outages, engine, states, ahead, thread_count(threads)):
             writer.write_chunk(chunk, tables)
             new += len(_rows(chunk, n))
             if progress is not None:
@@ -172,13 +182,20 @@ def _rows(chunk: int, n: int) -> list[int]:
 
 
 def _solved(
-    conditions: Conditions, span: Profiles, outages: Contingencies | None, states: bool, ahead: list[int], threads: int
+    conditions: Conditions,
+    span: Profiles,
+    outages: Contingencies | None,
+    engine: Engine,
+    states: bool,
+    ahead: list[int],
+    threads: int,
 ) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
     """Chunks as they are finished. One thread each; no more are begun than there are threads, so memory stays bounded."""
 
     def work(chunk: int) -> tuple[int, dict[str, dict[str, Any]]]:
         # outages fill the lanes by themselves, and take the time: then the chunks are not run side by side
-        return chunk, _tables(conditions, span, outages, states, _rows(chunk, len(span)), 1 if beside > 1 else threads)
+        steps = _rows(chunk, len(span))
+        return chunk, _tables(conditions, span, outages, engine, states, steps, 1 if beside > 1 else threads)
 
     beside = 1 if outages is not None else min(threads, max(1, len(ahead)))
     todo = iter(ahead)
@@ -198,9 +215,15 @@ def _solved(
 
 
 def _tables(
-    conditions: Conditions, span: Profiles, outages: Contingencies | None, states: bool, steps: list[int], threads: int
+    conditions: Conditions,
+    span: Profiles,
+    outages: Contingencies | None,
+    engine: Engine,
+    states: bool,
+    steps: list[int],
+    threads: int,
 ) -> dict[str, dict[str, Any]]:
-    points = operating_points(conditions, batch_of(conditions, span, steps), outages, threads)
+    points = operating_points(conditions, batch_of(conditions, span, steps), outages, threads, engine)
     number = np.asarray(steps)
     return {
         "point_gen": gen_columns(conditions, points, number),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurigrid.store import Run
-from aurigrid.studies.facts import Fact, Kind
+from aurigrid.studies.facts import MODEL_WORDS, Fact, Kind
 
 Rows = list[dict[str, Any]]
 
@@ -93,7 +93,7 @@ class Outlook:
     base: Rows
     reactive: dict[str, int]
     next: list[str]
-    model: dict[str, str]
+    model: dict[str, Any]
 
     def sentences(self) -> list[str]:
         """What is wrong, where, how bad: one plain sentence a fact."""
@@ -116,7 +116,7 @@ class Outlook:
 
     def _passed(self) -> Iterator[Fact]:
         if self.model:
-            text = "{passed:,} were passed over by the model {model}: {proof}."
+            text = f"{{passed:,}} were {MODEL_WORDS}."
             yield Fact("passed", text, {"passed": self.totals["passed"], **self.model})
 
     def _before(self) -> Iterator[Fact]:

@@ -13,6 +13,7 @@ from aurigrid.model.table import Array
 from aurigrid.opf import OpfStatus
 from aurigrid.powerflow import Status
 from aurigrid.security import security_analysis
+from aurigrid.security.analysis import Engine
 from aurigrid.security.contingencies import Contingencies
 from aurigrid.studies.conditions import BASE_MVA, Batch, Conditions
 from aurigrid.studies.optima import SOFT_PRICE, Optima, optima
@@ -55,7 +56,11 @@ class Points:
 
 
 def operating_points(
-    conditions: Conditions, batch: Batch, outages: Contingencies | None = None, threads: int | None = None
+    conditions: Conditions,
+    batch: Batch,
+    outages: Contingencies | None = None,
+    threads: int | None = None,
+    engine: Engine = "newton",
 ) -> Points:
     """Find the operating point of every step of a batch.
 
@@ -64,6 +69,7 @@ def operating_points(
         batch: its conditions at n steps.
         outages: outages after which a point must keep every limit to be called secure; none are checked where absent.
         threads: threads to use; all CPUs where absent.
+        engine: which outages are solved, as for `security_analysis`.
     """
     result = optima(conditions, batch.scenarios, batch.p_max_mw, threads)
     short = np.maximum(np.abs(result.short_mw).max(1, initial=0.0), np.abs(result.short_mvar).max(1, initial=0.0))
@@ -81,7 +87,7 @@ def operating_points(
         feasible = np.flatnonzero(label == 1)
         for first in range(0, len(feasible), _CHECKED_TOGETHER):
             rows = feasible[first : first + _CHECKED_TOGETHER]
-            report = security_analysis(net, points[rows], outages, q_limits=True, slack="distributed", threads=threads)
+            report = security_analysis(net, points[rows], outages, **CHECK, engine=engine, threads=threads)
             for k, i in enumerate(rows.tolist()):
                 found = _checked(report, k)
                 label[i] = 0 if found["outages_failed"] == 0 and found["outages_violating"] == 0 else 1
@@ -90,6 +96,8 @@ def operating_points(
     return Points(label, points, result, batch, p, checks)
 
 
+CHECK: dict[str, Any] = {"q_limits": True, "slack": "distributed"}
+"""Options of the analysis that points are checked by: units keep their reactive limits and share what an outage takes away."""
 _UNCHECKED: dict[str, Any] = {
     "outages": 0, "outages_failed": 0, "outages_violating": 0, "worst_contingency": None, "worst_element": None,
     "worst_severity": np.nan,
@@ -97,7 +105,7 @@ _UNCHECKED: dict[str, Any] = {
 
 
 def _checked(report: SecurityReport, scenario: int) -> dict[str, Any]:
-    """What the outages of one point do; units keep their reactive limits and share what an outage takes away."""
+    """What the outages of one point do that were solved."""
     status, outages = report.status[scenario], report.contingencies
     found = report.found.take(np.flatnonzero(report.found.scenario == scenario))
     new, worse = told(found)
@@ -105,8 +113,8 @@ def _checked(report: SecurityReport, scenario: int) -> dict[str, Any]:
     worst = worst_of(found.severity, np.ones(len(found.severity), bool))
     table = found.to_arrow(report.net, outages)
     return {
-        "outages": outages.n,
-        "outages_failed": int(np.count_nonzero(~np.isin(status, (Status.CONVERGED, Status.ISLANDED)))),
+        "outages": int(np.count_nonzero(status != Status.SKIPPED)),
+        "outages_failed": int(np.count_nonzero(~np.isin(status, (Status.CONVERGED, Status.ISLANDED, Status.SKIPPED)))),
         "outages_violating": len(np.unique(found.contingency)),
         "worst_contingency": None if worst is None else str(outages.label[found.contingency[worst]]),
         "worst_element": None if worst is None else str(table.column("element_id")[worst].as_py()),

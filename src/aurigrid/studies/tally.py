@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurigrid.store import Run
-from aurigrid.studies.facts import Fact, Kind
+from aurigrid.studies.facts import MODEL_WORDS, Fact, Kind
 
 Rows = list[dict[str, Any]]
 
@@ -52,6 +52,7 @@ class Tally:
         periods: the same by month, by day where the run is short.
         insecure: worst outages of points that are feasible and not secure.
         defaults: what was filled in where the data are silent, in words.
+        model: the model that passed outages over, and what is known of what it misses; empty where all were solved.
     """
 
     totals: dict[str, Any]
@@ -59,6 +60,7 @@ class Tally:
     periods: Rows
     insecure: Rows
     defaults: list[str]
+    model: dict[str, Any]
 
     def sentences(self) -> list[str]:
         """The figures in words: one plain sentence a fact."""
@@ -72,8 +74,12 @@ class Tally:
         kept = "{kept:,} of {steps:,} steps have an AC operating point that keeps every limit of the intact grid."
         out = [Fact("points_kept", kept, {"kept": t["secure"] + t["feasible"], "steps": t["steps"]})]
         if t["steps_checked"]:
-            text = "{secure:,} of them are secure: {outages:,} outages were solved at each, and all keep the limits."
+            at_most = "up to " if self.model else ""
+            text = f"{{secure:,}} of them are secure: {at_most}{{outages:,}} outages were solved at each, and all keep the "
+            text += "limits."
             out.append(Fact("points_secure", text, {"secure": t["secure"], "outages": t["outages"]}))
+        if t["steps_checked"] and self.model:
+            out.append(Fact("points_passed", f"All other outages were {MODEL_WORDS}.", dict(self.model)))
         if t["infeasible"]:
             out.append(_infeasible(t, self.reasons))
         if t["unsolved"]:
@@ -136,4 +142,5 @@ def tally(run: Run, n: int = 10) -> Tally | None:
         run.sql(_MONTHS, period).to_pylist(),
         run.sql(_INSECURE, {"n": n}).to_pylist(),
         list(run.info.options.get("defaults", [])),
+        dict(run.info.options.get("model", {})),
     )
