@@ -2,6 +2,7 @@
 
     python benchmarks/learned.py n2 CASE --data FOLDER --set SET     data set, three seeds, baselines
     python benchmarks/learned.py time CASE --data FOLDER --set SET   end to end on new operating points, beside solving all pairs
+    python benchmarks/learned.py unseen CASE --set SET --other SET2  models of another grid's set on this grid's rows
     python benchmarks/learned.py race CASE --data FOLDER --set SET     only the time of all pairs, of the screen and of the model
     python benchmarks/learned.py warm CASE --data FOLDER             optimal power flows started at a stored neighbour's optimum
     python benchmarks/learned.py cap CASE --data FOLDER              secure points a second, and checks of all outages a second
@@ -98,6 +99,21 @@ def n2(args: argparse.Namespace) -> None:
             f"{made.calibration['scenarios']} points of the calibration set",
             flush=True,
         )
+
+
+def unseen(args: argparse.Namespace) -> None:
+    """What models of another grid would do here, where they are refused: an axis of the protocol."""
+    from aurigrid.learn.dataset import Dataset
+    from aurigrid.learn.train import Rows, solved_by
+    from aurigrid.registry import entries
+    from aurigrid.registry.pairs import PairModel
+
+    rows = Rows.of(Dataset.read(args.set))
+    os.environ["AURIGRID_MODELS_DIR"] = str(args.other / "models")
+    print("| model | " + " | ".join(n.replace("_", " ") for n in SPLITS) + " |\n|---|" + "---|" * len(SPLITS))
+    for folder in entries():
+        model, parts = PairModel.read(folder), {name: rows.part(name) for name in SPLITS}
+        print(line(model.name, {name: part.judge(solved_by(model, part)) for name, part in parts.items()}), flush=True)
 
 
 def one_step(net: Any, one: Any, base: Any, pairs: Any, cond: Any, truth: Any) -> list[float]:
@@ -346,10 +362,11 @@ def cap(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("n2", "time", "race", "warm", "cap"))
+    parser.add_argument("what", choices=("n2", "unseen", "time", "race", "warm", "cap"))
     parser.add_argument("case")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--set", type=Path, default=Path("set"))
+    parser.add_argument("--other", type=Path, help="data set of another grid, with its models, of unseen")
     parser.add_argument("--n", type=int, default=100, help="operating points of the data set")
     parser.add_argument("--points", type=int, default=8, help="operating points of time, optima of warm")
     parser.add_argument("--short", type=float, default=1.5, help="short-term rating of cap, over the rating")
@@ -362,7 +379,7 @@ def main() -> None:
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     args = parser.parse_args()
     os.environ["AURIGRID_MODELS_DIR"] = str(args.set / "models")
-    {"n2": n2, "time": timed, "race": race, "warm": warm, "cap": cap}[args.what](args)
+    {"n2": n2, "unseen": unseen, "time": timed, "race": race, "warm": warm, "cap": cap}[args.what](args)
 
 
 if __name__ == "__main__":

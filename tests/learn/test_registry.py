@@ -215,6 +215,28 @@ def test_scores_do_not_depend_on_what_lies_beside(folder):
     np.testing.assert_allclose(together, (hidden @ weights[1][0].T + weights[1][1])[:, 0], rtol=1e-4, atol=1e-4)
 
 
+def test_a_gpu_is_used_in_full_precision_where_onnxruntime_has_it(folder, monkeypatch):
+    import onnxruntime
+
+    asked = []
+    session = onnxruntime.InferenceSession
+
+    def told(data, options, providers):
+        asked.append(providers)
+        return session(data, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", told)
+    onnx = onnx_of(linear({}))
+    x = np.zeros((2, N), np.float32)
+    PairModel(added(onnx, 0.0), onnx, OPEN).scores(x)
+    assert asked == [["CPUExecutionProvider"]] * 2
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    PairModel(added(onnx, 0.0), onnx, OPEN).scores(x)
+    assert asked[2:] == [[("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]] * 2
+
+
 def test_outages_that_are_no_pairs_are_solved(folder):
     added(*good())
     found = ag.security_analysis(small(), None, "n-1", engine="learned")

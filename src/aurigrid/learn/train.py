@@ -189,16 +189,21 @@ def difference(ours: Array, theirs: Array) -> float:
     return float(np.max(np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours))))
 
 
+def rated(model: PairModel, rows: Rows) -> Array:
+    """(n,) score of each row: inf where it is solved without asking, minus infinity where the gate rules it out."""
+    close = model.promising(rows.x[:, EARLY])
+    return np.where(rows.broken, np.inf, np.where(close, model.rated(rows.x), -np.inf))
+
+
+def solved_by(model: PairModel, rows: Rows) -> Array:
+    """(n,) which rows are solved with a model: gate, threshold and what is found included."""
+    return rows.followed(rated(model, rows), model.threshold, model.margin)
+
+
 def calibrated(model: PairModel, rows: Rows) -> Card:
     """The card with threshold, calibration and what held-out rows show."""
-    card = model.card
-
-    def rated(part: Rows) -> Array:
-        close = model.promising(part.x[:, EARLY])
-        return np.where(part.broken, np.inf, np.where(close, model.rated(part.x), -np.inf))
-
-    part = rows.part("calibration")
-    score = rated(part)
+    card, part = model.card, rows.part("calibration")
+    score = rated(model, part)
 
     def missed(threshold: float) -> int:
         return int(np.sum(part.violates & ~part.followed(score, threshold, card.margin)))
@@ -209,16 +214,17 @@ def calibrated(model: PairModel, rows: Rows) -> Card:
     if not np.isfinite(threshold):
         # every violating pair is solved without asking the network: its own scores of them set the threshold
         threshold = float(model.scores(part.x[part.violates]).min())
+    model = replace(model, card=_with(card, threshold=threshold))
 
     def result(part: Rows) -> Result:
-        return part.judge(part.followed(rated(part), threshold, card.margin))
+        return part.judge(solved_by(model, part))
 
     own = result(part)
     calibration = {
         **own.to_dict(), "bound": missed_bound(own.missed, own.violating), "confidence": CONFIDENCE, "supposes": SUPPOSES,
     }  # fmt: skip
     held = {name: result(rows.part(name)).to_dict() for name in SPLITS[2:] if len(rows.part(name).x)}
-    return _with(card, threshold=threshold, calibration=calibration, evaluation=held)
+    return _with(model.card, calibration=calibration, evaluation=held)
 
 
 def _with(card: Card, **changes: Any) -> Card:
