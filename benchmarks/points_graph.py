@@ -17,7 +17,7 @@ import torch
 from graph import Rounds
 
 WIDTH, ROUNDS, OWN = 48, 7, 8
-EPOCHS, BATCH, RATE = 300, 32, 2e-3
+EPOCHS, BATCH, RATE = 200, 32, 2e-3
 
 
 class Predictor(torch.nn.Module):
