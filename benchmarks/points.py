@@ -125,9 +125,10 @@ def targets(found: Any) -> Any:
     return np.hstack([found.scenarios.gen_p_mw, np.abs(v), np.angle(v)])
 
 
-def models(x: Any, y: Any, seed: int) -> dict[str, Any]:
-    """Trained predictors: nearest stored condition, ridge regression, a network of two hidden layers."""
+def models(net: Any, x: Any, y: Any, seed: int) -> dict[str, Any]:
+    """Trained predictors: nearest stored condition, ridge regression, a network of two hidden layers, a graph network."""
     import torch
+    from points_graph import graph_rule
 
     mean, spread = x.mean(0), spread_of(x)
     centre, size = y.mean(0), y.std(0) + 1e-9
@@ -135,30 +136,31 @@ def models(x: Any, y: Any, seed: int) -> dict[str, Any]:
     design = np.c_[z, np.ones(len(z))]
     weights = np.linalg.solve(design.T @ design + 1e-1 * np.eye(design.shape[1]), design.T @ t)
     torch.manual_seed(seed)
-    net = torch.nn.Sequential(
+    dense = torch.nn.Sequential(
         torch.nn.Linear(z.shape[1], 256), torch.nn.SiLU(), torch.nn.Linear(256, 256), torch.nn.SiLU(),
         torch.nn.Linear(256, t.shape[1]),
     )  # fmt: skip
     data, goal = torch.tensor(z, dtype=torch.float32), torch.tensor(t, dtype=torch.float32)
     epochs, batch = 300, 32
-    optimizer = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(dense.parameters(), 1e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, epochs * -(-len(z) // batch))
     for _ in range(epochs):
         for part in torch.randperm(len(z)).split(batch):
             optimizer.zero_grad()
-            torch.nn.functional.mse_loss(net(data[part]), goal[part]).backward()
+            torch.nn.functional.mse_loss(dense(data[part]), goal[part]).backward()
             optimizer.step()
             schedule.step()
 
     def network_of(asked: Any) -> Any:
         with torch.no_grad():
-            told = net(torch.tensor((asked - mean) / spread, dtype=torch.float32)).numpy()
+            told = dense(torch.tensor((asked - mean) / spread, dtype=torch.float32)).numpy()
         return centre + size * told
 
     return {
         "nearest": lambda asked: y[nearest(z, (asked - mean) / spread)],
         "linear": lambda asked: centre + size * (np.c_[(asked - mean) / spread, np.ones(len(asked))] @ weights),
         f"network, seed {seed}": network_of,
+        f"graph network, seed {seed}": graph_rule(net, x, y, seed),
     }
 
 
@@ -262,10 +264,10 @@ def run(args: argparse.Namespace) -> None:
         f"{of_labels:.0f} s, {kept.sum()} secure, {len(learning)} to learn from; security costs {cost_of_security:.2f} %"
     )
     begun = time.perf_counter()
-    trained = [models(x[learning], y[learning], seed) for seed in args.seeds]
+    trained = [models(net, x[learning], y[learning], seed) for seed in args.seeds]
     rules = dict(trained[0])
     for more in trained[1:]:
-        rules.update({k: v for k, v in more.items() if k.startswith("network")})
+        rules.update({k: v for k, v in more.items() if "network" in k})
     print(f"training {time.perf_counter() - begun:.0f} s, {len(args.seeds)} seeds")
     stored = learning[: args.duals]
     begun = time.perf_counter()
