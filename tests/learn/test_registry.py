@@ -68,7 +68,7 @@ def added(onnx, threshold, gate=OPEN, **changes):
     card = Card(
         "test", TASK, {"name": net.name, "digest": grid_digest(net)}, SETTINGS, FEATURES,
         (-100.0,) * N, (100.0,) * N, tuple(EARLY.tolist()),
-        -1.0, threshold, 0.0, {MODEL_FILE: hash_of(onnx), GATE_FILE: hash_of(gate)}, DATA, {"seed": 0},
+        -1.0, threshold, 0.0, -np.inf, {MODEL_FILE: hash_of(onnx), GATE_FILE: hash_of(gate)}, DATA, {"seed": 0},
         {"missed": 0, "violating": 100, "checked": 0.1, "bound": 0.03, "confidence": 0.95, "supposes": "alike"}, {},
     )  # fmt: skip
     card = replace(card, **changes)
@@ -266,29 +266,48 @@ def conditions(**options):
     return Group(net, sc, base, how, Limits(), begin(base), outages, solved).question(0)
 
 
-def test_what_is_found_brings_up_more(folder, monkeypatch):
+def graded(at):
+    """A gate whose score is the bent feature ``at`` of the early ones."""
+    row = np.zeros((1, len(EARLY)), np.float32)
+    row[0, at] = 1.0
+    return to_onnx(
+        [(row, np.zeros(1, np.float32))], *[np.full(len(EARLY), x) for x in (0.0, 1.0, 0.0, 1.0)], bound=50.0
+    )
+
+
+@pytest.mark.parametrize("ruled_out", [0.0, 0.5])
+def test_what_is_found_brings_up_more(folder, monkeypatch, ruled_out):
     monkeypatch.setattr("aurigrid.security.chase.AUDIT", 0)
     # scores that say little, so that pairs break limits below the threshold
-    onnx = onnx_of(linear({FEATURES.index("loading"): -4.0, FEATURES.index("moved_high"): 3.0}))
+    onnx, gate = (
+        onnx_of(linear({FEATURES.index("loading"): -4.0, FEATURES.index("moved_high"): 3.0})),
+        graded(LOADING_RISK),
+    )
     asked = conditions()
     seen = asked.seen(asked.singles())
     which = seen.estimated
-    told = asked.told(seen, asked.early(seen), which)
+    early = asked.early(seen)
+    told = asked.told(seen, early, which)
     violates = asked.breaks(seen, which)
     broken = (told[:, LOADING] > 1.0) | (told[:, BAND] > 0.0)
     score = np.where(broken, np.inf, PairModel(added(onnx, 0.0), onnx, OPEN).scores(told))
     threshold = float(np.sort(score[violates & ~broken])[-2])
+    level = float(np.quantile(np.arcsinh(early[:, LOADING_RISK]), ruled_out))
+    gated = ~broken & (np.arcsinh(early[:, LOADING_RISK]) < level)
     first, second = asked.pairs.first[which], asked.pairs.second[which]
     counts = []
     for margin in (0.0, 0.5, 1.5):
-        added(onnx, threshold, margin=margin)
-        found = learned()
-        expected = followed(score, first, second, violates, threshold, margin)
-        skipped = found.status[0, asked.pairs.outage[which]] == ag.Status.SKIPPED
-        np.testing.assert_array_equal(~skipped, expected)
-        assert found.passed.estimated == np.sum(~expected)
-        counts.append(int(expected.sum()))
-    assert counts[0] < counts[1] < counts[2]
+        for trust in (-np.inf, threshold - 0.4):
+            added(onnx, threshold, gate, margin=margin, trust=trust)
+            register(replace(Card.read(folder / "test"), gate=level), {MODEL_FILE: onnx, GATE_FILE: gate})
+            found = learned()
+            expected = followed(score, gated, first, second, violates, threshold, margin, trust)
+            skipped = found.status[0, asked.pairs.outage[which]] == ag.Status.SKIPPED
+            np.testing.assert_array_equal(~skipped, expected)
+            assert found.passed.estimated == np.sum(~expected)
+            counts.append(int(expected.sum()))
+    assert counts[0] < counts[2] < counts[4]
+    assert (counts[5] > counts[4]) == (ruled_out > 0), "without trust the gate is not believed"
 
 
 WITH_OUTAGES = {**DATA, "options": {"recipe": {"outage": 0.5}}}
@@ -386,11 +405,7 @@ def test_what_is_passed_over_is_ranked_by_its_estimate(folder, full, monkeypatch
 def test_a_gate_passes_pairs_over_before_they_are_settled(folder, full, monkeypatch):
     monkeypatch.setattr("aurigrid.security.chase.AUDIT", 0)
     open_gate = (added(*good()), learned())[1]
-    row = np.zeros((1, len(EARLY)), np.float32)
-    row[0, LOADING_RISK] = 1.0
-    gate = to_onnx(
-        [(row, np.zeros(1, np.float32))], *[np.full(len(EARLY), x) for x in (0.0, 1.0, 0.0, 1.0)], bound=50.0
-    )
+    gate = graded(LOADING_RISK)
     early = conditions()
     told = early.early(early.seen(early.singles()))
     least = float(np.quantile(np.arcsinh(told[:, LOADING_RISK]), 0.8))

@@ -72,7 +72,7 @@ def test_the_exported_network_gives_the_same_scores(toy):
     trained = fit(*toy, PLAN)
     s = trained.scaling
     onnx = to_onnx(trained.weights, s.centre, s.scale, s.mean, s.spread)
-    card = Card("a", "n-2", {}, {}, (), (), (), (), 0.0, 0.0, 3.0, {}, {}, {}, {}, {})
+    card = Card("a", "n-2", {}, {}, (), (), (), (), 0.0, 0.0, 3.0, 0.0, {}, {}, {}, {}, {})
     ours, theirs = trained.scores(toy[0]), PairModel(card, onnx, onnx).scores(toy[0])
     np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
     tensors = load(to_safetensors(trained.weights, s.centre, s.scale, s.mean, s.spread))

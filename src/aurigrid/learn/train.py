@@ -33,8 +33,9 @@ WEIGHTS_FILE = "weights.safetensors"
 LARGEST_DIFFERENCE = 1e-5
 """Between the scores of training and those of the exported network, relative to their size where that is above 1."""
 _LEAST_VIOLATING = 50
-GATE_LETS_GO = 1e-4
-"""Share of the violating pairs of training that the gate may pass over."""
+_GATE_EMPHASIS = 10.0
+_LIFT = 1.0
+"""How far below the threshold a bar falls before the gate is not believed for its outage."""
 MARGIN = 3.0
 """How far bars fall below a violating pair (`security.follow`): a factor of twenty in the odds that the network says."""
 
@@ -83,11 +84,15 @@ class Rows:
         """(n,) whether the estimate itself breaks a limit: always solved."""
         return np.asarray((self.x[:, kernel.LOADING] > 1.0) | (self.x[:, kernel.BAND] > 0.0))
 
-    def followed(self, score: Array, threshold: float, margin: float) -> Array:
-        """(n,) which rows are solved from a threshold of scores (n,) on, and behind what is found (`security.follow`)."""
+    def followed(self, score: Array, gated: Array, card: Card) -> Array:
+        """(n,) which rows are solved by the threshold of a card, and behind what is found (`security.follow`).
+
+        Args:
+            score: (n,) of the model; gated: (n,) which rows are scored only where what is found asks for it.
+        """
         place = np.unique(np.r_[self.first, self.second], return_inverse=True)[1]
         first, second = np.split(place, 2)
-        return followed(score, first, second, self.violates, threshold, margin)
+        return followed(score, gated, first, second, self.violates, card.threshold, card.margin, card.trust)
 
     def judge(self, near: Array) -> Result:
         """What a rule does on these rows."""
@@ -122,15 +127,13 @@ def train(
         name=name or f"{_slug(str(grid['name']))}-{TASK}-{plan.seed}", task=TASK, grid=grid,
         settings={key: settings[key] for key in ("q_limits", "slack", "v_step_pu")}, features=FEATURES,
         low=tuple(learning.x.min(0).tolist()), high=tuple(learning.x.max(0).tolist()),
-        early=tuple(EARLY.tolist()), gate=0.0, threshold=0.0, margin=MARGIN,
+        early=tuple(EARLY.tolist()), gate=0.0, threshold=0.0, margin=MARGIN, trust=0.0,
         files={MODEL_FILE: hash_of(onnx), GATE_FILE: hash_of(opening), WEIGHTS_FILE: hash_of(tensors)},
         data=_data_of(data, rows), training={}, calibration={}, evaluation={},
     )  # fmt: skip
     model = PairModel(card, onnx, opening)
     differs = _checked_export(trained, gate, model, learning.x[:: max(1, len(learning.x) // 4096)])
-    passed = model.gate_scores(learning.x[learning.violates][:, EARLY])
-    card = _with(card, gate=float(np.quantile(passed, GATE_LETS_GO, method="lower")))
-    card = calibrated(replace(model, card=card), rows)
+    card = calibrated(replace(model, card=_with(card, gate=_gate_of(model, rows))), rows)
     card = _with(card, training={
         **asdict(plan), "seconds": trained.seconds, "samples_per_s": trained.samples_per_s,
         "share_of_peak": trained.share_of_peak, "device": trained.device, "export_difference": differs, "created": now(),
@@ -160,8 +163,14 @@ def checked(data: Dataset) -> Rows:
 
 
 def _gate_plan(plan: Plan) -> Plan:
-    """How the gate is trained beside a model: smaller, and for half as long."""
-    return replace(plan, hidden=plan.hidden // 2, epochs=max(1, plan.epochs // 2))
+    """How the gate is trained beside a model: what breaks limits counts more."""
+    return replace(plan, emphasis=_GATE_EMPHASIS * plan.emphasis)
+
+
+def _gate_of(model: PairModel, rows: Rows) -> float:
+    """Score from which the gate lets pairs pass: the lowest of the violating pairs of training and calibration."""
+    seen = rows.violates & np.isin(rows.split, (SPLITS.index("train"), SPLITS.index("calibration")))
+    return float(model.gate_scores(rows.x[seen][:, EARLY]).min())
 
 
 def _names(at: Array) -> tuple[str, ...]:
@@ -189,32 +198,36 @@ def difference(ours: Array, theirs: Array) -> float:
     return float(np.max(np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours))))
 
 
-def rated(model: PairModel, rows: Rows) -> Array:
-    """(n,) score of each row: inf where it is solved without asking, minus infinity where the gate rules it out."""
-    close = model.promising(rows.x[:, EARLY])
-    return np.where(rows.broken, np.inf, np.where(close, model.rated(rows.x), -np.inf))
+def rated(model: PairModel, rows: Rows) -> tuple[Array, Array]:
+    """(n,) score of each row, inf where it is solved without asking; (n,) whether the gate rules it out at first."""
+    score = np.where(rows.broken, np.inf, model.rated(rows.x))
+    return score, ~rows.broken & ~model.promising(rows.x[:, EARLY])
 
 
 def solved_by(model: PairModel, rows: Rows) -> Array:
     """(n,) which rows are solved with a model: gate, threshold and what is found included."""
-    return rows.followed(rated(model, rows), model.threshold, model.margin)
+    return rows.followed(*rated(model, rows), model.card)
 
 
 def calibrated(model: PairModel, rows: Rows) -> Card:
-    """The card with threshold, calibration and what held-out rows show."""
-    card, part = model.card, rows.part("calibration")
-    score = rated(model, part)
+    """The card with threshold, trust in the gate, calibration and what held-out rows show."""
+    part = rows.part("calibration")
+    score, gated = rated(model, part)
 
-    def missed(threshold: float) -> int:
-        return int(np.sum(part.violates & ~part.followed(score, threshold, card.margin)))
+    def threshold_with(gated: Array, card: Card) -> float:
+        def missed(threshold: float) -> int:
+            solved = part.followed(score, gated, _with(card, threshold=threshold))
+            return int(np.sum(part.violates & ~solved))
 
-    threshold = threshold_of(score[part.violates], missed)
-    if threshold == -np.inf:  # the gate alone passes over too many
-        return calibrated(replace(model, card=_with(card, gate=-np.inf)), rows)
-    if not np.isfinite(threshold):
+        found = threshold_of(score[part.violates], missed)
+        if np.isfinite(found):
+            return found
         # every violating pair is solved without asking the network: its own scores of them set the threshold
-        threshold = float(model.scores(part.x[part.violates]).min())
-    model = replace(model, card=_with(card, threshold=threshold))
+        return float(model.scores(part.x[part.violates]).min())
+
+    # the threshold without a gate says what is unexpected
+    card = _with(model.card, trust=threshold_with(np.zeros_like(gated), model.card) - _LIFT)
+    model = replace(model, card=_with(card, threshold=threshold_with(gated, card)))
 
     def result(part: Rows) -> Result:
         return part.judge(solved_by(model, part))

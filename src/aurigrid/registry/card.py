@@ -26,7 +26,8 @@ class Card:
         features: names of its inputs, in order; low, high: the least and the largest value of each in training; early: positions
             of those that the gate is told.
         gate: score from which a pair is settled and scored.
-        threshold, margin: score from which a pair is solved, and how far it falls behind what is found (`security.follow`).
+        threshold, margin, trust: score from which a pair is solved, how far it falls behind what is found, and below which score
+            the gate is not believed (`security.follow`).
         files: SHA-256 of each file beside the card.
         data: the data set: folder's hash, scenarios, rows, how they were split.
         training: seeds, epochs, samples/s, versions and the like.
@@ -46,6 +47,7 @@ class Card:
     gate: float
     threshold: float
     margin: float
+    trust: float
     files: Mapping[str, str]
     data: Mapping[str, Any]
     training: Mapping[str, Any]

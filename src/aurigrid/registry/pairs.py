@@ -114,6 +114,10 @@ class PairModel:
         return self.card.margin
 
     @property
+    def trust(self) -> float:
+        return self.card.trust
+
+    @property
     def base_outages(self) -> bool:
         """Whether points of training had branches out of service."""
         return bool(self.card.data["options"]["recipe"]["outage"] > 0)

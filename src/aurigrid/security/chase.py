@@ -9,7 +9,7 @@ import numpy as np
 
 from aurigrid.kernels import pairs as kernel
 from aurigrid.powerflow.solution import Solution
-from aurigrid.security.follow import brought_up, lowered
+from aurigrid.security.follow import brought_up, lowered, opened
 from aurigrid.security.pairs import ESTIMATED, ONE_OUTAGE, SPLITS, UNSOLVED, Known, PairList, measures
 from aurigrid.security.report import Passed
 from aurigrid.security.settle import FEATURES
@@ -30,57 +30,88 @@ class Trail:
     """The pairs of one scenario.
 
     Attributes:
-        pairs, kind: what they are; todo: (n_pair,) what is to be solved, or was.
-        score: (n_pair,) of the model, minus infinity where it is not asked and nothing is to be solved.
-        bar: (n_single,) of the outages (`follow`); margin: how far it falls.
-        known: what breaks without pairs; violates: (n_pair,) pairs found to break more.
+        asked, seen: the question, and what single outages say; judge: who scores, None where the estimate's own doubt decides.
+        todo: (n_pair,) what is to be solved, or was.
+        early: (n_estimated, n_early) what is known of estimated pairs before they are settled.
+        score: (n_pair,) of the model, minus infinity where there is none; gated: (n_pair,) pairs that its gate ruled out.
+        bar: (n_single,) of the outages (`follow`).
         near: (3, n_pair) estimates of the largest loading, the lowest voltage and the distance inside the bands: where pairs
             settle, and by the closed form, without a voltage, where they are not looked at closely.
+        known: what breaks without pairs; violates: (n_pair,) pairs found to break more.
         audited: pairs that were solved although passed over; distrusted: whether one of them broke a limit.
     """
 
-    pairs: PairList
-    kind: Array
+    asked: Question
+    seen: Seen
+    judge: Judge | None
     todo: Array
-    score: Array | None = None
-    bar: Array | None = None
-    margin: float = 0.0
-    known: Known | None = None
-    violates: Array = field(default_factory=lambda: np.zeros(0, bool))
-    near: Array | None = None
+    early: Array = field(init=False)
+    score: Array = field(init=False)
+    gated: Array = field(init=False)
+    bar: Array = field(init=False)
+    near: Array = field(init=False)
+    known: Known = field(init=False)
+    violates: Array = field(init=False)
     audited: Array | None = None
     distrusted: bool = False
 
     @classmethod
     def of(cls, asked: Question, seen: Seen, judge: Judge | None) -> Trail:
         """What is suspected by the estimate's own doubt, or by a model."""
-        pairs, kind, which = asked.pairs, seen.kind, seen.estimated
-        todo = kind == SPLITS
+        trail = cls(asked, seen, judge, seen.kind == SPLITS)
         if judge is None:
-            todo[which] = near_limits(measures(pairs, seen.alone, which, asked.how.threads))
-            return cls(pairs, kind, todo)
-        early = asked.early(seen)
-        broken = (early[:, kernel.LOADING] > 1.0) | (early[:, kernel.BAND] > 0.0)
-        close = ~broken & judge.promising(early)
-        told = asked.told(seen, early[close], which[close])
-        score = np.full(len(kind), -np.inf)
-        score[which[broken]], score[which[close]] = np.inf, judge.rated(told)
-        bar = np.full(len(pairs.branch), judge.threshold)
-        todo |= brought_up(bar, score, pairs.first, pairs.second) & (kind == ESTIMATED)
-        near = np.full((3, len(kind)), np.nan, np.float32)
-        near[0, which], near[2, which] = early[:, kernel.LOADING], -early[:, kernel.BAND]
-        near[:, which[close]] = told[:, _SETTLED].T * _SIGN
-        return cls(pairs, kind, todo, score, bar, judge.margin, asked.known(seen), np.zeros(len(kind), bool), near)
+            which = seen.estimated
+            trail.todo[which] = near_limits(measures(asked.pairs, seen.alone, which, asked.how.threads))
+        else:
+            trail._ask(judge)
+        return trail
+
+    def _ask(self, judge: Judge) -> None:
+        """Take up what the model says."""
+        which, n = self.seen.estimated, len(self.seen.kind)
+        self.early = self.asked.early(self.seen)
+        broken = (self.early[:, kernel.LOADING] > 1.0) | (self.early[:, kernel.BAND] > 0.0)
+        self.score, self.gated = np.full(n, -np.inf), np.zeros(n, bool)
+        self.score[which[broken]] = np.inf
+        self.near = np.full((3, n), np.nan, np.float32)
+        self.near[0, which], self.near[2, which] = self.early[:, kernel.LOADING], -self.early[:, kernel.BAND]
+        self.bar = np.full(len(self.pairs.branch), judge.threshold)
+        self.known, self.violates = self.asked.known(self.seen), np.zeros(n, bool)
+        close = ~broken & (judge.promising(self.early) | (judge.threshold < judge.trust))
+        self.gated[which] = ~broken & ~close
+        self._settle(judge, close)
+        self.todo |= self._up()
+
+    def _settle(self, judge: Judge, which: Array) -> None:
+        """Settle and score some of the estimated pairs, (n_estimated,) bool."""
+        pair = self.seen.estimated[which]
+        told = self.asked.told(self.seen, self.early[which], pair)
+        self.score[pair], self.gated[pair] = judge.rated(told), False
+        self.near[:, pair] = told[:, _SETTLED].T * _SIGN
+
+    def _up(self) -> Array:
+        """(n_pair,) estimated pairs whose score reaches a bar."""
+        pairs = self.pairs
+        up = brought_up(self.bar, self.score, pairs.first, pairs.second)
+        return np.asarray(up & (self.seen.kind == ESTIMATED) & ~self.gated)
+
+    @property
+    def pairs(self) -> PairList:
+        return self.asked.pairs
 
     def more(self, seed: int) -> Array:
         """Pairs to be solved next, once those so far are; none when there is nothing left to do."""
-        before, pairs = self.todo.copy(), self.pairs
-        estimated = self.kind == ESTIMATED
-        if self.score is None or self.bar is None or self.distrusted:
+        judge, pairs, before = self.judge, self.pairs, self.todo.copy()
+        estimated = self.seen.kind == ESTIMATED
+        if judge is None or self.distrusted:
             return np.zeros(0, np.int64)
         if self.audited is None:
-            self.bar = lowered(self.bar, self.score, pairs.first, pairs.second, self.violates & estimated, self.margin)
-            self.todo |= brought_up(self.bar, self.score, pairs.first, pairs.second) & estimated
+            found = self.violates & estimated
+            self.bar = lowered(self.bar, self.score, pairs.first, pairs.second, found, judge.margin)
+            doubted = self.gated & opened(self.bar, judge.trust, pairs.first, pairs.second)
+            if doubted.any():
+                self._settle(judge, doubted[self.seen.estimated])
+            self.todo |= self._up()
             if (self.todo == before).all():
                 passed = np.flatnonzero(estimated & ~self.todo)
                 self.audited = np.sort(np.random.default_rng(seed).permutation(passed)[:AUDIT])
@@ -93,10 +124,12 @@ class Trail:
     @property
     def passed(self) -> Passed:
         """What was passed over, and on what grounds."""
-        left = self.kind[~self.todo]
+        left = self.seen.kind[~self.todo]
         estimated, one_outage, unsolved = (int(np.sum(left == kind)) for kind in (ESTIMATED, ONE_OUTAGE, UNSOLVED))
         audited = 0 if self.audited is None else len(self.audited)
-        return Passed("", 0, estimated, one_outage + len(self.pairs.idle), unsolved, audited, int(self.distrusted))
+        return Passed(
+            "", 0, estimated, one_outage + len(self.pairs.idle), unsolved, audited, int(self.distrusted)
+        )  # fmt: skip
 
 
 class Chase:
@@ -133,10 +166,10 @@ class Chase:
 
     def tell(self, which: Array, done: Solution, records: Array) -> None:
         """Say what solved cases break (`limits.scanned`)."""
+        if self.judge is None:
+            return
         row_of = which // self.n_solved
         for row, trail in self.trails.items():
-            if trail.known is None:
-                continue
             place = np.full(self.n_solved, -1)
             place[trail.pairs.outage] = np.arange(len(trail.pairs.outage))
             mine = np.flatnonzero((row_of == row) & (place[which % self.n_solved] >= 0))
@@ -154,9 +187,8 @@ class Chase:
             return None
         out = np.full((3, self.n, self.n_solved), np.nan, np.float32)
         for row, trail in self.trails.items():
-            if trail.near is not None:
-                left = ~trail.todo
-                out[:, row, trail.pairs.outage[left]] = trail.near[:, left]
+            left = ~trail.todo & (trail.seen.kind == ESTIMATED)
+            out[:, row, trail.pairs.outage[left]] = trail.near[:, left]
         return out.reshape(3, -1)
 
     def more(self) -> Array:

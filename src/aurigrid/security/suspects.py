@@ -47,8 +47,8 @@ _SAG = 0.5
 
 class Judge(Protocol):
     """What decides in place of `near_limits`: a trained model. ``name`` and ``proof`` say which, and what is known of it;
-    ``threshold`` and ``margin`` are those of `follow`; ``base_outages`` says whether it was trained with branches out of
-    service."""
+    ``threshold``, ``margin`` and ``trust`` are those of `follow`; ``base_outages`` says whether it was trained with branches
+    out of service."""
 
     @property
     def name(self) -> str: ...
@@ -61,6 +61,9 @@ class Judge(Protocol):
 
     @property
     def margin(self) -> float: ...
+
+    @property
+    def trust(self) -> float: ...
 
     @property
     def base_outages(self) -> bool: ...
