@@ -145,7 +145,6 @@ class Chase:
         self.n_solved, self.n = len(group.solved), group.sc.n
         self.judge, self.flows = judge, 0
         self.trails: dict[int, Trail] = {}
-        self.place = np.full(self.n_solved, -1)
         knows = judge is not None and judge.base_outages
         rows = np.flatnonzero(group.base.converged & ((group.own >= 0) & knows | (group.own == -1)))
         for row in rows.tolist() if len(group.pairs.outage) else ():
