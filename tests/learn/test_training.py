@@ -104,6 +104,17 @@ def test_a_model_from_data_to_use(tmp_path, monkeypatch, run):
     other = run(["train", str(tmp_path / "grid"), "--data", str(data.folder), "--q-limits"])
     assert other.exit_code == 2
     assert "was made with q_limits False" in other.output
+    # a set that was left is gone on with, under its own options
+    left = made(tmp_path / "left", scenarios=60)
+    whole = left.card()["hashes"]
+    for file in (*left.folder.glob("*/shard=0014.parquet"), left.folder / "card.json"):
+        file.unlink()
+    done = run(
+        ["train", str(tmp_path / "grid"), "--data", str(left.folder), "--epochs", "2", "--name", "left", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "going on with it" in done.stderr
+    assert left.card()["hashes"] == whole
     ag.save(ag.load("case9"), tmp_path / "other")
     assert run(["train", str(tmp_path / "other"), "--data", str(data.folder)]).exit_code == 2
 

@@ -130,7 +130,15 @@ def _recipe(given: dict[str, str], points: Kind, outage: float, share: float, ma
 
 
 def _made(
-    grid: str, out: Path, scenarios: int, seed: int, recipe: Recipe, q_limits: bool, slack: Slack, threads: int | None
+    grid: str,
+    out: Path,
+    scenarios: int,
+    seed: int,
+    recipe: Recipe,
+    q_limits: bool,
+    slack: Slack,
+    threads: int | None,
+    keep: float = 0.2,
 ) -> Dataset:
     from aurigrid.io.load import load as read
     from aurigrid.learn import make_dataset
@@ -145,8 +153,8 @@ def _made(
         net = read(grid)
     with compiling_notice(), show.progress("operating points") as advance:
         return make_dataset(
-            net, out, scenarios=scenarios, seed=seed, recipe=recipe, q_limits=q_limits, slack=slack.value, threads=threads,
-            progress=advance, drawn=drawn,
+            net, out, scenarios=scenarios, seed=seed, recipe=recipe, q_limits=q_limits, slack=slack.value, keep=keep,
+            threads=threads, progress=advance, drawn=drawn,
         )  # fmt: skip
 
 
@@ -191,6 +199,13 @@ def train(
         points: Points = "secure" if read.profiles is None else "profiles"
         _made(grid, data, scenarios, 0, Recipe(points=points), bool(q_limits), slack or Slack.reference, threads)
     made, asked = Dataset.read(data), {"q_limits": q_limits, "slack": slack}
+    if not made.complete and made.record["grid"]["digest"] == net.digest:
+        o = made.record["options"]
+        say(f"the data set at {data} is not complete: going on with it")
+        recipe = Recipe.from_dict(o["recipe"])
+        made = _made(
+            grid, data, o["scenarios"], o["seed"], recipe, o["q_limits"], Slack(o["slack"]), threads, o["keep"]
+        )
     if made.record["grid"]["digest"] != net.digest:
         told = f"is of another grid ({made.record['grid']['name']})"
         raise InputError(Issue(str(data), "", told, hint="name its grid, or another data set"))
