@@ -41,6 +41,8 @@ FINE = {
     "lowest": (0.9, 0.02),
 }
 """Centre and scale of features that are distances from a limit."""
+_LEAST_SPREAD = 0.02
+"""Of a bent feature: the rounding of one that hardly varies would grow with its inverse, and differ between engines."""
 Told = Callable[[int, int, float, float], None]
 """Called with the epoch, of how many, the mean loss and samples/s."""
 
@@ -82,7 +84,9 @@ class Scaling:
         for k, name in enumerate(names):
             centre[k], scale[k] = FINE.get(name, (0.0, scale[k]))
         bent = np.arcsinh((x - centre) / scale)
-        return cls(centre, scale, bent.mean(0).astype(np.float32), np.maximum(bent.std(0), 1e-3).astype(np.float32))
+        return cls(
+            centre, scale, bent.mean(0).astype(np.float32), np.maximum(bent.std(0), _LEAST_SPREAD).astype(np.float32)
+        )
 
     def __call__(self, x: Array) -> Array:
         """Scaled features, float32."""
