@@ -148,6 +148,10 @@ def test_what_lies_outside_training_is_solved(folder, full):
     assert (model.rated(np.full((2, N), np.nan, np.float32)) == np.inf).all()
     assert (model.rated(np.full((2, N), 5.0, np.float32)) == np.inf).all()
     assert model.rated(np.zeros((0, N), np.float32)).shape == (0,)
+    below = np.zeros((N, N), np.float32)
+    np.fill_diagonal(below, -1.0)
+    farther = [name.startswith(("band", "loading")) for name in FEATURES]
+    np.testing.assert_array_equal(model.rated(below) < np.inf, farther)
 
 
 def test_a_changed_file_is_refused(folder):

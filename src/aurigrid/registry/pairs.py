@@ -25,6 +25,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 TASK = "n-2"
 MODEL_FILE, GATE_FILE = "model.onnx", "gate.onnx"
+_TOWARDS_LIMITS = ("band", "loading")
+"""Beginnings of the names of features that grow towards a limit: smaller values than in training are farther from all limits."""
+_FAR_BELOW = -1e6
 _ON_GPU = ("CUDAExecutionProvider", {"use_tf32": "0"})
 """Where onnxruntime has it: in full float32, so that answers are those of a CPU to 1e-5."""
 _ROOM = 0.02
@@ -135,11 +138,13 @@ class PairModel:
         return _run(self._sessions[1], early)
 
     def known(self, features: Array, at: list[int] | slice = slice(None)) -> Array:
-        """(k,) whether every feature is a number within the ranges of training; ``at``: which of the features they are."""
-        low, high = np.array(self.card.low)[at], np.array(self.card.high)[at]
+        """(k,) whether every feature is a number within the ranges of training, or farther from a limit; ``at``: which of the
+        features they are."""
+        low, high = np.array(self.card.low), np.array(self.card.high)
         room = _ROOM * (high - low)
+        least = np.where([name.startswith(_TOWARDS_LIMITS) for name in self.card.features], _FAR_BELOW, low - room)
         with np.errstate(invalid="ignore"):
-            return np.asarray(((features >= low - room) & (features <= high + room)).all(1))
+            return np.asarray(((features >= least[at]) & (features <= (high + room)[at])).all(1))
 
     def promising(self, early: Array) -> Array:
         """(k,) whether each pair is looked at closely; also outside training, and where the gate's score is no number."""
