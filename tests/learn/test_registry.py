@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import aurigrid as ag
+from aurigrid.console.findings import _read_outcomes
+from aurigrid.console.library import Entry
 from aurigrid.errors import InputError
 from aurigrid.kernels.pairs import BAND, BAND_RISK, LOADING, LOADING_RISK
 from aurigrid.model.profiles import Profiles
@@ -247,6 +249,22 @@ def test_outages_that_are_no_pairs_are_solved(folder):
     assert not (found.status == ag.Status.SKIPPED).any()
 
 
+def test_a_stored_state_says_which_engine_it_is_of(folder, tmp_path, run):
+    ag.save(small(), tmp_path / "grid")
+    args = ["n1", str(tmp_path / "grid"), "-c", "n-2:branches", "--out", str(tmp_path / "run")]
+    for bad in (["--engine", "guess"], ["--screen", "guess"], ["--engine", "learned"]):
+        assert run([*args, *bad]).exit_code == 2
+        assert not (tmp_path / "run").exists(), "nothing is written"
+    added(*good())
+    assert run([*args, "--engine", "learned"]).exit_code == 0
+    options = open_run(tmp_path / "run").info.options
+    assert options["engine"] == "learned"
+    assert options["model"]["model"] == "test"
+    other = run(args)
+    assert other.exit_code == 2
+    assert "engine" in other.output
+
+
 def test_models_are_listed_explained_and_removed(folder, run):
     assert "no models" in run(["models", "list"]).stdout
     added(*good())
@@ -349,6 +367,9 @@ def test_what_training_never_had_out_is_solved_in_full(folder):
     added(*good(), data=WITH_OUTAGES)
     net = small()
     splits = np.flatnonzero(splits_after(compile_grid(net), np.array([-1]))[0])
+    older = {k: v for k, v in WITH_OUTAGES["options"]["recipe"].items() if k != "outage"}
+    assert not PairModel(added(*good(), data={**DATA, "options": {"recipe": older}}), b"", OPEN).base_outages
+    added(*good(), data=WITH_OUTAGES)
     for own in ({"branch_out": [[1, 5]]}, {"gen_out": [[1]]}, {"branch_out": [[int(splits[0])]]}):
         found = ag.security_analysis(net, ag.Scenarios(net, n=1, **own), "n-2:branches", engine="learned", threads=1)
         assert not (found.status == ag.Status.SKIPPED).any()
@@ -380,6 +401,10 @@ def test_a_day_of_pairs(folder, tmp_path, monkeypatch):
     words = " ".join(found.sentences())
     assert "were passed over by the model test, which misses at most 3.000 % of the pairs that break something" in words
     assert not outlook(full_run).model
+    passed = next(c for c in range(190) if (0, c) not in {(row["step"], row["contingency"]) for row in rows})
+    ends = _read_outcomes(Entry("asked", asked.run), (0,))
+    assert ends["status"][passed] == "skipped"
+    assert (ends["status"] != "skipped").sum() == sum(row["step"] == 0 for row in rows)
     again = ag.run_day(grid, "2020-03-02", tmp_path / "asked", engine="learned", **options)
     assert again.new_steps == 0
     with pytest.raises(InputError, match="engine"):

@@ -1,6 +1,7 @@
 """Training: taken up again it gives the same weights; the exported network gives the same answers; a model end to end."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ pytest.importorskip("safetensors", reason="exports safetensors")
 from safetensors.numpy import load
 
 from aurigrid.learn.baselines import compared
+from aurigrid.learn.calibrate import AIM, allowed_misses
 from aurigrid.learn.export import to_onnx, to_safetensors
 from aurigrid.learn.mlp import Plan, fit, use_threads
-from aurigrid.learn.train import Rows, train
+from aurigrid.learn.train import Rows, calibrated, train
 from aurigrid.registry import Card, named
 from aurigrid.registry.pairs import PairModel
 
@@ -91,6 +93,13 @@ def test_a_model_from_data_to_use(tmp_path, monkeypatch, run):
     assert c["missed"] <= 0.02 * c["violating"]
     assert c["checked"] < 1.0
     assert set(card.evaluation) <= {"usual", "held_out_outages", "held_out_region", "held_out_both"}
+    # a gate that rules everything out is not believed, and the promise holds all the same
+    model, rows = PairModel.read(named("small")), Rows.of(data)
+    shut = calibrated(replace(model, card=replace(card, gate=1e9)), rows)
+    open_ = calibrated(replace(model, card=replace(card, gate=-1e9)), rows)
+    assert shut.threshold < shut.trust < open_.threshold
+    assert shut.calibration["missed"] <= allowed_misses(shut.calibration["violating"], AIM)
+    assert shut.calibration["checked"] >= open_.calibration["checked"]
     found = ag.security_analysis(small(), None, "n-2:branches", engine="learned", threads=1)
     assert found.passed.by == "learned, small"
     told = {label for label, _ in compared(Rows.of(data), Plan(epochs=3, batch=256), ("usual",))}

@@ -199,6 +199,10 @@ def train(
         points: Points = "secure" if read.profiles is None else "profiles"
         _made(grid, data, scenarios, 0, Recipe(points=points), bool(q_limits), slack or Slack.reference, threads)
     made, asked = Dataset.read(data), {"q_limits": q_limits, "slack": slack}
+    other = {k: made.record["options"][k] for k, v in asked.items() if v not in (None, made.record["options"][k])}
+    if other:
+        told = f"was made with {', '.join(f'{k} {v}' for k, v in other.items())}"
+        raise InputError(Issue(str(data), "", told, hint="leave these options out, or name another data set"))
     if not made.complete and made.record["grid"]["digest"] == net.digest:
         o = made.record["options"]
         say(f"the data set at {data} is not complete: going on with it")
@@ -209,10 +213,6 @@ def train(
     if made.record["grid"]["digest"] != net.digest:
         told = f"is of another grid ({made.record['grid']['name']})"
         raise InputError(Issue(str(data), "", told, hint="name its grid, or another data set"))
-    other = {k: made.record["options"][k] for k, v in asked.items() if v not in (None, made.record["options"][k])}
-    if other:
-        told = f"was made with {', '.join(f'{k} {v}' for k, v in other.items())}"
-        raise InputError(Issue(str(data), "", told, hint="leave these options out, or name another data set"))
     use_threads(threads)
     plan = Plan(seed=seed, epochs=epochs)
     with show.progress("epochs") as advance:

@@ -85,13 +85,18 @@ def n1(
     writer = None
     if out is not None:
         from aurigrid.powerflow.api import check_options
+        from aurigrid.security.analysis import check_choices
+        from aurigrid.studies.day import model_of
         from aurigrid.studies.snapshot import start_snapshot
 
         check_options(net, None, "newton", tol, max_iterations, slack.value, threads)
-        options = {
+        check_choices(engine, screen)
+        options: dict[str, Any] = {
             "contingencies": contingencies, "slack": slack.value, "q_limits": q_limits, "tol_pu": tol,
             "max_iterations": max_iterations, "screen": screen,
         }  # fmt: skip
+        if engine != "newton":
+            options |= {"engine": engine, "model": model_of(net, options)}
         writer = start_snapshot(out, net, outages, options)
     clock = show.Clock()
     with _kept(writer), compiling_notice(), show.progress("outages") as advance:

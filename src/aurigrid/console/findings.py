@@ -300,7 +300,8 @@ def _read_outcomes(entry: Entry, steps: tuple[int, ...]) -> dict[str, Array]:
     failed = np.zeros(n, bool)
     failed[outage[weight == 2]] = True
     return {
-        **out, "status": np.array([*ends["words"], ""])[status], "step": worst_step, "failed": failed,
+        # an outage without a row was passed over
+        **out, "status": np.array([*ends["words"], "skipped" if steps else ""])[status], "step": worst_step, "failed": failed,
         "lost_mw": np.maximum(out["lost_load_mw"], out["lost_gen_mw"]),
     }  # fmt: skip
 

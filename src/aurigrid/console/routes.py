@@ -174,7 +174,7 @@ def outage(entry: At, contingency: int, step: Step = 0) -> Outage:
         label=str(names.label[contingency]) if contingency >= 0 else "",
         kind=str(names.kind[contingency]) if contingency >= 0 else "",
         elements=names.elements[contingency] if contingency >= 0 else [],
-        status=str(row.get("status", "")),
+        status=str(row.get("status", "skipped")) if contingency >= 0 else "",
         violations=findings.of_outage(entry, contingency, step),
         **{name: row.get(name) for name in real},
     )

@@ -123,7 +123,7 @@ class PairModel:
     @property
     def base_outages(self) -> bool:
         """Whether points of training had branches out of service."""
-        return bool(self.card.data["options"]["recipe"]["outage"] > 0)
+        return bool(self.card.data["options"]["recipe"].get("outage", 0.0) > 0)
 
     @cached_property
     def _sessions(self) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aurigrid.errors import InputError, Issue
+from aurigrid.errors import InputError, Issue, IssueList
 from aurigrid.model.network import Network
 from aurigrid.model.scenarios import Scenarios
 from aurigrid.powerflow.api import check_options, solve_cases
@@ -86,17 +86,11 @@ def security_analysis(
         InputError: an invalid network or option, or outages that name unknown elements.
     """
     check_options(net, scenarios, "newton", tol_pu, max_iterations, slack, threads)
-    if screen is not None and screen not in SCREENS:
-        raise InputError(
-            Issue("security_analysis", "screen", f"is {screen!r}", hint=f"choose {', '.join(SCREENS)}, or leave it out")
-        )
+    check_choices(engine, screen)
     if not v_step_pu > 0:
         raise InputError(
             Issue("security_analysis", "v_step_pu", f"is {v_step_pu}", hint="give a positive change in pu")
         )
-    if engine not in ENGINES or (engine == "learned" and screen is not None):
-        hint = "choose newton, or learned without a screen"
-        raise InputError(Issue("security_analysis", "engine", f"is {engine!r} with screen {screen!r}", hint=hint))
     outages = build_contingencies(net, contingencies)
     how = Settings(tol_pu, max_iterations, q_limits, slack == "distributed", threads)
     sc = scenarios if scenarios is not None else Scenarios.base(net)
@@ -106,6 +100,18 @@ def security_analysis(
         judge = PairModel.find(net, settings, thread_count(threads))
     groups = list(analyse_groups(net, sc, outages, how, Limits(v_step_pu), judge, progress))
     return join_reports(groups)
+
+
+def check_choices(engine: str, screen: str | None) -> None:
+    """Refuse engines and screens that there are not, or not together."""
+    issues = IssueList()
+    if screen is not None and screen not in SCREENS:
+        hint = f"choose {', '.join(SCREENS)}, or leave it out"
+        issues.add("security_analysis", "screen", f"is {screen!r}", hint=hint)
+    if engine not in ENGINES or (engine == "learned" and screen is not None):
+        hint = "choose newton, or learned without a screen"
+        issues.add("security_analysis", "engine", f"is {engine!r} with screen {screen!r}", hint=hint)
+    issues.raise_if_any()
 
 
 def analyse_groups(

@@ -152,7 +152,7 @@ class Chase:
             if not asked.base.converged[0]:
                 continue
             single = asked.singles()
-            self.flows += single.n * (1 if judge is None else 2) + (group.own[row] >= 0)
+            self.flows += single.n * (1 if judge is None else 2) + int(group.own[row] >= 0)
             self.trails[row] = Trail.of(asked, asked.seen(single), judge)
 
     def first(self) -> Array:

@@ -48,14 +48,13 @@ class PairList:
 
     Attributes:
         outage: (k,) place of each pair among the outages; idle: places of pairs of which a branch is out of service already, so
-            that they are no more than the other one's outage; other: places of all that is no pair of branches.
+            that they are no more than the other one's outage.
         branch: (n_single,) the branches that occur; first, second: (k,) positions among them.
         splits: (k,) whether the pair splits the grid where neither outage does.
     """
 
     outage: Array
     idle: Array
-    other: Array
     branch: Array
     first: Array
     second: Array
@@ -80,9 +79,7 @@ class PairList:
         first, second = np.ascontiguousarray(place.reshape(ends.shape).T)
         alone, after = splits_after(grid, np.array([-1]))[0], splits_after(grid, branch)
         splits = after[first, ends[:, 1]] & ~alone[ends].any(1)
-        other = ~two
-        other[idle] = False
-        return cls(np.flatnonzero(two), idle, np.flatnonzero(other), branch, first, second, splits)
+        return cls(np.flatnonzero(two), idle, branch, first, second, splits)
 
 
 @dataclass(frozen=True, eq=False)

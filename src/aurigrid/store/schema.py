@@ -91,7 +91,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _STEP,
         _OUTAGE,
         _LABEL,
-        Column("status", "text", "converged, islanded, diverged, iteration_limit, singular, skipped, implausible"),
+        Column(
+            "status",
+            "text",
+            "converged, islanded, diverged, iteration_limit, singular, implausible; an outage that was "
+            "passed over has no row",
+        ),
         Column("iterations", "int16", "Newton iterations"),
         Column(
             "mismatch_pu", "float32", "largest power mismatch recomputed after the solution, pu; null if not solved"
